@@ -1,0 +1,53 @@
+"""Connections and pools, with the session settings that the hot queries rely on."""
+
+from typing import TypeAlias
+
+import asyncpg
+
+# Quoted: these classes are generic for the type checker alone.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+# What a pool lends is a proxy of a connection; both serve.
+AnyConnection: TypeAlias = (
+    "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+)
+
+CONNECT_SECONDS = 10
+STATEMENT_SECONDS = 30
+"""A statement that takes longer is cancelled and its batch tried again."""
+
+# The hot queries join a batch's keys to a large table by its index, always. The planner, asked
+# while the table was small, would scan it whole and keep that plan while it grows.
+_SESSION = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    # A worker that hangs in a transaction must not hold its locks against the others.
+    "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS}s",
+    "jit": "off",
+}
+
+
+async def connect(url: str, application_name: str) -> Connection:
+    """One connection as the workers use it. Raises OSError or asyncpg's errors."""
+    connection: Connection = await asyncpg.connect(
+        url,
+        timeout=CONNECT_SECONDS,
+        command_timeout=STATEMENT_SECONDS + 5,
+        server_settings=_SESSION | {"application_name": application_name},
+    )
+    return connection
+
+
+def pool(url: str, application_name: str, connections_max: int) -> Pool:
+    """A pool that connects when first used, so that a worker starts without its database."""
+    return asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=connections_max,
+        timeout=CONNECT_SECONDS,
+        command_timeout=STATEMENT_SECONDS + 5,
+        server_settings=_SESSION | {"application_name": application_name},
+    )

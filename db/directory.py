@@ -1,0 +1,128 @@
+"""Load and save the directory: users, their settings, channels."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+import msgspec
+
+from db.connect import AnyConnection
+from db.queries import QUERIES
+from domain.directory import Channel, User
+from schemas.directory import NotificationSettings
+from schemas.fields import AccountId, ChannelId, UserId
+
+UserKey = tuple[AccountId, UserId]
+ChannelKey = tuple[AccountId, ChannelId]
+
+_SETTINGS = msgspec.json.Decoder(NotificationSettings)
+
+
+async def directory_versions(
+    connection: AnyConnection, accounts: Collection[AccountId]
+) -> dict[AccountId, int]:
+    """The present version of each account's directory; accounts without users are left out."""
+    rows = await connection.fetch(QUERIES["directory_versions"], list(accounts))
+    return {row[0]: row[1] for row in rows}
+
+
+async def raise_directory_versions(
+    connection: AnyConnection, accounts: Collection[AccountId]
+) -> None:
+    """Say that these accounts' users change; until the transaction ends no other batch may."""
+    if accounts:
+        await connection.execute(QUERIES["raise_directory_versions"], sorted(accounts))
+
+
+async def users_of_accounts(
+    connection: AnyConnection, accounts: Collection[AccountId]
+) -> list[User]:
+    """All users of some accounts."""
+    return _users(await connection.fetch(QUERIES["users_of_accounts"], list(accounts)))
+
+
+async def users_by_id(connection: AnyConnection, keys: Collection[UserKey]) -> list[User]:
+    """The users with these keys that exist."""
+    if not keys:
+        return []
+    accounts, ids = zip(*keys, strict=True)
+    return _users(await connection.fetch(QUERIES["users_by_id"], accounts, ids))
+
+
+def _users(rows: Iterable[tuple[object, ...]]) -> list[User]:
+    return [
+        User(
+            account_id=account_id,
+            user_id=user_id,
+            name=name,
+            email=email,
+            inbox_access=inbox_access,
+            available=available,
+            settings=_SETTINGS.decode(settings),
+        )
+        for account_id, user_id, name, email, inbox_access, available, settings in rows
+    ]
+
+
+async def save_users(connection: AnyConnection, users: Collection[User]) -> None:
+    """Write users, new or changed."""
+    if not users:
+        return
+    rows = [
+        (
+            user.account_id,
+            user.user_id,
+            user.name,
+            user.email,
+            user.inbox_access,
+            user.available,
+            msgspec.json.encode(user.settings).decode(),
+        )
+        for user in users
+    ]
+    await connection.execute(QUERIES["save_users"], *zip(*rows, strict=True))
+
+
+async def remove_users(connection: AnyConnection, keys: Collection[UserKey]) -> None:
+    """Remove users; those that are not there are no error."""
+    if keys:
+        accounts, ids = zip(*keys, strict=True)
+        await connection.execute(QUERIES["remove_users"], accounts, ids)
+
+
+async def channels_by_id(
+    connection: AnyConnection, keys: Collection[ChannelKey]
+) -> list[Channel]:
+    """The channels with these keys that exist."""
+    if not keys:
+        return []
+    accounts, ids = zip(*keys, strict=True)
+    rows = await connection.fetch(QUERIES["channels_by_id"], accounts, ids)
+    return [Channel(**dict(row)) for row in rows]
+
+
+async def save_channels(
+    connection: AnyConnection, channels: Collection[Channel], installed_at: datetime
+) -> None:
+    """Write channels, new or changed."""
+    if not channels:
+        return
+    rows = [
+        (
+            channel.account_id,
+            channel.channel_id,
+            channel.provider,
+            channel.address,
+            channel.name,
+            channel.installed_by,
+            channel.removed,
+        )
+        for channel in channels
+    ]
+    await connection.execute(QUERIES["save_channels"], *zip(*rows, strict=True), installed_at)
+
+
+async def channel_by_address(
+    connection: AnyConnection, account_id: AccountId, address: str
+) -> ChannelId | None:
+    """The installed channel of an account with an address, if there is one."""
+    return await connection.fetchval(QUERIES["channel_by_address"], account_id, address)

@@ -1,0 +1,81 @@
+"""The transactional outbox: records to be published, in commit order per shard."""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from db.connect import AnyConnection
+from db.queries import QUERIES
+
+Header = tuple[str, bytes | None]
+
+
+class OutboxRecord(NamedTuple):
+    """A Kafka record to be published."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[Header, ...] | None
+    """None stands for those of a CloudEvent in structured mode, which nearly all have."""
+
+
+class OutboxRow(NamedTuple):
+    """What one batch says to one shard, or a part of it."""
+
+    number: int
+    records: int
+    payload: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[OutboxRecord]).decode
+
+
+async def add_outbox(
+    connection: AnyConnection, shard: int, records: Sequence[OutboxRecord]
+) -> int:
+    """Add records to a shard; the number of their row.
+
+    It locks the shard's counter until the transaction ends, which is what makes the numbers
+    commit order: call it last, and for several shards in the order of their numbers.
+    """
+    number = await connection.fetchval(
+        QUERIES["add_outbox"], shard, len(records), _encode(records)
+    )
+    if number is None:
+        raise LookupError(f"shard {shard} has no counter")
+    return int(number)
+
+
+async def load_outbox(
+    connection: AnyConnection, shard: int, after: int, rows_max: int
+) -> list[OutboxRow]:
+    """The rows of a shard after a number, in order, at most `rows_max`."""
+    rows = await connection.fetch(QUERIES["load_outbox"], shard, after, rows_max)
+    return [OutboxRow(*row) for row in rows]
+
+
+def records_of(row: OutboxRow) -> list[OutboxRecord]:
+    """The records of a row, in order."""
+    return _decode(row.payload)
+
+
+async def delete_outbox(connection: AnyConnection, shard: int, published: int) -> None:
+    """Remove what is published, up to a number."""
+    await connection.execute(QUERIES["delete_outbox"], shard, published)
+
+
+async def outbox_numbers(
+    connection: AnyConnection, shards: Collection[int]
+) -> dict[int, int]:
+    """The number of the newest row of each shard."""
+    rows = await connection.fetch(QUERIES["outbox_numbers"], list(shards))
+    return {row[0]: row[1] for row in rows}
+
+
+async def ensure_shards(connection: AnyConnection, shards: int) -> None:
+    """Make sure that shards 0 to `shards` - 1 have their counters."""
+    await connection.execute(QUERIES["ensure_shards"], shards)

@@ -1,0 +1,40 @@
+"""How far each partition is applied: zombie fence, duplicate filter and loss detector in one."""
+
+from collections.abc import Collection
+
+from db.connect import AnyConnection
+from db.errors import PositionTaken
+from db.queries import QUERIES
+
+Partition = tuple[str, int]
+"""A topic's full name and a partition's number."""
+
+
+async def claim_position(
+    connection: AnyConnection, partition: Partition, previous: int, following: int
+) -> None:
+    """Move a partition's position within the transaction that applies its records.
+
+    `previous` is where this worker left it, not the offset of the first record: logs have gaps.
+    Raises PositionTaken when it is somewhere else.
+    """
+    tag = await connection.execute(QUERIES["claim_position"], *partition, previous, following)
+    if tag != "UPDATE 1":
+        raise PositionTaken(f"{partition} is no longer at {previous}")
+
+
+async def load_position(connection: AnyConnection, partition: Partition) -> int:
+    """The offset of the first record that is not applied; 0 for a partition never assigned."""
+    return await connection.fetchval(QUERIES["load_position"], *partition) or 0
+
+
+async def load_positions(
+    connection: AnyConnection, partitions: Collection[Partition]
+) -> dict[Partition, int]:
+    """The positions of partitions, made at 0 where there is none yet."""
+    if not partitions:
+        return {}
+    topics, numbers = zip(*partitions, strict=True)
+    await connection.execute(QUERIES["ensure_positions"], topics, numbers)
+    rows = await connection.fetch(QUERIES["load_positions"], topics, numbers)
+    return {(row[0], row[1]): row[2] for row in rows}

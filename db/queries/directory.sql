@@ -1,0 +1,66 @@
+-- name: directory_versions
+-- How fresh a copy of each account's directory must be.
+SELECT account_id, directory_version FROM inbox.accounts WHERE account_id = ANY ($1::text[])
+
+-- name: raise_directory_versions
+-- Say that the users of these accounts change, and lock the accounts in order.
+INSERT INTO inbox.accounts AS a (account_id, directory_version)
+SELECT account_id, 1 FROM unnest($1::text[]) AS k (account_id)
+ORDER BY account_id
+ON CONFLICT (account_id) DO UPDATE SET directory_version = a.directory_version + 1
+
+-- name: users_of_accounts
+-- All users of some accounts.
+SELECT account_id, user_id, name, email, inbox_access, available, settings
+FROM inbox.users
+WHERE account_id = ANY ($1::text[])
+
+-- name: users_by_id
+-- The users that a batch changes.
+SELECT u.account_id, u.user_id, u.name, u.email, u.inbox_access, u.available, u.settings
+FROM unnest($1::text[], $2::text[]) AS k (account_id, user_id)
+JOIN inbox.users AS u USING (account_id, user_id)
+
+-- name: save_users
+-- The users that a batch made or changed.
+INSERT INTO inbox.users (account_id, user_id, name, email, inbox_access, available, settings)
+SELECT *
+FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::boolean[], $7::jsonb[]
+)
+ON CONFLICT (account_id, user_id) DO UPDATE
+SET name = excluded.name, email = excluded.email, inbox_access = excluded.inbox_access,
+    available = excluded.available, settings = excluded.settings
+
+-- name: remove_users
+-- The users that a batch removed.
+DELETE FROM inbox.users AS u
+USING unnest($1::text[], $2::text[]) AS k (account_id, user_id)
+WHERE u.account_id = k.account_id AND u.user_id = k.user_id
+
+-- name: channels_by_id
+-- The channels that a batch changes.
+SELECT c.account_id, c.channel_id, c.provider, c.address, c.name, c.installed_by, c.removed
+FROM unnest($1::text[], $2::text[]) AS k (account_id, channel_id)
+JOIN inbox.channels AS c USING (account_id, channel_id)
+
+-- name: save_channels
+-- The channels that a batch made or changed.
+INSERT INTO inbox.channels (
+    account_id, channel_id, provider, address, name, installed_by, removed, installed_at
+)
+SELECT *, $8::timestamptz
+FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[]
+)
+ON CONFLICT (account_id, channel_id) DO UPDATE
+SET provider = excluded.provider, address = excluded.address, name = excluded.name,
+    installed_by = excluded.installed_by, removed = excluded.removed,
+    installed_at = excluded.installed_at
+
+-- name: channel_by_address
+-- The channel of an account with an address; of two with one address the newer.
+SELECT channel_id FROM inbox.channels
+WHERE account_id = $1 AND address = $2 AND NOT removed
+ORDER BY installed_at DESC, channel_id
+LIMIT 1

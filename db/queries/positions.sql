@@ -1,0 +1,22 @@
+-- name: claim_position
+-- Move a partition's position from where this worker left it; no row: somebody else has moved it.
+UPDATE inbox.positions
+SET next_offset = $4
+WHERE topic = $1 AND partition = $2 AND next_offset = $3
+
+-- name: load_position
+-- The offset of the first record of a partition that is not applied.
+SELECT next_offset FROM inbox.positions WHERE topic = $1 AND partition = $2
+
+-- name: ensure_positions
+-- Make sure that partitions just assigned have a position.
+INSERT INTO inbox.positions (topic, partition, next_offset)
+SELECT topic, partition, 0 FROM unnest($1::text[], $2::integer[]) AS p (topic, partition)
+ORDER BY topic, partition
+ON CONFLICT (topic, partition) DO NOTHING
+
+-- name: load_positions
+-- The positions of partitions just assigned.
+SELECT p.topic, p.partition, p.next_offset
+FROM unnest($1::text[], $2::integer[]) AS k (topic, partition)
+JOIN inbox.positions AS p USING (topic, partition)

@@ -1,0 +1,109 @@
+"""Who is told of what: exactly the users that the settings say."""
+
+from collections.abc import Iterator
+
+from domain.conversation import Conversation
+from domain.decision import Outgoing
+from domain.directory import Directory, User
+from schemas.directory import Medium
+from schemas.fields import MessageId
+from schemas.ids import emitted_event_id
+from schemas.messages import Media
+from schemas.notifications import (
+    PREVIEW_CHARACTERS_MAX,
+    RECIPIENTS_MAX,
+    MediumName,
+    MessagePreview,
+    NotificationKind,
+    NotificationRequested,
+    Recipient,
+    Why,
+)
+
+_MEDIA: dict[tuple[bool, bool], tuple[MediumName, ...]] = {
+    (False, False): (),
+    (True, False): ("desktop",),
+    (False, True): ("email",),
+    (True, True): ("desktop", "email"),
+}
+
+
+def message_audience(conversation: Conversation, directory: Directory) -> tuple[Recipient, ...]:
+    """Whom to tell of a contact's new message: by user id, each with the setting that says so."""
+    assignee_id = conversation.assignee_id
+    if assignee_id is None:
+        return _recipients((user, "unassigned", user.settings.unassigned) for user in directory.told)
+    return _recipients(
+        (user, "assigned_to_me", user.settings.assigned_to_me)
+        if user.user_id == assignee_id
+        else (user, "assigned_to_others", user.settings.assigned_to_others)
+        for user in directory.told
+    )
+
+
+def assignment_audience(
+    assignee_id: str, actor_id: str, directory: Directory
+) -> tuple[Recipient, ...]:
+    """Whom to tell of an assignment: the assignee, unless they did it themselves."""
+    if assignee_id == actor_id:
+        return ()
+    return _recipients(
+        (user, "assignment", user.settings.assignment)
+        for user in directory.told
+        if user.user_id == assignee_id
+    )
+
+
+def _recipients(choices: Iterator[tuple[User, Why, Medium]]) -> tuple[Recipient, ...]:
+    return tuple(
+        Recipient(user.user_id, why, media)
+        for user, why, medium in choices
+        if (media := _MEDIA[medium.desktop, medium.email])
+    )
+
+
+def preview(body: str, media: tuple[Media, ...]) -> str:
+    """The start of a message; of one without text, what its files are."""
+    text = body or ", ".join(item.content_type for item in media)
+    if len(text) <= PREVIEW_CHARACTERS_MAX:
+        return text
+    return text[: PREVIEW_CHARACTERS_MAX - 1] + "…"
+
+
+def notifications(
+    conversation: Conversation,
+    recipients: tuple[Recipient, ...],
+    *,
+    kind: NotificationKind,
+    cause_id: str,
+    app_url: str,
+    message: tuple[MessageId, str] | None = None,
+) -> tuple[Outgoing, ...]:
+    """The notification events of one cause: none without recipients, parts of at most 500."""
+    parts = -(-len(recipients) // RECIPIENTS_MAX)
+    about = MessagePreview(*message) if message else None
+    return tuple(
+        Outgoing(
+            emitted_event_id(
+                cause_id,
+                conversation.conversation_id,
+                NotificationRequested.TYPE,
+                conversation.version,
+                part,
+            ),
+            cause_id,
+            NotificationRequested(
+                account_id=conversation.account_id,
+                conversation_id=conversation.conversation_id,
+                version=conversation.version,
+                kind=kind,
+                recipients=recipients[(part - 1) * RECIPIENTS_MAX : part * RECIPIENTS_MAX],
+                contact_name=conversation.contact_name,
+                message=about,
+                inbox_url=f"{app_url}/conversations/{conversation.conversation_id}",
+                part=part,
+                parts=parts,
+            ),
+        )
+        for part in range(1, parts + 1)
+    )

@@ -1,0 +1,117 @@
+"""The directory of an account as the rules see it, and how its events change it."""
+
+from functools import cached_property
+
+import msgspec
+from msgspec import Struct
+
+from schemas.directory import (
+    ChannelInstalled,
+    ChannelRemoved,
+    NotificationSettings,
+    PartialSettings,
+    UserAvailabilityChanged,
+    UserNotificationSettingsChanged,
+    UserRemoved,
+    UserUpserted,
+)
+from schemas.fields import AccountId, ChannelId, UserId
+
+
+class User(Struct, frozen=True, kw_only=True):
+    """A user of an account."""
+
+    account_id: AccountId
+    user_id: UserId
+    name: str | None = None
+    """None until `user.upserted` told of the user: services that publish availability and
+    settings need not wait for the one that publishes users, and nothing they say is lost."""
+    email: str | None = None
+    inbox_access: bool = False
+    available: bool = True
+    settings: NotificationSettings = NotificationSettings()
+
+    @property
+    def known(self) -> bool:
+        """Whether the user exists, as far as commands are concerned."""
+        return self.name is not None
+
+
+class Channel(Struct, frozen=True, kw_only=True):
+    """An installed sender address."""
+
+    account_id: AccountId
+    channel_id: ChannelId
+    provider: str
+    address: str
+    name: str
+    installed_by: UserId
+    removed: bool = False
+    """Its conversations stay, and so does the answer to who installed it."""
+
+
+class Directory:
+    """The users of one account at one version of its directory. Immutable."""
+
+    def __init__(self, account_id: AccountId, version: int, users: dict[UserId, User]) -> None:
+        self.account_id = account_id
+        self.version = version
+        """Raised by every change of the account's users, so that a cache can be kept fresh."""
+        self._users = users
+
+    def user(self, user_id: str) -> User | None:
+        """A known user of this account, or None."""
+        user = self._users.get(UserId(user_id))
+        return user if user is not None and user.known else None
+
+    @cached_property
+    def told(self) -> tuple[User, ...]:
+        """The users who may be notified at all, by id. Kept, for every message asks."""
+        allowed = (user for user in self._users.values() if user.known and user.inbox_access)
+        return tuple(sorted(allowed, key=lambda user: user.user_id))
+
+    def __len__(self) -> int:
+        return len(self._users)
+
+
+UserEvent = (
+    UserUpserted | UserRemoved | UserAvailabilityChanged | UserNotificationSettingsChanged
+)
+ChannelEvent = ChannelInstalled | ChannelRemoved
+
+
+def decide_user(user: User | None, event: UserEvent) -> User | None:
+    """The user after an event of the directory; None when they are gone."""
+    if isinstance(event, UserRemoved):
+        return None
+    before = user or User(account_id=event.account_id, user_id=event.user_id)
+    if isinstance(event, UserUpserted):
+        return msgspec.structs.replace(
+            before, name=event.name, email=event.email, inbox_access=event.inbox_access
+        )
+    if isinstance(event, UserAvailabilityChanged):
+        return msgspec.structs.replace(before, available=event.available)
+    return msgspec.structs.replace(before, settings=_chosen(before.settings, event.settings))
+
+
+def _chosen(settings: NotificationSettings, changes: PartialSettings) -> NotificationSettings:
+    given = {
+        name: medium
+        for name, medium in msgspec.structs.asdict(changes).items()
+        if medium is not None
+    }
+    return msgspec.structs.replace(settings, **given)
+
+
+def decide_channel(channel: Channel | None, event: ChannelEvent) -> Channel | None:
+    """The channel after an event of the directory."""
+    if isinstance(event, ChannelRemoved):
+        return msgspec.structs.replace(channel, removed=True) if channel else None
+    return Channel(
+        account_id=event.account_id,
+        channel_id=event.channel_id,
+        provider=event.provider,
+        address=event.address,
+        name=event.name,
+        installed_by=event.installed_by,
+    )

@@ -1,0 +1,153 @@
+"""A contact writes: one message, once; a new conversation; auto-reopen; whom to tell."""
+
+from datetime import datetime
+
+import msgspec
+
+from domain.audience import message_audience, notifications, preview
+from domain.conversation import Conversation
+from domain.decision import Decision, Message, Outgoing, log_event
+from domain.directory import Directory
+from schemas.cloudevents import Incoming
+from schemas.conversations import (
+    ConversationCreated,
+    ConversationReopened,
+    MessageRecorded,
+    Snapshot,
+)
+from schemas.fields import ConversationId, MessageId
+from schemas.ids import conversation_id, inbound_message_id
+from schemas.messages import MessageReceived
+
+_OPEN_UNASSIGNED = Snapshot("open", None)
+
+
+def identify(event: MessageReceived) -> tuple[ConversationId, MessageId]:
+    """The conversation and the message that an event is about, from its own data alone."""
+    account_id, channel_id = event.account_id, event.channel_id
+    return (
+        conversation_id(account_id, channel_id, event.contact.address),
+        inbound_message_id(account_id, channel_id, event.provider_message_id),
+    )
+
+
+def decide_message(
+    before: Conversation | None,
+    event: Incoming[MessageReceived],
+    now: datetime,
+    directory: Directory,
+    app_url: str,
+) -> Decision:
+    """Record a message that was not recorded before.
+
+    `now` is when it is recorded. The caller has made sure that the message is new: a repeat
+    changes nothing and emits nothing, so it never comes here.
+    """
+    data = event.data
+    conversation_key, message_id = identify(data)
+    outgoing: list[Outgoing] = []
+    conversation = before
+    if conversation is None:
+        conversation, created = _open(conversation_key, event)
+        outgoing.append(created)
+    conversation, recorded = _record(conversation, event, message_id, now)
+    outgoing.append(recorded)
+    if not data.historical:
+        if conversation.status == "closed":
+            conversation, reopened = _reopen(conversation, event.id)
+            outgoing.append(reopened)
+        outgoing += notifications(
+            conversation,
+            message_audience(conversation, directory),
+            kind="message",
+            cause_id=event.id,
+            app_url=app_url,
+            message=(message_id, preview(data.body, data.media)),
+        )
+    return Decision(conversation, tuple(outgoing), _message(conversation, data, message_id))
+
+
+def _open(
+    conversation_key: ConversationId, event: Incoming[MessageReceived]
+) -> tuple[Conversation, Outgoing]:
+    conversation = Conversation(
+        account_id=event.data.account_id,
+        conversation_id=conversation_key,
+        channel_id=event.data.channel_id,
+        contact_address=event.data.contact.address,
+        version=1,
+    )
+    created = ConversationCreated(
+        account_id=conversation.account_id,
+        conversation_id=conversation_key,
+        version=1,
+        before=None,
+        after=_OPEN_UNASSIGNED,
+        actor_id=None,
+        reason="inbound_message",
+    )
+    return conversation, log_event(event.id, created)
+
+
+def _record(
+    before: Conversation, event: Incoming[MessageReceived], message_id: MessageId, now: datetime
+) -> tuple[Conversation, Outgoing]:
+    data = event.data
+    last_message_at = before.last_message_at
+    conversation = msgspec.structs.replace(
+        before,
+        version=before.version + 1,
+        message_count=before.message_count + 1,
+        contact_name=data.contact.name or before.contact_name,
+        last_message_at=max(last_message_at, data.sent_at) if last_message_at else data.sent_at,
+        last_inbound_at=before.last_inbound_at if data.historical else now,
+    )
+    snapshot = conversation.snapshot
+    recorded = MessageRecorded(
+        account_id=conversation.account_id,
+        conversation_id=conversation.conversation_id,
+        version=conversation.version,
+        before=snapshot,
+        after=snapshot,
+        actor_id=None,
+        reason="inbound_message",
+        message_id=message_id,
+        provider_message_id=data.provider_message_id,
+        direction="inbound",
+        sent_at=data.sent_at,
+        historical=data.historical,
+    )
+    return conversation, log_event(event.id, recorded)
+
+
+def _reopen(before: Conversation, cause_id: str) -> tuple[Conversation, Outgoing]:
+    after = msgspec.structs.replace(
+        before, version=before.version + 1, status="open", closed_at=None
+    )
+    reopened = ConversationReopened(
+        account_id=after.account_id,
+        conversation_id=after.conversation_id,
+        version=after.version,
+        before=before.snapshot,
+        after=after.snapshot,
+        actor_id=None,
+        reason="inbound_message",
+    )
+    return after, log_event(cause_id, reopened)
+
+
+def _message(conversation: Conversation, data: MessageReceived, message_id: MessageId) -> Message:
+    return Message(
+        account_id=conversation.account_id,
+        conversation_id=conversation.conversation_id,
+        message_id=message_id,
+        channel_id=data.channel_id,
+        provider_message_id=data.provider_message_id,
+        direction="inbound",
+        sender_name=data.contact.name,
+        sender_address=data.contact.address,
+        body=data.body,
+        media=data.media,
+        sent_at=data.sent_at,
+        historical=data.historical,
+    )

@@ -1,0 +1,173 @@
+"""CloudEvents 1.0 on Kafka: both modes in, structured out.
+
+Source of the rules: CloudEvents 1.0.2, the JSON event format and the Kafka protocol binding.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from schemas.codes import DeadLetter
+from schemas.errors import InvalidRecord
+from schemas.fields import Instant, NonEmpty, check_year, texts
+from schemas.topics import RECORD_BYTES_MAX
+
+STRUCTURED = "application/cloudevents+json"
+CONTENT_TYPE_HEADER = ("content-type", b"application/cloudevents+json; charset=utf-8")
+SOURCE = "/inbox"
+"""The `source` of every event that this system emits."""
+
+ID_CHARACTERS_MAX = 256
+
+DataT = TypeVar("DataT", bound=Struct)
+Headers = Iterable[tuple[str, bytes | None]]
+
+
+class Incoming(Struct, Generic[DataT], frozen=True):
+    """A valid event as it came in."""
+
+    id: str
+    type: str
+    time: datetime
+    """When it was issued; the record's own timestamp where the event does not say."""
+    data: DataT
+
+
+class Decoders:
+    """The typed decoders of the types that one topic carries.
+
+    `decode` is the one place where bytes from outside become typed values.
+    """
+
+    def __init__(self, structs: Iterable[type[Struct]]) -> None:
+        self._by_type = {
+            struct.TYPE: msgspec.json.Decoder(struct)  # type: ignore[attr-defined]  # all have one
+            for struct in structs
+        }
+
+    def decode(
+        self, value: bytes | None, headers: Headers, timestamp_milliseconds: int
+    ) -> Incoming[Any]:
+        """A record's value and headers as an event. Raises InvalidRecord."""
+        if value is None:
+            raise InvalidRecord(DeadLetter.NOT_JSON, "the record has no value")
+        if len(value) > RECORD_BYTES_MAX:
+            detail = f"{len(value)} bytes, at most {RECORD_BYTES_MAX} are taken"
+            raise InvalidRecord(DeadLetter.TOO_LARGE, detail)
+        envelope = _envelope(value, headers)
+        decoder = self._by_type.get(envelope.type)
+        if decoder is None:
+            raise InvalidRecord(DeadLetter.UNKNOWN_TYPE, f"{envelope.type[:200]!r} is not for here")
+        if not envelope.data:
+            raise InvalidRecord(DeadLetter.INVALID_DATA, "missing required field `data` - at `$`")
+        try:
+            data = decoder.decode(envelope.data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _invalid(value, error, DeadLetter.INVALID_DATA, "$.data") from error
+        event: Incoming[Any] = Incoming(
+            envelope.id, envelope.type, _time(envelope, timestamp_milliseconds), data
+        )
+        if b"\\u0000" in value or "\0" in envelope.id:
+            _reject_nul(event)
+        return event
+
+
+class _Envelope(Struct, frozen=True, kw_only=True):
+    specversion: Literal["1.0"]
+    id: str
+    source: NonEmpty
+    type: NonEmpty
+    time: Instant | UnsetType = UNSET
+    data: Raw = Raw()
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.id) <= ID_CHARACTERS_MAX:
+            raise ValueError(f"id must have 1 to {ID_CHARACTERS_MAX} characters")
+        if self.time is not UNSET:
+            check_year("time", self.time)
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+
+
+def _envelope(value: bytes, headers: Headers) -> _Envelope:
+    attributes = _binary_attributes(headers)
+    try:
+        if attributes is None:
+            return _ENVELOPE.decode(value)
+        # The spare field would be taken for an attribute of the binary mode.
+        attributes.pop("data", None)
+        envelope = msgspec.convert(attributes, _Envelope, strict=True)
+        return msgspec.structs.replace(envelope, data=Raw(value))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _invalid(value, error, DeadLetter.NOT_CLOUDEVENT, "$") from error
+
+
+def _binary_attributes(headers: Headers) -> dict[str, str] | None:
+    """The `ce_` headers as attributes, or None when the record is in structured mode."""
+    attributes: dict[str, str] = {}
+    for name, raw in headers:
+        if name == "content-type":
+            if raw is not None and raw.lower().startswith(b"application/cloudevents"):
+                return None
+        elif name.startswith("ce_") and raw is not None:
+            attributes[name[3:]] = raw.decode(errors="replace")
+    return attributes or None
+
+
+def _time(envelope: _Envelope, timestamp_milliseconds: int) -> datetime:
+    if envelope.time is not UNSET:
+        return envelope.time
+    return datetime.fromtimestamp(timestamp_milliseconds / 1000, UTC)
+
+
+def _invalid(value: bytes, error: Exception, wrong_shape: DeadLetter, path: str) -> InvalidRecord:
+    """Why decoding failed: not JSON at all, a text no one can store, or JSON of the wrong shape.
+
+    msgspec stops at the first thing that is wrong, so whether the whole is JSON is asked of the
+    standard library: only of bad records, hence at no cost for good ones.
+    """
+    try:
+        parsed = json.loads(value)
+    except RecursionError:
+        return InvalidRecord(DeadLetter.NOT_JSON, "nested deeper than can be read")
+    except ValueError as malformed:
+        return InvalidRecord(DeadLetter.NOT_JSON, str(malformed))
+    if isinstance(error, msgspec.ValidationError):
+        # msgspec counts from the value it was given: its `$` is this record's `path`.
+        detail = re.sub(r"`\$", f"`{path}", str(error))
+        return InvalidRecord(wrong_shape, detail if "`$" in detail else f"{detail} - at `{path}`")
+    if any("\ud800" <= char <= "\udfff" for text in texts(parsed) for char in text):
+        return InvalidRecord(DeadLetter.UNSTORABLE, "a text holds a lone surrogate")
+    return InvalidRecord(DeadLetter.NOT_JSON, str(error))
+
+
+def _reject_nul(event: Incoming[Any]) -> None:
+    """Raise InvalidRecord when a text to be stored holds NUL; ignored fields may hold one."""
+    for text in texts([event.id, msgspec.to_builtins(event.data)]):
+        if "\0" in text:
+            raise InvalidRecord(DeadLetter.UNSTORABLE, "a text holds NUL")
+
+
+class CloudEvent(Struct, frozen=True):
+    """An event in structured mode. Attributes that are UNSET are left out."""
+
+    id: str
+    type: str
+    time: datetime
+    data: Any
+    subject: str | UnsetType = UNSET
+    causationid: str | UnsetType = UNSET
+    """The id of the event that caused this one (an extension attribute)."""
+    source: str = SOURCE
+    specversion: str = "1.0"
+    datacontenttype: str = "application/json"
+
+
+encode = msgspec.json.Encoder().encode
+"""A CloudEvent as the bytes of a record."""

@@ -1,0 +1,52 @@
+"""Every id that the system derives: a replay of the same cause yields the same ids."""
+
+from functools import lru_cache
+from hashlib import sha1
+from uuid import UUID
+
+from schemas.fields import AccountId, ChannelId, ConversationId, MessageId
+
+NAMESPACE = UUID("6f1d2c1e-5b0a-5a7e-9c58-2f1b7b0f6a11")
+"""The namespace of all derived ids. Publishers compute conversation ids with it: never change it."""
+
+_NAMESPACE_BYTES = NAMESPACE.bytes
+
+
+def uuid5_text(name: str) -> str:
+    """`str(uuid.uuid5(NAMESPACE, name))`, at a third of the cost (RFC 9562, section 5.5)."""
+    digest = sha1(_NAMESPACE_BYTES + name.encode(), usedforsecurity=False).digest()
+    h = digest[:16].hex()
+    variant = "89ab"[digest[8] >> 4 & 0b11]
+    return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{variant}{h[17:20]}-{h[20:]}"
+
+
+# Conversations write many messages; 65,536 of them cost about 20 MB at the most.
+@lru_cache(maxsize=65_536)
+def conversation_id(
+    account_id: AccountId, channel_id: ChannelId, contact_address: str
+) -> ConversationId:
+    """The id of the one conversation of a contact on a channel."""
+    return ConversationId(uuid5_text(f"{account_id}/{channel_id}/{contact_address}"))
+
+
+def inbound_message_id(
+    account_id: AccountId, channel_id: ChannelId, provider_message_id: str
+) -> MessageId:
+    """The id of a contact's message."""
+    return MessageId(uuid5_text(f"{account_id}/{channel_id}/{provider_message_id}"))
+
+
+def reply_message_id(account_id: AccountId, command_id: str) -> MessageId:
+    """The id of the message that a `message.send` command asks for."""
+    return MessageId(uuid5_text(f"{account_id}/{command_id}"))
+
+
+def emitted_event_id(
+    cause_id: str, conversation_id: str, what: str, version: int, part: int = 1
+) -> str:
+    """The id of an emitted event, of its cause, its conversation and its type.
+
+    The conversation's version keeps apart what publishers with careless event ids would mix up;
+    `part` numbers the parts of one notification.
+    """
+    return uuid5_text(f"{cause_id}/{conversation_id}/{what}/{version}/{part}")

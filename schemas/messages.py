@@ -1,0 +1,109 @@
+"""Messages: the contact's as they arrive, a user's replies, and what the provider says of them."""
+
+from uuid import UUID
+
+from msgspec import UNSET, Struct, UnsetType
+
+from schemas.fields import (
+    Account,
+    Address,
+    Channel,
+    Command,
+    Data,
+    ExternalId,
+    Instant,
+    NonEmpty,
+    check_year,
+)
+
+
+class Media(Struct, frozen=True):
+    """A file of a message, kept by the provider."""
+
+    url: NonEmpty
+    content_type: NonEmpty
+
+
+class Contact(Struct, frozen=True):
+    """The outside person who wrote."""
+
+    address: Address
+    name: str | None = None
+    identities: tuple[Address, ...] = ()
+    """Other addresses of the same person."""
+
+
+class MessageReceived(Data, frozen=True, kw_only=True):
+    """A contact wrote, as the provider told it."""
+
+    TYPE = "inbox.message.received.v1"
+
+    channel_id: Channel
+    provider_message_id: ExternalId
+    contact: Contact
+    body: str
+    media: tuple[Media, ...] = ()
+    sent_at: Instant
+    historical: bool = False
+    """An import: recorded, but it neither reopens nor notifies."""
+
+    def __post_init__(self) -> None:
+        check_year("sent_at", self.sent_at)
+
+
+class MessageSend(Command, frozen=True, kw_only=True):
+    """A user's reply, to be sent through the channel's provider."""
+
+    TYPE = "inbox.message.send.v1"
+
+    body: str = ""
+    media_urls: tuple[NonEmpty, ...] = ()
+    content_sid: NonEmpty | UnsetType = UNSET
+    content_variables: dict[str, str] | UnsetType = UNSET
+
+
+class MessageStatus(Data, frozen=True, kw_only=True):
+    """A delivery receipt of the provider. Unknown status words are kept as they are."""
+
+    TYPE = "inbox.message.status.v1"
+
+    channel_id: Channel
+    conversation_id: UUID | None = None
+    message_id: UUID | None = None
+    provider_message_id: ExternalId
+    status: NonEmpty
+    error_code: int | None = None
+
+
+class _Sent(Struct, frozen=True, kw_only=True):
+    account_id: Account
+    conversation_id: str
+    version: int
+    message_id: str
+    provider_message_id: str | UnsetType = UNSET
+    status: str
+    error_code: int | UnsetType = UNSET
+
+
+class MessageAccepted(_Sent, frozen=True, kw_only=True):
+    """The provider took a reply and gave it an id."""
+
+    TYPE = "inbox.message.accepted.v1"
+
+
+class MessageStatusChanged(_Sent, frozen=True, kw_only=True):
+    """A reply's delivery status moved forward."""
+
+    TYPE = "inbox.message.status_changed.v1"
+
+
+class MessageFailed(_Sent, frozen=True, kw_only=True):
+    """A reply was refused, or its window is closed; it was not sent."""
+
+    TYPE = "inbox.message.failed.v1"
+
+
+class MessageUncertain(_Sent, frozen=True, kw_only=True):
+    """Nobody can tell whether a reply was sent; a person decides."""
+
+    TYPE = "inbox.message.uncertain.v1"

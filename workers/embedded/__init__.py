@@ -1,0 +1,1 @@
+"""Real servers for development and tests, run from Python alone: Apache Kafka and PostgreSQL."""

@@ -1,0 +1,149 @@
+"""Owns one server process: starts it, obeys its parent's orders, and ends it once the parent is gone.
+
+Run as a script by `workers.embedded.process`. A process between the parent and the server is the way that
+holds however the parent ends, on Linux and on macOS: its end closes the guard's socket. A death signal set
+by the parent itself (`PR_SET_PDEATHSIG`) exists on Linux only, and fires when the *thread* that forked
+exits. The guard has one thread, so there it is a sound second line, for the case that the guard is killed.
+"""
+
+import ctypes
+import dataclasses
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+STOP, KILL, PAUSE, RESUME, NOTHING = b"S", b"K", b"P", b"R", b""
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+PARENT_CHECK_SECONDS = 1.0
+KILL_SECONDS = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class ServerSpec:
+    """What to run. `user` and `group` are ids to drop to, or None; it is ended by `stop_signal`, and
+    killed where that takes longer than `stop_seconds`."""
+
+    command: list[str]
+    directory: str
+    environment: dict[str, str]
+    user: int | None
+    group: int | None
+    stop_signal: int
+    stop_seconds: float
+    parent: int
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+
+class Guard:
+    """One server with the socket its orders come by: a letter an order, PAUSE and RESUME are echoed."""
+
+    def __init__(self, spec: ServerSpec, link: socket.socket) -> None:
+        self._spec = spec
+        self._link = link
+        self._wakeups = wake_on_signals()
+        self._server = start_server(spec)
+        link.sendall(b"%d" % self._server.pid)
+
+    def run(self) -> int:
+        """Obeys orders until the server has ended, and returns its exit code."""
+        while self._server.poll() is None:
+            self._obey(self._next_order())
+        return self._server.returncode
+
+    def _next_order(self) -> bytes:
+        ready, _, _ = select.select([self._link, self._wakeups], [], [], PARENT_CHECK_SECONDS)
+        if self._wakeups in ready and signal.SIGTERM in self._wakeups.recv(64):
+            return STOP
+        if self._link in ready:
+            return self._link.recv(1) or STOP
+        # A process forked by the parent may hold the socket open after it: the socket alone is not enough.
+        return NOTHING if os.getppid() == self._spec.parent else STOP
+
+    def _obey(self, order: bytes) -> None:
+        if order == STOP:
+            self._stop()
+        elif order == KILL:
+            self._kill()
+        elif order in (PAUSE, RESUME):
+            self._signal_tree(signal.SIGSTOP if order == PAUSE else signal.SIGCONT)
+            self._link.sendall(order)
+
+    def _stop(self) -> None:
+        self._signal_tree(signal.SIGCONT)  # a paused process would leave the stop signal pending
+        self._server.send_signal(self._spec.stop_signal)
+        try:
+            self._server.wait(self._spec.stop_seconds)
+        except subprocess.TimeoutExpired:
+            print(f"guard: killed, not stopped after {self._spec.stop_seconds:g} s", flush=True)
+            self._kill()
+
+    def _kill(self) -> None:
+        """Kills every process of the server: PostgreSQL's are in sessions of their own, no group has all."""
+        tree = self._signal_tree(signal.SIGKILL)
+        self._server.wait(KILL_SECONDS)
+        psutil.wait_procs([each for each in tree if each.pid != self._server.pid], KILL_SECONDS)
+
+    def _signal_tree(self, number: signal.Signals) -> list[psutil.Process]:
+        tree: list[psutil.Process] = []
+        with suppress(psutil.NoSuchProcess):
+            leader = psutil.Process(self._server.pid)
+            tree = [leader, *leader.children(recursive=True)]
+        for each in tree:
+            with suppress(psutil.NoSuchProcess):
+                each.send_signal(number)
+        return tree
+
+
+def wake_on_signals() -> socket.socket:
+    """Gives a socket that a byte arrives at for each SIGCHLD and SIGTERM, so that `select` sees both."""
+    reader, writer = socket.socketpair()
+    reader.setblocking(False)
+    writer.setblocking(False)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(writer.detach())
+    return reader
+
+
+def start_server(spec: ServerSpec) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 -- the command is made by this package
+        spec.command,
+        stdin=subprocess.DEVNULL,
+        cwd=spec.directory,
+        env=spec.environment,
+        user=spec.user,
+        group=spec.group,
+        extra_groups=None if spec.user is None else [],
+        process_group=0,
+        preexec_fn=death_signal(spec.stop_signal),  # noqa: PLW1509 -- the guard has one thread
+    )
+
+
+def death_signal(number: int) -> Callable[[], object] | None:
+    """Makes what sets the signal a child gets when the guard dies (after a change of user, which clears it)."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(PR_SET_PDEATHSIG, number)
+
+
+def main() -> int:
+    spec = ServerSpec(**json.loads(sys.argv[1]))
+    with socket.socket(fileno=sys.stdin.fileno()) as link:
+        return Guard(spec, link).run() & 0xFF
+
+
+if __name__ == "__main__":
+    print(f"guard: starting, parent {os.getppid()}, {Path(sys.argv[0]).name}", flush=True)
+    sys.exit(main())
