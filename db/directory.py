@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
+import asyncpg
 import msgspec
 
 from db.connect import AnyConnection
@@ -48,7 +49,7 @@ async def users_by_id(connection: AnyConnection, keys: Collection[UserKey]) -> l
     return _users(await connection.fetch(QUERIES["users_by_id"], accounts, ids))
 
 
-def _users(rows: Iterable[tuple[object, ...]]) -> list[User]:
+def _users(rows: Iterable[asyncpg.Record]) -> list[User]:
     return [
         User(
             account_id=account_id,
@@ -89,9 +90,7 @@ async def remove_users(connection: AnyConnection, keys: Collection[UserKey]) -> 
         await connection.execute(QUERIES["remove_users"], accounts, ids)
 
 
-async def channels_by_id(
-    connection: AnyConnection, keys: Collection[ChannelKey]
-) -> list[Channel]:
+async def channels_by_id(connection: AnyConnection, keys: Collection[ChannelKey]) -> list[Channel]:
     """The channels with these keys that exist."""
     if not keys:
         return []
@@ -125,4 +124,7 @@ async def channel_by_address(
     connection: AnyConnection, account_id: AccountId, address: str
 ) -> ChannelId | None:
     """The installed channel of an account with an address, if there is one."""
-    return await connection.fetchval(QUERIES["channel_by_address"], account_id, address)
+    found: str | None = await connection.fetchval(
+        QUERIES["channel_by_address"], account_id, address
+    )
+    return ChannelId(found) if found is not None else None

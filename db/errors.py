@@ -1,9 +1,9 @@
 """Which failures of Postgres pass, which are a record's fault, and what a worker makes of them.
 
-    Exception
-    ├── PositionTaken     another worker owns the partition, or the work is done already
-    ├── SchemaMismatch    the database is not migrated to what this program needs
-    └── (asyncpg's own)   sorted by `is_transient` and `is_data_error`
+Exception
+├── PositionTaken     another worker owns the partition, or the work is done already
+├── SchemaMismatch    the database is not migrated to what this program needs
+└── (asyncpg's own)   sorted by `is_transient` and `is_data_error`
 """
 
 import asyncpg

@@ -82,7 +82,6 @@ async def verify(connection: AnyConnection) -> None:
 
 
 def _mismatch(version: int, known: int) -> str:
-    return (
-        f"the database is at migration {version} and this program at {known}: "
-        + ("run `inbox migrate`" if version < known else "update this program")
+    return f"the database is at migration {version} and this program at {known}: " + (
+        "run `inbox migrate`" if version < known else "update this program"
     )

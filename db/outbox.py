@@ -34,17 +34,13 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[OutboxRecord]).decode
 
 
-async def add_outbox(
-    connection: AnyConnection, shard: int, records: Sequence[OutboxRecord]
-) -> int:
+async def add_outbox(connection: AnyConnection, shard: int, records: Sequence[OutboxRecord]) -> int:
     """Add records to a shard; the number of their row.
 
     It locks the shard's counter until the transaction ends, which is what makes the numbers
     commit order: call it last, and for several shards in the order of their numbers.
     """
-    number = await connection.fetchval(
-        QUERIES["add_outbox"], shard, len(records), _encode(records)
-    )
+    number = await connection.fetchval(QUERIES["add_outbox"], shard, len(records), _encode(records))
     if number is None:
         raise LookupError(f"shard {shard} has no counter")
     return int(number)
@@ -68,12 +64,17 @@ async def delete_outbox(connection: AnyConnection, shard: int, published: int) -
     await connection.execute(QUERIES["delete_outbox"], shard, published)
 
 
-async def outbox_numbers(
-    connection: AnyConnection, shards: Collection[int]
-) -> dict[int, int]:
+async def outbox_numbers(connection: AnyConnection, shards: Collection[int]) -> dict[int, int]:
     """The number of the newest row of each shard."""
     rows = await connection.fetch(QUERIES["outbox_numbers"], list(shards))
     return {row[0]: row[1] for row in rows}
+
+
+async def outbox_age(connection: AnyConnection) -> tuple[int, float]:
+    """How many rows wait, and the age of the oldest in seconds."""
+    row = await connection.fetchrow(QUERIES["outbox_age"])
+    assert row is not None
+    return row["rows"], row["age_seconds"]
 
 
 async def ensure_shards(connection: AnyConnection, shards: int) -> None:

@@ -32,7 +32,9 @@ def message_audience(conversation: Conversation, directory: Directory) -> tuple[
     """Whom to tell of a contact's new message: by user id, each with the setting that says so."""
     assignee_id = conversation.assignee_id
     if assignee_id is None:
-        return _recipients((user, "unassigned", user.settings.unassigned) for user in directory.told)
+        return _recipients(
+            (user, "unassigned", user.settings.unassigned) for user in directory.told
+        )
     return _recipients(
         (user, "assigned_to_me", user.settings.assigned_to_me)
         if user.user_id == assignee_id

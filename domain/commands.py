@@ -14,7 +14,6 @@ from domain.audience import assignment_audience, notifications
 from domain.conversation import Conversation
 from domain.decision import Decision, Outgoing, log_event
 from domain.directory import Directory
-from schemas.catalog import type_of
 from schemas.cloudevents import Incoming
 from schemas.codes import Rejection
 from schemas.commands import (
@@ -207,7 +206,5 @@ def _rejected(
 
 
 def _result(command: Incoming[AnyCommand], data: CommandAccepted | CommandRejected) -> Outgoing:
-    event_id = emitted_event_id(
-        command.id, data.conversation_id, type_of(type(data)), data.version
-    )
+    event_id = emitted_event_id(command.id, data.conversation_id, data.TYPE, data.version)
     return Outgoing(event_id, command.id, data)

@@ -6,9 +6,8 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from domain.conversation import Conversation
-from schemas.catalog import EventData, type_of
 from schemas.conversations import ConversationEvent
-from schemas.fields import AccountId, ConversationId, Direction, MessageId
+from schemas.fields import AccountId, ConversationId, Direction, Emitted, MessageId
 from schemas.ids import emitted_event_id
 from schemas.messages import Media
 
@@ -35,20 +34,26 @@ class Outgoing(NamedTuple):
 
     event_id: str
     cause_id: str
-    data: EventData
+    data: Emitted
 
 
 class Decision(NamedTuple):
-    """The answer of a rule to one event."""
+    """The answer of a rule to a command."""
 
     state: Conversation | None
     """The conversation afterwards; None where there is none."""
-    outgoing: tuple[Outgoing, ...] = ()
-    message: Message | None = None
-    """The message to be recorded, if it is new."""
+    outgoing: tuple[Outgoing, ...]
+
+
+class Recorded(NamedTuple):
+    """The answer of a rule to a message that was not recorded before."""
+
+    state: Conversation
+    outgoing: tuple[Outgoing, ...]
+    message: Message
 
 
 def log_event(cause_id: str, data: ConversationEvent) -> Outgoing:
     """An event of the conversation log, with its derived id."""
-    event_id = emitted_event_id(cause_id, data.conversation_id, type_of(type(data)), data.version)
+    event_id = emitted_event_id(cause_id, data.conversation_id, data.TYPE, data.version)
     return Outgoing(event_id, cause_id, data)

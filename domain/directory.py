@@ -74,9 +74,7 @@ class Directory:
         return len(self._users)
 
 
-UserEvent = (
-    UserUpserted | UserRemoved | UserAvailabilityChanged | UserNotificationSettingsChanged
-)
+UserEvent = UserUpserted | UserRemoved | UserAvailabilityChanged | UserNotificationSettingsChanged
 ChannelEvent = ChannelInstalled | ChannelRemoved
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from domain.audience import message_audience, notifications, preview
 from domain.conversation import Conversation
-from domain.decision import Decision, Message, Outgoing, log_event
+from domain.decision import Message, Outgoing, Recorded, log_event
 from domain.directory import Directory
 from schemas.cloudevents import Incoming
 from schemas.conversations import (
@@ -37,7 +37,7 @@ def decide_message(
     now: datetime,
     directory: Directory,
     app_url: str,
-) -> Decision:
+) -> Recorded:
     """Record a message that was not recorded before.
 
     `now` is when it is recorded. The caller has made sure that the message is new: a repeat
@@ -64,7 +64,7 @@ def decide_message(
             app_url=app_url,
             message=(message_id, preview(data.body, data.media)),
         )
-    return Decision(conversation, tuple(outgoing), _message(conversation, data, message_id))
+    return Recorded(conversation, tuple(outgoing), _message(conversation, data, message_id))
 
 
 def _open(

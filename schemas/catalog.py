@@ -1,21 +1,9 @@
 """Every event type by its name, with the topic that carries it."""
 
-from typing import Protocol
-
-from msgspec import Struct
-
 from schemas import commands, conversations, directory, links, messages, notes, notifications
-from schemas.fields import Command
+from schemas.fields import Command, Emitted, EventData
 
-
-class EventData(Protocol):
-    """What is sent as the `data` of a CloudEvent: a struct that knows its type's name."""
-
-    TYPE: str
-    account_id: str
-
-
-INBOUND: dict[str, tuple[type[Struct], ...]] = {
+INBOUND: dict[str, tuple[type[EventData], ...]] = {
     "messages.received": (messages.MessageReceived,),
     "messages.send": (messages.MessageSend,),
     "messages.status": (messages.MessageStatus,),
@@ -38,7 +26,7 @@ INBOUND: dict[str, tuple[type[Struct], ...]] = {
 }
 """What other services publish, by topic."""
 
-OUTBOUND: dict[str, tuple[type[Struct], ...]] = {
+OUTBOUND: dict[str, tuple[type[Emitted], ...]] = {
     "conversations": (
         conversations.ConversationCreated,
         conversations.MessageRecorded,
@@ -64,28 +52,19 @@ OUTBOUND: dict[str, tuple[type[Struct], ...]] = {
 """What the system publishes, by topic."""
 
 
-def type_of(struct: type[Struct]) -> str:
-    """The CloudEvents type that a struct is the data of."""
-    name: str = struct.TYPE  # type: ignore[attr-defined]  # every struct listed here has one
-    return name
-
+_CARRIED: dict[str, tuple[type[EventData], ...]] = {**INBOUND, **OUTBOUND}
 
 TOPIC_OF: dict[str, str] = {
-    type_of(struct): topic
-    for topic, structs in (INBOUND | OUTBOUND).items()
-    for struct in structs
+    struct.TYPE: topic for topic, structs in _CARRIED.items() for struct in structs
 }
 """The topic that carries each type."""
 
-STRUCT_OF: dict[str, type[Struct]] = {
-    type_of(struct): struct for structs in (INBOUND | OUTBOUND).values() for struct in structs
+STRUCT_OF: dict[str, type[EventData]] = {
+    struct.TYPE: struct for structs in _CARRIED.values() for struct in structs
 }
 """The struct of each type."""
 
 COMMANDS: frozenset[str] = frozenset(
-    type_of(struct)
-    for structs in INBOUND.values()
-    for struct in structs
-    if issubclass(struct, Command)
+    struct.TYPE for struct in STRUCT_OF.values() if issubclass(struct, Command)
 )
 """The types that are answered by exactly one result."""

@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from schemas.codes import DeadLetter
 from schemas.errors import InvalidRecord
-from schemas.fields import Instant, NonEmpty, check_year, texts
+from schemas.fields import EventData, Instant, NonEmpty, check_year, texts
 from schemas.topics import RECORD_BYTES_MAX
 
 STRUCTURED = "application/cloudevents+json"
@@ -24,7 +24,7 @@ SOURCE = "/inbox"
 
 ID_CHARACTERS_MAX = 256
 
-DataT = TypeVar("DataT", bound=Struct)
+DataT = TypeVar("DataT", bound=EventData)
 Headers = Iterable[tuple[str, bytes | None]]
 
 
@@ -44,11 +44,8 @@ class Decoders:
     `decode` is the one place where bytes from outside become typed values.
     """
 
-    def __init__(self, structs: Iterable[type[Struct]]) -> None:
-        self._by_type = {
-            struct.TYPE: msgspec.json.Decoder(struct)  # type: ignore[attr-defined]  # all have one
-            for struct in structs
-        }
+    def __init__(self, structs: Iterable[type[EventData]]) -> None:
+        self._by_type = {struct.TYPE: msgspec.json.Decoder(struct) for struct in structs}
 
     def decode(
         self, value: bytes | None, headers: Headers, timestamp_milliseconds: int

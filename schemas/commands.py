@@ -1,11 +1,9 @@
 """Commands on a conversation: assign, close, reopen, delete; and the result of every command."""
 
-from typing import Annotated
-
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, UnsetType
 
 from schemas.codes import Rejection
-from schemas.fields import Account, Command, User
+from schemas.fields import Command, Emitted, User
 
 
 class ConversationAssign(Command, frozen=True, kw_only=True):
@@ -35,11 +33,8 @@ class ConversationDelete(Command, frozen=True, kw_only=True):
     TYPE = "inbox.conversation.delete.v1"
 
 
-class _Result(Struct, frozen=True, kw_only=True):
-    account_id: Account
-    conversation_id: str
-    version: Annotated[int, Meta(ge=0)]
-    """The conversation's version after the command; 0 where there is no such conversation."""
+class _Result(Emitted, frozen=True, kw_only=True):
+    # `version` is the conversation's after the command; 0 where there is no such conversation.
     command_id: str
     command_type: str
 

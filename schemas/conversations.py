@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from schemas.fields import Account, Direction, Status
+from schemas.fields import Direction, Emitted, Status
 from schemas.links import Entity, RequestedEntity
 
 Reason = Literal["command", "inbound_message", "reply"]
@@ -18,12 +18,9 @@ class Snapshot(Struct, frozen=True):
     assignee_id: str | None
 
 
-class ConversationEvent(Struct, frozen=True, kw_only=True):
+class ConversationEvent(Emitted, frozen=True, kw_only=True):
     """What every event of the log says: who changed what, and why."""
 
-    account_id: Account
-    conversation_id: str
-    version: int
     before: Snapshot | None
     """Null for a conversation that did not exist."""
     after: Snapshot | None

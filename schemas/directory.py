@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from schemas.fields import Channel, Data, ExternalId, NonEmpty, User
+from schemas.fields import Channel, EventData, ExternalId, NonEmpty, User
 
 
 class Medium(Struct, frozen=True):
@@ -24,7 +24,7 @@ class NotificationSettings(Struct, frozen=True):
     assignment: Medium = BOTH
 
 
-class UserUpserted(Data, frozen=True, kw_only=True):
+class UserUpserted(EventData, frozen=True, kw_only=True):
     """A user is new or changed. Availability and settings stay as they were."""
 
     TYPE = "inbox.user.upserted.v1"
@@ -35,7 +35,7 @@ class UserUpserted(Data, frozen=True, kw_only=True):
     inbox_access: bool
 
 
-class UserRemoved(Data, frozen=True, kw_only=True):
+class UserRemoved(EventData, frozen=True, kw_only=True):
     """A user left the account."""
 
     TYPE = "inbox.user.removed.v1"
@@ -43,7 +43,7 @@ class UserRemoved(Data, frozen=True, kw_only=True):
     user_id: User
 
 
-class UserAvailabilityChanged(Data, frozen=True, kw_only=True):
+class UserAvailabilityChanged(EventData, frozen=True, kw_only=True):
     """A user may, or may no longer, be assigned conversations."""
 
     TYPE = "inbox.user.availability_changed.v1"
@@ -61,7 +61,7 @@ class PartialSettings(Struct, frozen=True):
     assignment: Medium | None = None
 
 
-class UserNotificationSettingsChanged(Data, frozen=True, kw_only=True):
+class UserNotificationSettingsChanged(EventData, frozen=True, kw_only=True):
     """A user chose what to be told of."""
 
     TYPE = "inbox.user.notification_settings_changed.v1"
@@ -70,7 +70,7 @@ class UserNotificationSettingsChanged(Data, frozen=True, kw_only=True):
     settings: PartialSettings
 
 
-class ChannelInstalled(Data, frozen=True, kw_only=True):
+class ChannelInstalled(EventData, frozen=True, kw_only=True):
     """A sender address was connected to the inbox."""
 
     TYPE = "inbox.channel.installed.v1"
@@ -82,7 +82,7 @@ class ChannelInstalled(Data, frozen=True, kw_only=True):
     installed_by: User
 
 
-class ChannelRemoved(Data, frozen=True, kw_only=True):
+class ChannelRemoved(EventData, frozen=True, kw_only=True):
     """A sender address was disconnected; its conversations stay."""
 
     TYPE = "inbox.channel.removed.v1"

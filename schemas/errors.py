@@ -1,7 +1,7 @@
 """What can be wrong with a record.
 
-    ValueError
-    └── InvalidRecord      the record itself is wrong; trying again changes nothing
+ValueError
+└── InvalidRecord      the record itself is wrong; trying again changes nothing
 """
 
 from schemas.codes import DeadLetter

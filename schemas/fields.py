@@ -34,7 +34,7 @@ Direction = Literal["inbound", "outbound"]
 EARLIEST_YEAR, LATEST_YEAR = 1970, 9998
 
 
-class Data(Struct, frozen=True, kw_only=True):
+class EventData(Struct, frozen=True, kw_only=True):
     """Base of every event's `data`: frozen, unknown fields ignored, checked while decoded."""
 
     TYPE: ClassVar[str]
@@ -43,12 +43,20 @@ class Data(Struct, frozen=True, kw_only=True):
     account_id: Account
 
 
-class Command(Data, frozen=True, kw_only=True):
+class Command(EventData, frozen=True, kw_only=True):
     """Base of every command: what a user asks for, answered by exactly one result."""
 
     conversation_id: UUID
     actor_id: User
     expected_version: Version | None = None
+
+
+class Emitted(EventData, frozen=True, kw_only=True):
+    """Base of what the system publishes about a conversation."""
+
+    conversation_id: str
+    version: Annotated[int, Meta(ge=0)]
+    """The conversation's version that the event goes with."""
 
 
 def check_year(name: str, moment: datetime) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from schemas.fields import AccountId, ChannelId, ConversationId, MessageId
 
 NAMESPACE = UUID("6f1d2c1e-5b0a-5a7e-9c58-2f1b7b0f6a11")
-"""The namespace of all derived ids. Publishers compute conversation ids with it: never change it."""
+"""The namespace of all derived ids; publishers compute conversation ids with it."""
 
 _NAMESPACE_BYTES = NAMESPACE.bytes
 
@@ -29,6 +29,8 @@ def conversation_id(
     return ConversationId(uuid5_text(f"{account_id}/{channel_id}/{contact_address}"))
 
 
+# Load, decide and record ask for the same id: remember those of the batches in flight.
+@lru_cache(maxsize=16_384)
 def inbound_message_id(
     account_id: AccountId, channel_id: ChannelId, provider_message_id: str
 ) -> MessageId:

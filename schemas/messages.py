@@ -5,11 +5,11 @@ from uuid import UUID
 from msgspec import UNSET, Struct, UnsetType
 
 from schemas.fields import (
-    Account,
     Address,
     Channel,
     Command,
-    Data,
+    Emitted,
+    EventData,
     ExternalId,
     Instant,
     NonEmpty,
@@ -33,7 +33,7 @@ class Contact(Struct, frozen=True):
     """Other addresses of the same person."""
 
 
-class MessageReceived(Data, frozen=True, kw_only=True):
+class MessageReceived(EventData, frozen=True, kw_only=True):
     """A contact wrote, as the provider told it."""
 
     TYPE = "inbox.message.received.v1"
@@ -62,7 +62,7 @@ class MessageSend(Command, frozen=True, kw_only=True):
     content_variables: dict[str, str] | UnsetType = UNSET
 
 
-class MessageStatus(Data, frozen=True, kw_only=True):
+class MessageStatus(EventData, frozen=True, kw_only=True):
     """A delivery receipt of the provider. Unknown status words are kept as they are."""
 
     TYPE = "inbox.message.status.v1"
@@ -75,10 +75,7 @@ class MessageStatus(Data, frozen=True, kw_only=True):
     error_code: int | None = None
 
 
-class _Sent(Struct, frozen=True, kw_only=True):
-    account_id: Account
-    conversation_id: str
-    version: int
+class _Sent(Emitted, frozen=True, kw_only=True):
     message_id: str
     provider_message_id: str | UnsetType = UNSET
     status: str

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from schemas.fields import Account, Data, Direction, User
+from schemas.fields import Direction, Emitted, EventData, User
 from schemas.links import Entity
 from schemas.messages import Media
 
 
-class NoteEdited(Data, frozen=True, kw_only=True):
+class NoteEdited(EventData, frozen=True, kw_only=True):
     """Somebody edited a note in the CRM; it is never touched again."""
 
     TYPE = "inbox.note.edited.v1"
@@ -20,7 +20,7 @@ class NoteEdited(Data, frozen=True, kw_only=True):
     actor_id: User | None = None
 
 
-class NoteDeleted(Data, frozen=True, kw_only=True):
+class NoteDeleted(EventData, frozen=True, kw_only=True):
     """Somebody deleted a note in the CRM; it is never touched again."""
 
     TYPE = "inbox.note.deleted.v1"
@@ -49,10 +49,7 @@ class NoteMessage(Struct, frozen=True):
     media: tuple[Media, ...]
 
 
-class _Note(Struct, frozen=True, kw_only=True):
-    account_id: Account
-    conversation_id: str
-    version: int
+class _Note(Emitted, frozen=True, kw_only=True):
     note_id: str
     revision: int
     """1 for `note.created`, one more for each `note.appended`."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from schemas.fields import Account
+from schemas.fields import Emitted
 
 RECIPIENTS_MAX = 500
 """More recipients than these are told in numbered parts."""
@@ -32,14 +32,11 @@ class MessagePreview(Struct, frozen=True):
     preview: str
 
 
-class NotificationRequested(Struct, frozen=True, kw_only=True):
+class NotificationRequested(Emitted, frozen=True, kw_only=True):
     """Somebody should be told. One event for a message or an assignment names all recipients."""
 
     TYPE = "inbox.notification.requested.v1"
 
-    account_id: Account
-    conversation_id: str
-    version: int
     kind: NotificationKind
     recipients: tuple[Recipient, ...]
     contact_name: str | None

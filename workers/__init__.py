@@ -1,1 +1,1 @@
-"""When things happen: agents, the batch loop, the outbox relay, webhooks, the sender, the CLI, the embedded servers."""
+"""When things happen: agents, batches, the relay, webhooks, the CLI, the embedded servers."""

@@ -19,5 +19,4 @@ WHERE (account_id, command_id) IN (
     WHERE applied_at < $1
     ORDER BY applied_at
     LIMIT $2
-    FOR UPDATE SKIP LOCKED
 )

@@ -1,9 +1,10 @@
-"""Owns one server process: starts it, obeys its parent's orders, and ends it once the parent is gone.
+"""Owns one server process: starts it, obeys its parent, and ends it once the parent is gone.
 
-Run as a script by `workers.embedded.process`. A process between the parent and the server is the way that
-holds however the parent ends, on Linux and on macOS: its end closes the guard's socket. A death signal set
-by the parent itself (`PR_SET_PDEATHSIG`) exists on Linux only, and fires when the *thread* that forked
-exits. The guard has one thread, so there it is a sound second line, for the case that the guard is killed.
+Run as a script by `workers.embedded.process`. A process between the parent and the server is the
+way that holds however the parent ends, on Linux and on macOS: its end closes the guard's socket. A
+death signal set by the parent itself (`PR_SET_PDEATHSIG`) exists on Linux only, and fires when the
+*thread* that forked exits. The guard has one thread, so there it is a sound second line, for the
+case that the guard itself is killed.
 """
 
 import ctypes
@@ -15,22 +16,25 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil  # type: ignore[import-untyped, unused-ignore]
 
 STOP, KILL, PAUSE, RESUME, NOTHING = b"S", b"K", b"P", b"R", b""
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 PARENT_CHECK_SECONDS = 1.0
 KILL_SECONDS = 10.0
+POLL_SECONDS = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
 class ServerSpec:
-    """What to run. `user` and `group` are ids to drop to, or None; it is ended by `stop_signal`, and
-    killed where that takes longer than `stop_seconds`."""
+    """What to run, for the process `parent`; `user` and `group` are ids to drop to, or None.
+
+    It is ended by `stop_signal`, and killed where that takes longer than `stop_seconds`.
+    """
 
     command: list[str]
     directory: str
@@ -46,7 +50,10 @@ class ServerSpec:
 
 
 class Guard:
-    """One server with the socket its orders come by: a letter an order, PAUSE and RESUME are echoed."""
+    """One server, and the socket by which its orders come: one letter each.
+
+    The guard writes the server's process id when it has started, and echoes PAUSE and RESUME.
+    """
 
     def __init__(self, spec: ServerSpec, link: socket.socket) -> None:
         self._spec = spec
@@ -67,7 +74,7 @@ class Guard:
             return STOP
         if self._link in ready:
             return self._link.recv(1) or STOP
-        # A process forked by the parent may hold the socket open after it: the socket alone is not enough.
+        # A process forked by the parent may hold the socket open after it.
         return NOTHING if os.getppid() == self._spec.parent else STOP
 
     def _obey(self, order: bytes) -> None:
@@ -89,10 +96,12 @@ class Guard:
             self._kill()
 
     def _kill(self) -> None:
-        """Kills every process of the server: PostgreSQL's are in sessions of their own, no group has all."""
+        """Kills every process of the server; PostgreSQL's are each in a group of its own."""
         tree = self._signal_tree(signal.SIGKILL)
         self._server.wait(KILL_SECONDS)
-        psutil.wait_procs([each for each in tree if each.pid != self._server.pid], KILL_SECONDS)
+        deadline = time.monotonic() + KILL_SECONDS
+        while not all(map(has_ended, tree)) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
 
     def _signal_tree(self, number: signal.Signals) -> list[psutil.Process]:
         tree: list[psutil.Process] = []
@@ -105,8 +114,16 @@ class Guard:
         return tree
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Counts a zombie as ended: a container's first process may never reap what it inherits."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
 def wake_on_signals() -> socket.socket:
-    """Gives a socket that a byte arrives at for each SIGCHLD and SIGTERM, so that `select` sees both."""
+    """Gives a socket at which a byte arrives for each SIGCHLD and SIGTERM, for `select`."""
     reader, writer = socket.socketpair()
     reader.setblocking(False)
     writer.setblocking(False)
@@ -131,7 +148,10 @@ def start_server(spec: ServerSpec) -> subprocess.Popen[bytes]:
 
 
 def death_signal(number: int) -> Callable[[], object] | None:
-    """Makes what sets the signal a child gets when the guard dies (after a change of user, which clears it)."""
+    """Makes what sets, in a child, the signal it gets when the guard dies.
+
+    It has to be called after a change of user, which clears that signal; `Popen` does so.
+    """
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl
@@ -140,10 +160,9 @@ def death_signal(number: int) -> Callable[[], object] | None:
 
 def main() -> int:
     spec = ServerSpec(**json.loads(sys.argv[1]))
-    with socket.socket(fileno=sys.stdin.fileno()) as link:
+    with socket.socket(fileno=os.dup(sys.stdin.fileno())) as link:
         return Guard(spec, link).run() & 0xFF
 
 
 if __name__ == "__main__":
-    print(f"guard: starting, parent {os.getppid()}, {Path(sys.argv[0]).name}", flush=True)
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Fetches Apache Kafka's jars, once, into the user's cache; after that they are used without a network."""
+"""Fetches Apache Kafka's jars into the user's cache, once; then they need no network."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ def kafka_jars() -> list[Path]:
 
 
 def kept_jars(home: Path) -> list[Path]:
-    """Gives the jars that a finished fetch left, or none where one of them is missing or cut short."""
+    """Gives the jars that a finished fetch left, or none where one is missing or cut short."""
     manifest = home / MANIFEST
     if not manifest.exists():
         return []
@@ -59,6 +59,7 @@ def fetch_once(home: Path) -> list[Path]:
 
 def fetch(home: Path) -> None:
     """Fetches every jar into a new directory and writes its manifest."""
+    home.mkdir()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task(f"Apache Kafka {KAFKA_VERSION}: reading what it needs", total=None)
@@ -69,24 +70,25 @@ def fetch(home: Path) -> None:
             for artifact in artifacts:
                 jars.append(keep(artifact, home))
                 progress.advance(bar)
-        except Exception as error:  # jgo declares none: it lets those of its HTTP and XML readers through
+        except Exception as error:  # jgo declares none: HTTP's and XML's come through it
             raise EmbeddedServerError(
                 f"Apache Kafka {KAFKA_VERSION} is not in {home.parent} and could not be fetched "
-                f"({type(error).__name__}: {error}). Start again with a network, or set INBOX_KAFKA "
-                "to the address of a Kafka of your own."
+                f"({type(error).__name__}: {error}). Start again with a network, or set "
+                "INBOX_KAFKA to the address of a Kafka of your own."
             ) from error
-    shutil.rmtree(home / "maven")
+    shutil.rmtree(home / "maven", ignore_errors=True)  # none, where the user's Maven had it all
     (home / MANIFEST).write_text(json.dumps({jar.name: jar.stat().st_size for jar in jars}))
 
 
 def resolve(repository: Path) -> list[Artifact]:
     """Gives every jar that running Kafka needs, by jgo's resolver in Python: Maven is never run.
 
-    jgo's environments are left out: to sort jars into modules they fetch a JDK of their own. What the
-    user's Maven has already is only read, since jgo writes in place and could leave it half a file.
+    jgo's environments are left out: to sort jars into modules they fetch a JDK of their own. What
+    the user's Maven has already is only read: jgo writes in place and could leave it half a file.
     """
     settings = GlobalSettings.load()
-    context = MavenContext(PythonResolver(), repo_cache=repository, local_repos=[settings.repo_cache])
+    kept = [settings.repo_cache]
+    context = MavenContext(PythonResolver(), repo_cache=repository, local_repos=kept)
     # The user's own first: where there is a mirror, the central repository is often out of reach.
     context.remote_repos = {**settings.repositories, **context.remote_repos}
     asked = [context.create_dependency(coordinate) for coordinate in COORDINATES]

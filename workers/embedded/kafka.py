@@ -16,7 +16,8 @@ from workers.embedded.ports import HOST, free_port
 from workers.embedded.server import EmbeddedServer
 
 MEBIBYTE = 2**20
-RECORD_BYTES_LIMIT = 6 * MEBIBYTE  # a message of 5 MiB, with headers and room for a batch's own fields
+# A message of 5 MiB, with its headers and what a batch adds.
+RECORD_BYTES_LIMIT = 6 * MEBIBYTE
 
 SETTINGS = {
     "process.roles": "broker,controller",
@@ -80,9 +81,10 @@ class EmbeddedKafka(EmbeddedServer):
 
     def _create_data(self, directory: Path) -> None:
         settings = self._write_settings("format.properties", directory)
-        options = ["format", "--standalone", "-t", cluster_id(), "-c", str(settings)]
-        # The tool runs for a second: compiling it well does not pay.
-        self._run_tool([*self._java("-XX:TieredStopAtLevel=1"), "kafka.tools.StorageTool", *options])
+        tool = ["kafka.tools.StorageTool", "format", "--standalone"]
+        # It runs for a second: compiling it well does not pay.
+        java = self._java("-XX:TieredStopAtLevel=1")
+        self._run_tool([*java, *tool, "-t", cluster_id(), "-c", str(settings)])
 
     def _command(self) -> list[str]:
         settings = self._write_settings("server.properties", self.data)
@@ -97,7 +99,8 @@ class EmbeddedKafka(EmbeddedServer):
         return [str(JAVA), heap, *JVM_OPTIONS, *options, "-cp", class_path]
 
     def _write_settings(self, name: str, data: Path) -> Path:
-        controller = f"{HOST}:{free_port()}"  # may change from start to start: only this process uses it
+        # Only the server itself uses the controller's port, so it may change from start to start.
+        controller = f"{HOST}:{free_port()}"
         settings = SETTINGS | {
             "log.dirs": str(data),
             "listeners": f"BROKER://{self.bootstrap},CONTROLLER://{controller}",
@@ -116,8 +119,8 @@ def cluster_id() -> str:
 def brokers(port: int) -> int:
     """Asks the broker on a local port how many brokers serve clients; 0 where it does not answer.
 
-    The request is Metadata, version 1, for no topics: api key, version, correlation id, no client id, and
-    an empty array; the answer is its length, the correlation id, and the array of brokers.
+    The request is Metadata, version 1, for no topics: api key, version, correlation id, no client
+    id, and an empty array; the answer is its length, the correlation id, and the array of brokers.
     https://kafka.apache.org/protocol#The_Messages_Metadata
     """
     request = struct.pack(">hhihi", 3, 1, 0, -1, 0)

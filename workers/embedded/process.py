@@ -31,8 +31,8 @@ class EmbeddedServerError(Exception):
 class GuardedProcess:
     """A running server and its guard. Not safe for use by two threads at once.
 
-    The guard is in a session of its own: Ctrl-C in a terminal reaches this process only, which then stops
-    its servers in order. The guard holds `lock` (an open, locked file) for as long as the server runs.
+    The guard is in a session of its own: Ctrl-C in a terminal reaches this process only, which then
+    stops its servers in order. The guard holds `lock` (an open, locked file) while the server runs.
     """
 
     def __init__(self, spec: guard.ServerSpec, log: Path, lock: int) -> None:
@@ -44,7 +44,7 @@ class GuardedProcess:
             self._guard = subprocess.Popen(  # noqa: S603 -- our own script, by our own interpreter
                 # -P: this package's modules must not stand for top-level ones of the same name.
                 [sys.executable, "-P", guard.__file__, spec.to_json()],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=output,
                 stderr=output,
                 pass_fds=(lock,),
@@ -60,13 +60,13 @@ class GuardedProcess:
         return self._guard.poll() is None
 
     def order(self, order: bytes) -> None:
-        """Gives PAUSE or RESUME and waits until it is done. Raises EmbeddedServerError where it is not."""
+        """Gives PAUSE or RESUME and waits until it is done; else raises EmbeddedServerError."""
         self._send(order)
         if self._answer() != order:
-            raise EmbeddedServerError.with_log("the server has ended", self._log)
+            raise EmbeddedServerError.with_log("the server's guard does not answer", self._log)
 
     def end(self, order: bytes) -> None:
-        """Gives STOP or KILL and waits for the end of the server. Does nothing where it has ended."""
+        """Gives STOP or KILL and waits for the end of the server, if it has not ended before."""
         self._send(order)
         try:
             self._guard.wait(self._stop_seconds + 2 * guard.KILL_SECONDS)
@@ -76,13 +76,13 @@ class GuardedProcess:
             self._link.close()
 
     def _send(self, order: bytes) -> None:
-        with suppress(OSError):  # the guard has ended, and the server with it: whoever waits will see
+        with suppress(OSError):  # the guard has ended, and the server with it: the caller looks
             self._link.sendall(order)
 
     def _answer(self) -> bytes:
         try:
             return self._link.recv(64)
-        except ConnectionError:
+        except OSError:  # it has ended, or it hangs
             return b""
 
 

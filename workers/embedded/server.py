@@ -1,4 +1,4 @@
-"""The life of an embedded server: start, stop, kill, pause, resume, and start again with its data."""
+"""The life of an embedded server: start, stop, kill, pause, resume, and start again."""
 
 import os
 import shutil
@@ -30,14 +30,15 @@ class Account(NamedTuple):
 class EmbeddedServer(ABC):
     """One server with a directory of its own, which holds its data, its log and its port.
 
-    The port stays the same for as long as the directory does, unless another program has taken it in the
-    meantime or the caller names one. The methods block, for seconds at most: from async code call them by
-    `asyncio.to_thread`. Each raises EmbeddedServerError.
+    The port stays the same for as long as the directory does, unless another program has taken it
+    between two runs, or the caller names one. The methods block for seconds, so async code calls
+    them by `asyncio.to_thread`. Each raises EmbeddedServerError.
     """
 
     name: ClassVar[str]
     stop_signal: ClassVar[signal.Signals]
     stop_seconds: ClassVar[float] = 30.0
+    lock_seconds: float = 30.0
 
     def __init__(self, directory: Path, *, port: int | None = None) -> None:
         self.directory = directory.resolve()
@@ -77,7 +78,7 @@ class EmbeddedServer(ABC):
         self.kill()  # what is left of one that ended by itself
         self.directory.mkdir(parents=True, exist_ok=True)
         # A server whose parent was killed a moment ago may still be stopping.
-        with locked(self.directory / "lock", limit_seconds=self.stop_seconds) as lock:
+        with locked(self.directory / "lock", limit_seconds=self.lock_seconds) as lock:
             self._settle_port()
             self._prepare()
             self._process = GuardedProcess(self._spec(), self.log, lock)
@@ -88,7 +89,7 @@ class EmbeddedServer(ABC):
         self._end(guard.STOP)
 
     def kill(self) -> None:
-        """Kills every process of the server at once, as a crash would; does nothing where it doesn't run."""
+        """Kills every process of the server at once; does nothing where it doesn't run."""
         self._end(guard.KILL)
 
     def pause(self) -> None:
@@ -163,20 +164,23 @@ class EmbeddedServer(ABC):
 
     def _run_tool(self, command: Sequence[str | Path]) -> None:
         """Runs one of the server's tools to its end, as the server's account."""
-        result = subprocess.run(  # noqa: S603 -- the command is made by this package
-            command,
-            cwd=self.directory,
-            env=ENVIRONMENT,
-            user=self.account and self.account.user,
-            group=self.account and self.account.group,
-            extra_groups=self.account and [],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=TOOL_SECONDS,
-            text=True,
-            check=False,
-        )
+        tool = f"{self.name}: {Path(command[0]).name}"
+        try:
+            result = subprocess.run(  # noqa: S603 -- the command is made by this package
+                command,
+                cwd=self.directory,
+                env=ENVIRONMENT,
+                user=self.account and self.account.user,
+                group=self.account and self.account.group,
+                extra_groups=self.account and [],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=TOOL_SECONDS,
+                text=True,
+                check=False,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise EmbeddedServerError(f"{tool} cannot be run: {error}") from error
         if result.returncode:
-            tool = Path(command[0]).name
-            raise EmbeddedServerError(f"{self.name}: {tool} failed: {result.stdout.strip()}")
+            raise EmbeddedServerError(f"{tool} failed: {result.stdout.strip()}")

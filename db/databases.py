@@ -1,0 +1,34 @@
+"""Makes databases with the roles of a deployment, on a server of one's own."""
+
+from importlib.resources import files
+
+import asyncpg
+
+from db.queries import QUERIES
+
+OWNER, WORKER = "inbox_owner", "inbox_worker"
+
+
+async def ensure_roles(superuser_url: str, owner_password: str, worker_password: str) -> None:
+    """Make the owner and the worker, or give them these passwords."""
+    connection = await asyncpg.connect(superuser_url)
+    try:
+        for role, password in (("owner", owner_password), ("worker", worker_password)):
+            await connection.execute(QUERIES["set_for_session"], f"inbox.{role}_password", password)
+        await connection.execute(files("db").joinpath("roles.sql").read_text("utf-8"))
+    finally:
+        await connection.close()
+
+
+async def ensure_database(superuser_url: str, name: str, template: str = "template1") -> None:
+    """Make a database that the owner owns and the worker may use, unless it is there."""
+    connection = await asyncpg.connect(superuser_url)
+    try:
+        if await connection.fetchval(QUERIES["database_exists"], name):
+            return
+        statements = await connection.fetchrow(QUERIES["database_statements"], name, template)
+        assert statements is not None
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,328 @@
+"""The Faust app: agents on our transport, the relay, the web server, and what watches over them."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection
+from typing import Any, Literal, TypeVar, get_args
+
+import faust
+from aiokafka.errors import KafkaError
+from faust.types import TP
+from faust.types.web import Web
+
+from db.commands import PRUNED_MAX, prune_commands
+from db.connect import Pool, pool
+from db.errors import is_transient
+from db.migrate import verify
+from db.outbox import ensure_shards, outbox_age
+from db.positions import load_positions
+from db.queries import QUERIES
+from schemas.cloudevents import Decoders
+from schemas.commands import ConversationAssign, ConversationClose, ConversationReopen
+from schemas.directory import (
+    ChannelInstalled,
+    ChannelRemoved,
+    UserAvailabilityChanged,
+    UserNotificationSettingsChanged,
+    UserRemoved,
+    UserUpserted,
+)
+from schemas.fields import EventData
+from schemas.messages import MessageReceived
+from schemas.topics import RELAY_SHARDS
+from workers import metrics
+from workers.batch import BatchLoop, Work
+from workers.commanded import Commands
+from workers.directed import DirectoryChanges
+from workers.directories import Directories
+from workers.health import add_health_routes
+from workers.received import ReceivedMessages
+from workers.relay import Relay
+from workers.settings import Settings, required
+from workers.transport import Consumer, Poll, PollSchema, Transport
+from workers.twilio_inbound import BODY_BYTES_MAX, TwilioInbound
+from workers.watchdog import Watchdog
+
+log = logging.getLogger(__name__)
+
+ResultT = TypeVar("ResultT")
+Role = Literal["ingest", "relay", "web"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+HOUSEKEEPING_SECONDS = 5.0
+PRUNE_SECONDS = 600.0
+DATABASE_RETRY_SECONDS = 1.0
+EXIT_SOFTWARE = 70
+"""sysexits.h: an internal error. A supervisor starts the worker again."""
+
+
+class InboxApp(faust.App):
+    """The app of one worker, with the roles it plays."""
+
+    pool: Pool
+
+    def __init__(self, settings: Settings, roles: Collection[Role] = ROLES) -> None:
+        brokers = required(settings.kafka, "INBOX_KAFKA")
+        required(settings.database_url, "INBOX_DATABASE_URL")
+        super().__init__(
+            settings.group,
+            broker=[f"kafka://{broker}" for broker in brokers],
+            broker_client_id=f"inbox-{os.getpid()}",
+            broker_max_poll_records=settings.batch_records,
+            broker_session_timeout=10.0,
+            broker_heartbeat_interval=3.0,
+            broker_request_timeout=40.0,
+            broker_rebalance_timeout=30.0,
+            broker_commit_interval=1.0,
+            consumer_group_instance_id=settings.instance_id,
+            producer_acks=-1,
+            producer_request_timeout=10.0,
+            producer_max_request_size=8 * 1024 * 1024,
+            stream_buffer_maxsize=16,
+            # A batch in flight may be dropped at any moment: its position has not moved then.
+            stream_wait_empty=False,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            web_bind=settings.web_host,
+            web_host=settings.web_host,
+            web_port=settings.web_port,
+            web_stats_enabled=False,
+            web_graph_enabled=False,
+            web_router_enabled=False,
+            web_tables_enabled=False,
+            web_metrics_enabled=False,
+            datadir=settings.data_dir / "faust",
+            web_application_options={"client_max_size": BODY_BYTES_MAX},
+            worker_redirect_stdouts=False,
+        )
+        self.settings = settings
+        self.roles = frozenset(roles)
+        self.directories = Directories()
+        self.ingested_topics: set[str] = set()
+        self.applied: dict[TP, int] = {}
+        """The position after the last record applied, of every partition assigned."""
+        self.assigned: frozenset[TP] | None = None
+        """What the consumer group gave this worker; None before it first did."""
+        self.watchdog = Watchdog(settings.stall_seconds)
+        self.relay = Relay(settings)
+        self._prune_due = 0.0
+        if "ingest" in self.roles:
+            self._add_agents()
+        if "relay" in self.roles:
+            self._add_relay()
+        self.on_partitions_assigned.connect(self._assign)
+        self.task(self._keep_house)
+
+    def _new_transport(self) -> Any:
+        return Transport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """Faust's directories are for its tables, of which there are none."""
+
+    def _add_agents(self) -> None:
+        directories, app_url = self.directories, self.settings.app_url
+        self._add_agent(
+            "messages.received",
+            (MessageReceived,),
+            lambda: ReceivedMessages(directories, app_url),
+        )
+        self._add_agent(
+            "assignments",
+            (ConversationAssign,),
+            lambda: Commands("assignments", directories, app_url),
+        )
+        self._add_agent(
+            "lifecycle",
+            (ConversationClose, ConversationReopen),
+            lambda: Commands("lifecycle", directories, app_url),
+        )
+        self._add_agent(
+            "directory",
+            (
+                UserUpserted,
+                UserRemoved,
+                UserAvailabilityChanged,
+                UserNotificationSettingsChanged,
+                ChannelInstalled,
+                ChannelRemoved,
+            ),
+            DirectoryChanges,
+        )
+
+    def _add_agent(
+        self, name: str, structs: tuple[type[EventData], ...], begin: Callable[[], Work]
+    ) -> None:
+        topic = self.settings.topic(name)
+        self.ingested_topics.add(topic)
+        decoders = Decoders(structs)
+
+        async def apply(stream: Any) -> None:
+            loop = BatchLoop(
+                name,
+                decoders,
+                begin,
+                pool=self.pool,
+                settings=self.settings,
+                committed=self._wake_relay,
+                alive=self.watchdog.progress,
+            )
+            async for event in stream.noack().events():
+                await self._guarded(self._apply(loop, event))
+
+        self.agent(self.topic(topic, schema=PollSchema()), name=name)(apply)
+
+    async def _apply(self, loop: BatchLoop, event: Any) -> None:
+        poll: Poll = event.value
+        position = await loop.apply(poll)
+        if position is None:
+            self.applied[poll.tp] = poll.end
+            event.ack()
+        else:
+            await self._ingest_consumer.rewind(poll.tp, position)
+
+    def _add_relay(self) -> None:
+        # The group hands out the shards as partitions of this topic; its records are for whoever
+        # takes a shard over, so the agent never gets one.
+        topic = self.topic(self.settings.topic("relay"), schema=PollSchema())
+
+        async def relay(stream: AsyncIterable[Any]) -> None:
+            async for _ in stream:
+                raise AssertionError("the partitions of the relay are paused")
+
+        self.agent(topic, name="relay")(relay)
+
+    @property
+    def _ingest_consumer(self) -> Consumer:
+        consumer = self.consumer
+        assert isinstance(consumer, Consumer)
+        return consumer
+
+    def _wake_relay(self, shards: list[int]) -> None:
+        self.relay.wake(shards)
+
+    async def on_start(self) -> None:
+        """Connect, and check that the database is the one this program needs."""
+        await super().on_start()
+        url = required(self.settings.database_url, "INBOX_DATABASE_URL")
+        self.pool = pool(url, "inbox worker", connections_max=4 + RELAY_SHARDS)
+        await self.pool
+        self.relay.start(self.pool)
+        self.watchdog.start()
+        await self._guarded(self._when_database_answers(self._check_database))
+        if "relay" in self.roles:
+            self.add_future(self._guarded(self.relay.watch()))
+            self.add_future(self._guarded(self.relay.wait_failed()))
+
+    async def _check_database(self) -> None:
+        async with self.pool.acquire() as connection:
+            await verify(connection)
+            await ensure_shards(connection, RELAY_SHARDS)
+
+    async def load_positions(self, tps: Collection[TP]) -> dict[TP, int]:
+        """Where each partition is to be read from."""
+
+        async def load() -> dict[TP, int]:
+            async with self.pool.acquire() as connection:
+                found = await load_positions(connection, [(tp.topic, tp.partition) for tp in tps])
+            return {TP(*partition): position for partition, position in found.items()}
+
+        positions = await self._when_database_answers(load)
+        self.applied = dict(positions)
+        return positions
+
+    async def _when_database_answers(self, ask: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        while True:
+            try:
+                return await ask()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("the database does not answer: %s", type(error).__name__)
+                self.watchdog.progress()
+                await asyncio.sleep(DATABASE_RETRY_SECONDS)
+
+    async def _assign(self, _app: Any, /, *args: Any, **_: Any) -> None:
+        assigned: set[TP] = args[0]
+        self.assigned = frozenset(assigned)
+        self.watchdog.progress()
+        relay_topic = self.settings.topic("relay")
+        await self.relay.assign(tp.partition for tp in assigned if tp.topic == relay_topic)
+        metrics.PARTITIONS.clear()
+        for tp in assigned:
+            metrics.PARTITIONS.labels(tp.topic).inc()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the group has given its partitions out, and every shard given is published."""
+        return self.assigned is not None and not self.rebalancing and self.relay.running
+
+    async def _keep_house(self) -> None:
+        """Measure what only a query tells, forget old commands, and feed the watchdog."""
+        while not self.should_stop:
+            try:
+                await self._measure_lag()
+                await self._measure_outbox()
+                await self._prune_commands()
+            except Exception as error:
+                if not (isinstance(error, KafkaError) or is_transient(error)):
+                    raise
+                # A server that is away is waited for, which is no stall.
+                self.watchdog.progress()
+                log.info("housekeeping: %s", type(error).__name__)
+            await self.sleep(HOUSEKEEPING_SECONDS)
+
+    async def _measure_lag(self) -> None:
+        if "ingest" not in self.roles or not self.assigned or self.rebalancing:
+            return
+        lags = await self._ingest_consumer.lags(self.applied)
+        metrics.LAG_RECORDS.clear()
+        for tp, lag in lags.items():
+            metrics.LAG_RECORDS.labels(tp.topic, tp.partition).set(lag)
+        if not any(lags.values()):
+            self.watchdog.progress()
+
+    async def _measure_outbox(self) -> None:
+        async with self.pool.acquire() as connection:
+            rows, age_seconds = await outbox_age(connection)
+        metrics.OUTBOX_ROWS.set(rows)
+        metrics.OUTBOX_AGE_SECONDS.set(age_seconds)
+
+    async def _prune_commands(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now < self._prune_due:
+            return
+        async with self.pool.acquire() as connection:
+            pruned = await prune_commands(connection, await connection.fetchval(QUERIES["clock"]))
+        self._prune_due = now + (0 if pruned == PRUNED_MAX else PRUNE_SECONDS)
+
+    def on_webserver_init(self, web: Web) -> None:
+        """Add our routes to Faust's web server."""
+        router = web.web_app.router  # type: ignore[attr-defined]  # the aiohttp driver has one
+        add_health_routes(router, self)
+        if "web" in self.roles:
+            TwilioInbound(self).add_routes(router)
+
+    async def on_stop(self) -> None:
+        """Stop within the watchdog's limit, whatever hangs."""
+        self.watchdog.stopping()
+        await super().on_stop()
+        await self.relay.stop()
+
+    async def on_shutdown(self) -> None:
+        """Close what is left when everything has stopped."""
+        await super().on_shutdown()
+        if hasattr(self, "pool"):
+            self.pool.terminate()
+        self.watchdog.stop()
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        """Await work that must not fail: if it does, this process is not to be trusted."""
+        try:
+            await work
+        except Exception:
+            log.critical("this worker cannot go on", exc_info=True)
+            logging.shutdown()
+            sys.stderr.flush()
+            os._exit(EXIT_SOFTWARE)

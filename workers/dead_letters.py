@@ -1,0 +1,99 @@
+"""Dead letters as records, and the limits past which a worker stops instead."""
+
+from collections import deque
+from datetime import datetime
+
+from db.outbox import OutboxRecord
+from schemas.errors import InvalidRecord
+from workers.errors import DeadLetterFlood
+from workers.transport import KafkaRecord
+
+WINDOW_RECORDS = 10_000
+"""Over how many of a topic's last records the ratio is taken."""
+
+ERROR_CHARACTERS_MAX = 1_000
+
+FORM = b"application/x-www-form-urlencoded"
+
+
+def dead_letter(
+    topic: str,
+    record: KafkaRecord,
+    error: InvalidRecord,
+    now: datetime,
+    partitions: int,
+) -> OutboxRecord:
+    """A record that could not be applied, unchanged, with headers that say what was wrong.
+
+    It goes to the partition of the same number. The headers come last, whatever the record's own
+    are called, so that `redrive` can take them off again.
+    """
+    said = _said(record.topic, record.partition, record.offset, error, now)
+    return OutboxRecord(
+        topic, record.partition % partitions, record.key, record.value, (*record.headers, *said)
+    )
+
+
+def webhook_headers(
+    topic: str, account_id: str, error: InvalidRecord, now: datetime
+) -> list[tuple[str, bytes]]:
+    """The headers of a webhook's form that was dead-lettered on its way to a topic.
+
+    It comes from no partition, which -1 says, and carries the account that had signed it.
+    """
+    return [
+        ("content-type", FORM),
+        ("account_id", account_id.encode()),
+        *_said(topic, -1, -1, error, now),
+    ]
+
+
+def _said(
+    topic: str, partition: int, offset: int, error: InvalidRecord, now: datetime
+) -> tuple[tuple[str, bytes], ...]:
+    return (
+        ("dl_topic", topic.encode()),
+        ("dl_partition", str(partition).encode()),
+        ("dl_offset", str(offset).encode()),
+        ("dl_code", error.code.encode()),
+        ("dl_error", error.detail[:ERROR_CHARACTERS_MAX].encode(errors="replace")),
+        ("dl_at", now.isoformat().encode()),
+    )
+
+
+class DeadLetterLimit:
+    """Counts one topic's dead letters: after a bad deploy, stop instead of setting all aside."""
+
+    def __init__(self, topic: str, run_max: int, ratio_max: float) -> None:
+        self._topic = topic
+        self._run_max = run_max
+        self._ratio_max = ratio_max
+        self._run = 0
+        self._batches: deque[tuple[int, int]] = deque()
+        self._records = 0
+        self._dead = 0
+
+    def check(self, outcomes: list[bool]) -> None:
+        """Count a batch that is about to be committed; True stands for a dead letter.
+
+        Raises DeadLetterFlood when the limits are passed.
+        """
+        for dead in outcomes:
+            self._run = self._run + 1 if dead else 0
+            if self._run > self._run_max:
+                raise DeadLetterFlood(
+                    f"{self._topic}: {self._run} records in a row would be dead-lettered; "
+                    "raise INBOX_DEAD_LETTER_RUN if they really are all wrong"
+                )
+        self._batches.append((len(outcomes), sum(outcomes)))
+        self._records += len(outcomes)
+        self._dead += sum(outcomes)
+        while self._records - self._batches[0][0] >= WINDOW_RECORDS:
+            old_records, old_dead = self._batches.popleft()
+            self._records -= old_records
+            self._dead -= old_dead
+        if self._records >= WINDOW_RECORDS and self._dead > self._ratio_max * self._records:
+            raise DeadLetterFlood(
+                f"{self._topic}: {self._dead} of the last {self._records} records would be "
+                "dead-lettered; raise INBOX_DEAD_LETTER_RATIO if they really are wrong"
+            )

@@ -1,0 +1,76 @@
+"""The agent of `messages.received`: record contacts' messages."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from db.connect import AnyConnection
+from db.conversations import ConversationKey, lock_conversations, save_conversations
+from db.messages import MessageKey, record_messages, recorded_messages
+from domain.conversation import Conversation
+from domain.decision import Message, Outgoing
+from domain.directory import Directory
+from domain.messages import decide_message, identify
+from schemas.cloudevents import Incoming
+from schemas.fields import AccountId
+from schemas.messages import MessageReceived
+from workers import metrics
+from workers.directories import Directories
+
+TOPIC = "messages.received"
+
+
+class ReceivedMessages:
+    """One batch of received messages."""
+
+    def __init__(self, directories: Directories, app_url: str) -> None:
+        self._cache = directories
+        self._app_url = app_url
+        self._conversations: dict[ConversationKey, Conversation] = {}
+        self._existing: set[ConversationKey] = set()
+        self._changed: set[ConversationKey] = set()
+        self._recorded: set[MessageKey] = set()
+        self._messages: list[Message] = []
+        self._directories: dict[AccountId, Directory] = {}
+
+    async def load(
+        self, connection: AnyConnection, events: Sequence[Incoming[MessageReceived]]
+    ) -> None:
+        """Lock the conversations, and find out which messages are recorded already."""
+        conversations: set[ConversationKey] = set()
+        messages: set[MessageKey] = set()
+        for event in events:
+            account_id = event.data.account_id
+            conversation_id, message_id = identify(event.data)
+            conversations.add((account_id, conversation_id))
+            messages.add((account_id, message_id))
+        self._conversations = await lock_conversations(connection, conversations)
+        self._existing = set(self._conversations)
+        self._recorded = await recorded_messages(connection, messages)
+        accounts = {account_id for account_id, _ in conversations}
+        self._directories = await self._cache.load(connection, accounts)
+
+    def decide(self, event: Incoming[MessageReceived], now: datetime) -> Iterable[Outgoing]:
+        """Record a message that is new; a repeat changes nothing and emits nothing."""
+        account_id = event.data.account_id
+        conversation_id, message_id = identify(event.data)
+        if (account_id, message_id) in self._recorded:
+            metrics.DUPLICATES.labels(TOPIC).inc()
+            return ()
+        key = (account_id, conversation_id)
+        decision = decide_message(
+            self._conversations.get(key), event, now, self._directories[account_id], self._app_url
+        )
+        self._recorded.add((account_id, message_id))
+        self._conversations[key] = decision.state
+        self._changed.add(key)
+        self._messages.append(decision.message)
+        return decision.outgoing
+
+    async def save(self, connection: AnyConnection, now: datetime) -> None:
+        """Write the messages, and each conversation once."""
+        await save_conversations(
+            connection,
+            new=[self._conversations[key] for key in self._changed - self._existing],
+            changed=[self._conversations[key] for key in self._changed & self._existing],
+        )
+        await record_messages(connection, self._messages, now)

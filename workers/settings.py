@@ -1,0 +1,276 @@
+"""Every setting, declared once: its variable, meaning, default and check.
+
+Settings come from environment variables alone. A bad value raises SettingsError, which names the
+variable and says what is wrong with it.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from schemas.fields import Account
+
+T = TypeVar("T")
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names its variable."""
+
+
+class TwilioAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of our accounts at Twilio, and the secrets it may sign with."""
+
+    account_id: Account
+    auth_token: str = msgspec.field(default="")
+    previous_auth_tokens: tuple[str, ...] = ()
+    signing_keys: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        if not (self.auth_token or self.signing_keys):
+            raise ValueError("an account needs an auth_token or signing_keys")
+
+
+TwilioAccounts = dict[str, TwilioAccount]
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in schemes or not parts.hostname:
+            raise ValueError(f"must be a URL with {' or '.join(schemes)}")
+        parts.port  # noqa: B018  # reading it raises ValueError for a port that is none
+        return value.rstrip("/")
+
+    return parse
+
+
+def _integer(lowest: int, highest: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not value.isascii() or not value.isdigit() or not lowest <= int(value) <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
+        return int(value)
+
+    return parse
+
+
+def _ratio(value: str) -> float:
+    try:
+        ratio = float(value)
+    except ValueError:
+        ratio = -1.0
+    if not 0 < ratio <= 1:
+        raise ValueError("must be a number above 0 and at most 1")
+    return ratio
+
+
+def _brokers(value: str) -> tuple[str, ...]:
+    brokers = tuple(broker.strip() for broker in value.split(","))
+    for broker in brokers:
+        host, _, port = broker.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError(f"must be host:port,... and {broker!r} is not")
+    return brokers
+
+
+def _prefix(value: str) -> str:
+    if not set(value) <= set(
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+    ) or (len(value) > 100):
+        raise ValueError("must be at most 100 letters, digits, dots, dashes and underscores")
+    return value
+
+
+def _log_level(value: str) -> str:
+    if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+    return value.upper()
+
+
+def _twilio_accounts(value: str) -> TwilioAccounts:
+    try:
+        return msgspec.json.decode(value, type=TwilioAccounts)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"must be JSON as documented: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """How one setting is read."""
+
+    name: str
+    meaning: str
+    default: str | None
+    """As it would stand in the environment; None for a setting without a default."""
+    parse: Callable[[str], Any]
+    secret: bool = False
+    """Whether `inbox config` must mask it: passwords of URLs are always masked."""
+
+
+def _setting(
+    name: str,
+    meaning: str,
+    parse: Callable[[str], Any] = _text,
+    default: str | None = None,
+    *,
+    secret: bool = False,
+) -> Any:
+    return field(metadata={"variable": Variable(name, meaning, default, parse, secret)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings, checked. `None` only where a setting has no default and was not given."""
+
+    kafka: tuple[str, ...] | None = _setting(
+        "INBOX_KAFKA",
+        "Kafka's bootstrap servers, `host:port,...`; `inbox dev` starts its own without it",
+        _brokers,
+    )
+    database_url: str | None = _setting(
+        "INBOX_DATABASE_URL",
+        "Postgres of the workers; likewise",
+        _url("postgresql", "postgres"),
+    )
+    given_migration_database_url: str | None = _setting(
+        "INBOX_MIGRATION_DATABASE_URL",
+        "Postgres as the schema's owner, for `inbox migrate`; `INBOX_DATABASE_URL` without it",
+        _url("postgresql", "postgres"),
+    )
+    topic_prefix: str = _setting("INBOX_TOPIC_PREFIX", "Prefix of all topics", _prefix, "inbox.")
+    partitions: int = _setting(
+        "INBOX_PARTITIONS", "Partitions of each topic", _integer(1, 10_000), "32"
+    )
+    replication: int = _setting(
+        "INBOX_REPLICATION", "Replicas of each partition", _integer(1, 100), "1"
+    )
+    web_host: str = _setting(
+        "INBOX_WEB_HOST", "Address the worker's web server listens on", default="127.0.0.1"
+    )
+    web_port: int = _setting(
+        "INBOX_WEB_PORT", "Port of the worker's web server", _integer(1, 65535), "6066"
+    )
+    public_url: str = _setting(
+        "INBOX_PUBLIC_URL",
+        "What Twilio calls, and therefore signs",
+        _url("http", "https"),
+        "http://127.0.0.1:6066",
+    )
+    given_app_url: str | None = _setting(
+        "INBOX_APP_URL",
+        "Prefix of `inbox_url` in notifications and notes; `INBOX_PUBLIC_URL` without it",
+        _url("http", "https"),
+    )
+    twilio_accounts: TwilioAccounts = _setting(
+        "INBOX_TWILIO_ACCOUNTS",
+        'JSON: `{"AC...": {"account_id": "...", "auth_token": "...", '
+        '"previous_auth_tokens": [], "signing_keys": {"<id>": "<secret>"}}}`',
+        _twilio_accounts,
+        "{}",
+        secret=True,
+    )
+    twilio_api_url: str = _setting(
+        "INBOX_TWILIO_API_URL",
+        "Base URL of Twilio's API",
+        _url("http", "https"),
+        "https://api.twilio.com",
+    )
+    data_dir: Path = _setting(
+        "INBOX_DATA_DIR", "Whatever must be on a worker's disk", Path, "./.inbox"
+    )
+    group: str = _setting("INBOX_GROUP", "Kafka consumer group of the workers", _prefix, "inbox")
+    instance_id: str | None = _setting(
+        "INBOX_INSTANCE_ID",
+        "Name of this worker within the group, the same after a restart: "
+        "spares the others a rebalance",
+        _prefix,
+    )
+    batch_records: int = _setting(
+        "INBOX_BATCH_RECORDS", "Most records in one transaction", _integer(1, 5_000), "1000"
+    )
+    dead_letter_run: int = _setting(
+        "INBOX_DEAD_LETTER_RUN",
+        "A worker stops before it dead-letters this many records of a topic in a row",
+        _integer(1, 1_000_000_000),
+        "1000",
+    )
+    dead_letter_ratio: float = _setting(
+        "INBOX_DEAD_LETTER_RATIO",
+        "A worker stops when more than this part of a topic's last 10,000 records are "
+        "dead-lettered",
+        _ratio,
+        "0.5",
+    )
+    stall_seconds: int = _setting(
+        "INBOX_STALL_SECONDS",
+        "A worker that makes no progress for so long while there is work exits",
+        _integer(10, 86_400),
+        "120",
+    )
+    log_level: str = _setting("INBOX_LOG_LEVEL", "DEBUG to ERROR", _log_level, "INFO")
+
+    @property
+    def migration_database_url(self) -> str | None:
+        """Where migrations are applied."""
+        return self.given_migration_database_url or self.database_url
+
+    @property
+    def app_url(self) -> str:
+        """Prefix of links to the inbox."""
+        return self.given_app_url or self.public_url
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read all settings. Raises SettingsError."""
+        values = {item.name: _read(_variable(item), environment) for item in fields(cls)}
+        return cls(**values)
+
+    @classmethod
+    def variables(cls) -> list[Variable]:
+        """Every setting's declaration, in order: the documentation is made from it."""
+        return [_variable(item) for item in fields(cls)]
+
+    def topic(self, name: str) -> str:
+        """A topic's full name."""
+        return self.topic_prefix + name
+
+
+def _variable(item: Any) -> Variable:
+    variable: Variable = item.metadata["variable"]
+    return variable
+
+
+def _read(variable: Variable, environment: Mapping[str, str]) -> Any:
+    value = environment.get(variable.name) or variable.default
+    if value is None:
+        return None
+    try:
+        return variable.parse(value)
+    except ValueError as error:
+        raise SettingsError(f"{variable.name}: {error}") from None
+
+
+def required(value: T | None, variable: str) -> T:
+    """A setting that this command cannot do without. Raises SettingsError."""
+    if value is None:
+        raise SettingsError(f"{variable}: is not set, and this command needs it")
+    return value
+
+
+def masked(variable: Variable, value: str) -> str:
+    """A setting's value as it may be shown: without its secrets."""
+    if variable.secret:
+        return "(set)" if value != variable.default else value
+    parts = urlsplit(value)
+    if parts.password is None:
+        return value
+    at = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{at}"))

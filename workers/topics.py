@@ -1,0 +1,89 @@
+"""Creates the topics, and verifies that those which exist are as the contract says."""
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from schemas.topics import TOPICS, Topic
+from workers.settings import Settings, required
+
+REQUEST_MILLISECONDS = 30_000
+
+
+class TopicMismatch(Exception):
+    """Topics are not as they must be; the message has a line for each difference."""
+
+
+async def ensure_topics(settings: Settings) -> list[str]:
+    """Create the topics that are missing; their full names.
+
+    Raises TopicMismatch when one that exists differs: it is never changed behind anyone's back.
+    """
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
+        request_timeout_ms=REQUEST_MILLISECONDS,
+    )
+    await admin.start()
+    try:
+        existing = set(await admin.list_topics())
+        missing = [topic for topic in TOPICS.values() if settings.topic(topic.name) not in existing]
+        if missing:
+            await _create(admin, settings, missing)
+        await _verify(admin, settings, [topic for topic in TOPICS.values() if topic not in missing])
+        return [settings.topic(topic.name) for topic in missing]
+    finally:
+        await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic]) -> None:
+    response = await admin.create_topics(
+        [
+            NewTopic(
+                name=settings.topic(topic.name),
+                num_partitions=topic.partitions or settings.partitions,
+                replication_factor=settings.replication,
+                topic_configs=topic.config,
+            )
+            for topic in topics
+        ]
+    )
+    refused = [
+        f"{name}: not created: {message or code}"
+        for name, code, message, *_ in response.topic_errors
+        if code and code != TOPIC_EXISTS
+    ]
+    if refused:
+        raise TopicMismatch("\n".join(refused))
+
+
+TOPIC_EXISTS = 36
+"""Kafka's error code TOPIC_ALREADY_EXISTS: another `inbox topics` was faster."""
+
+
+async def _verify(admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic]) -> None:
+    if not topics:
+        return
+    names = {settings.topic(topic.name): topic for topic in topics}
+    found = await admin.describe_topics(list(names))
+    configs = await _configs(admin, list(names))
+    differences = []
+    for described in found:
+        name = described["topic"]
+        topic = names[name]
+        wanted = {"partitions": str(topic.partitions or settings.partitions)} | topic.config
+        actual = {"partitions": str(len(described["partitions"]))} | configs[name]
+        differences += [
+            f"{name}: {key} is {actual.get(key)}, must be {value}"
+            for key, value in wanted.items()
+            if actual.get(key) != value
+        ]
+    if differences:
+        raise TopicMismatch("\n".join(sorted(differences)))
+
+
+async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    return {
+        name: {entry[0]: entry[1] for entry in entries}
+        for response in await admin.describe_configs(resources)
+        for _, _, _, name, entries in response.resources
+    }
