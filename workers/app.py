@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import faust
 from aiokafka.errors import KafkaError
@@ -40,7 +40,7 @@ from workers.directories import Directories
 from workers.health import add_health_routes
 from workers.received import ReceivedMessages
 from workers.relay import Relay
-from workers.settings import Settings, required
+from workers.settings import Role, Settings, required
 from workers.transport import Consumer, Poll, PollSchema, Transport
 from workers.twilio_inbound import BODY_BYTES_MAX, TwilioInbound
 from workers.watchdog import Watchdog
@@ -48,8 +48,6 @@ from workers.watchdog import Watchdog
 log = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
-Role = Literal["ingest", "relay", "web"]
-ROLES: tuple[Role, ...] = get_args(Role)
 
 HOUSEKEEPING_SECONDS = 5.0
 PRUNE_SECONDS = 600.0
@@ -63,7 +61,7 @@ class InboxApp(faust.App):
 
     pool: Pool
 
-    def __init__(self, settings: Settings, roles: Collection[Role] = ROLES) -> None:
+    def __init__(self, settings: Settings, roles: Collection[Role] = get_args(Role)) -> None:
         brokers = required(settings.kafka, "INBOX_KAFKA")
         required(settings.database_url, "INBOX_DATABASE_URL")
         super().__init__(

@@ -1,10 +1,14 @@
-"""What stops a worker.
+"""What stops a worker or a command.
 
 Exception
 └── WorkerStop              the process must end; a supervisor starts it again
     ├── DeadLetterFlood     too much is dead-lettered: rather stop than set everything aside
     └── StrangeLog          the log and the positions do not belong together
 """
+
+
+class CommandFailed(Exception):
+    """A command cannot do what it was asked, and a person can mend that."""
 
 
 class WorkerStop(Exception):

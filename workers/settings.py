@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -16,6 +16,9 @@ import msgspec
 from schemas.fields import Account
 
 T = TypeVar("T")
+
+Role = Literal["ingest", "relay", "web"]
+"""What a worker may do; chosen on the command line, since copies differ in it."""
 
 
 class SettingsError(Exception):
@@ -238,6 +241,14 @@ class Settings:
         """Every setting's declaration, in order: the documentation is made from it."""
         return [_variable(item) for item in fields(cls)]
 
+    def environment(self) -> dict[str, str]:
+        """The variables that give these settings, for a process of one's own."""
+        return {
+            _variable(item).name: _written(value)
+            for item in fields(self)
+            if (value := getattr(self, item.name)) is not None
+        }
+
     def topic(self, name: str) -> str:
         """A topic's full name."""
         return self.topic_prefix + name
@@ -256,6 +267,12 @@ def _read(variable: Variable, environment: Mapping[str, str]) -> Any:
         return variable.parse(value)
     except ValueError as error:
         raise SettingsError(f"{variable.name}: {error}") from None
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return msgspec.json.encode(value).decode() if isinstance(value, dict) else str(value)
 
 
 def required(value: T | None, variable: str) -> T:

@@ -5,8 +5,8 @@ from collections.abc import Collection
 import faust
 import uvloop
 
-from workers.app import InboxApp, Role
-from workers.settings import Settings
+from workers.app import InboxApp
+from workers.settings import Role, Settings
 
 
 def run(settings: Settings, roles: Collection[Role]) -> None:

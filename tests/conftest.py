@@ -1,0 +1,108 @@
+"""The servers and programs that tests run against: all real, all on loopback.
+
+One Postgres and one Kafka serve the whole run; each test has a database (cloned from a migrated
+template), a topic prefix and a consumer group of its own, so that no test sees another's.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from db.databases import OWNER, WORKER, ensure_database, ensure_roles
+from db.migrate import migrate
+from tests.bus import Bus
+from tests.worker import Worker
+from workers.embedded.kafka import EmbeddedKafka
+from workers.embedded.ports import free_port
+from workers.embedded.postgres import EmbeddedPostgres
+from workers.settings import Settings
+from workers.topics import ensure_topics
+
+PARTITIONS = 4
+TEMPLATE = "inbox_template"
+OWNER_PASSWORD, WORKER_PASSWORD = "owner-secret", "worker-secret"
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A Postgres with the roles and a migrated template."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
+        asyncio.run(_make_template(server))
+        yield server
+
+
+async def _make_template(server: EmbeddedPostgres) -> None:
+    await ensure_roles(server.superuser_url, OWNER_PASSWORD, WORKER_PASSWORD)
+    await ensure_database(server.superuser_url, TEMPLATE)
+    await migrate(server.url(TEMPLATE, OWNER, OWNER_PASSWORD))
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    """An Apache Kafka."""
+    with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as server:
+        yield server
+
+
+@pytest.fixture
+async def database(postgres: EmbeddedPostgres, tmp_path: Path) -> Settings:
+    """Settings that name a migrated database of the test's own, and no Kafka."""
+    name = f"inbox_{next(_numbers)}"
+    await ensure_database(postgres.superuser_url, name, TEMPLATE)
+    return Settings.from_environment(
+        {
+            "INBOX_DATABASE_URL": postgres.url(name, WORKER, WORKER_PASSWORD),
+            "INBOX_MIGRATION_DATABASE_URL": postgres.url(name, OWNER, OWNER_PASSWORD),
+            "INBOX_DATA_DIR": str(tmp_path),
+        }
+    )
+
+
+@pytest.fixture
+async def owner(database: Settings) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """A connection of the schema's owner, who may look at everything."""
+    connection = await asyncpg.connect(database.migration_database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def settings(database: Settings, kafka: EmbeddedKafka) -> Settings:
+    """Settings that name a database and topics of the test's own."""
+    number = next(_numbers)
+    port = free_port()
+    environment = database.environment() | {
+        "INBOX_KAFKA": kafka.bootstrap,
+        "INBOX_TOPIC_PREFIX": f"test{number}.",
+        "INBOX_GROUP": f"test{number}",
+        "INBOX_PARTITIONS": str(PARTITIONS),
+        "INBOX_WEB_PORT": str(port),
+        "INBOX_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "INBOX_TWILIO_ACCOUNTS": '{"AC00000000000000000000000000000000": '
+        '{"account_id": "acme", "auth_token": "12345"}}',
+    }
+    made = Settings.from_environment(environment)
+    await ensure_topics(made)
+    return made
+
+
+@pytest.fixture
+async def bus(settings: Settings) -> AsyncIterator[Bus]:
+    """Publishes to the test's topics and reads them."""
+    async with Bus(settings) as bus:
+        yield bus
+
+
+@pytest.fixture
+async def worker(settings: Settings, tmp_path: Path) -> AsyncIterator[Worker]:
+    """A worker with all roles, ready; stopped at the end, which it must survive with status 0."""
+    worker = Worker(settings, tmp_path / "worker.log")
+    await worker.start()
+    yield worker
+    await worker.stop()

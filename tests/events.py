@@ -1,0 +1,92 @@
+"""Events as other services publish them, made short."""
+
+import itertools
+import uuid
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas import ids
+from schemas.catalog import TOPIC_OF
+from schemas.fields import AccountId, ChannelId
+
+ACCOUNT, CHANNEL = AccountId("acme"), ChannelId("wa1")
+
+_numbers = itertools.count(1)
+
+
+class Event(NamedTuple):
+    """An event to be published: where, under which key, and its bytes."""
+
+    topic: str
+    """Without the prefix."""
+    key: str
+    value: bytes
+
+
+def conversation(contact: str, account: str = ACCOUNT, channel: str = CHANNEL) -> str:
+    """The id of a contact's conversation."""
+    return ids.conversation_id(AccountId(account), ChannelId(channel), contact)
+
+
+def event(type_: str, data: dict[str, Any], *, key: str, **attributes: Any) -> Event:
+    """A CloudEvent of a type without its `inbox.` and `.v1`; `id` and `time` may be given."""
+    full = f"inbox.{type_}.v1"
+    envelope = {
+        "specversion": "1.0",
+        "id": str(uuid.uuid4()),
+        "source": "/tests",
+        "type": full,
+        "time": datetime.now(UTC),
+        "data": data,
+    } | attributes
+    return Event(TOPIC_OF[full], key, msgspec.json.encode(envelope))
+
+
+def message(contact: str, body: str = "Hello", **fields: Any) -> Event:
+    """A contact's message; fields such as `provider_message_id` may be given."""
+    data = {
+        "account_id": ACCOUNT,
+        "channel_id": CHANNEL,
+        "provider_message_id": f"SM{next(_numbers):032d}",
+        "contact": {"address": contact, "name": "Ana"},
+        "body": body,
+        "sent_at": "2026-01-01T12:00:00Z",
+    } | fields
+    key = conversation(contact, data["account_id"], data["channel_id"])
+    return event("message.received", data, key=key)
+
+
+def command(type_: str, contact: str, actor: str, **fields: Any) -> Event:
+    """A command on a contact's conversation; `id` and `time` are the CloudEvent's."""
+    attributes = {name: fields.pop(name) for name in ("id", "time") if name in fields}
+    account = fields.pop("account_id", ACCOUNT)
+    key = conversation(contact)
+    data = {"account_id": account, "conversation_id": key, "actor_id": actor} | fields
+    return event(f"conversation.{type_}", data, key=key, **attributes)
+
+
+def user(user_id: str, *, account: str = ACCOUNT, inbox_access: bool = True) -> Event:
+    """A user of an account."""
+    data = {
+        "account_id": account,
+        "user_id": user_id,
+        "name": user_id.title(),
+        "email": f"{user_id}@example.com",
+        "inbox_access": inbox_access,
+    }
+    return event("user.upserted", data, key=account)
+
+
+def channel(address: str, installed_by: str = "ana", channel_id: str = CHANNEL) -> Event:
+    """An installed channel."""
+    data = {
+        "account_id": ACCOUNT,
+        "channel_id": channel_id,
+        "provider": "whatsapp",
+        "address": address,
+        "name": "Sales",
+        "installed_by": installed_by,
+    }
+    return event("channel.installed", data, key=ACCOUNT)

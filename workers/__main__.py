@@ -1,0 +1,5 @@
+"""`python -m workers` is `inbox`."""
+
+from workers.cli import main
+
+main()

@@ -1,0 +1,38 @@
+"""`inbox`, the command line: a group of commands, one module each."""
+
+import sys
+
+import click
+
+from workers.cli.config import config
+from workers.cli.migrate import migrate
+from workers.cli.passthrough import faust
+from workers.cli.topics import topics
+from workers.cli.worker import worker
+from workers.errors import CommandFailed
+from workers.settings import SettingsError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="messaging-inbox")
+def inbox() -> None:
+    """The messaging inbox: workers, and the tools to run them.
+
+    All settings are environment variables; `inbox config` shows them.
+    """
+
+
+for command in (config, faust, migrate, topics, worker):
+    inbox.add_command(command)
+
+
+def main() -> None:
+    """Run the command line. A failure that a person can mend is one line on stderr, exit 1 or 2."""
+    try:
+        inbox(prog_name="inbox")
+    except SettingsError as error:
+        click.echo(f"inbox: {error}", err=True)
+        sys.exit(2)
+    except CommandFailed as error:
+        click.echo(f"inbox: {error}", err=True)
+        sys.exit(1)

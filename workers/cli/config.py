@@ -1,0 +1,18 @@
+"""`inbox config`: every setting as it is in force."""
+
+import os
+
+import click
+
+from workers.settings import Settings, masked
+
+
+@click.command()
+def config() -> None:
+    """Show the settings in force, with secrets masked. Fails when one is wrong."""
+    Settings.from_environment()
+    for variable in Settings.variables():
+        given = os.environ.get(variable.name)
+        value = given or variable.default
+        shown = "(not set)" if value is None else masked(variable, value)
+        click.echo(f"{variable.name}={shown}" + ("" if given else "  # default"))

@@ -1,0 +1,31 @@
+"""`inbox worker`: run a worker."""
+
+from typing import get_args
+
+import click
+
+from workers.settings import Role, Settings
+
+
+def _roles(_context: click.Context, _parameter: click.Parameter, value: str) -> list[Role]:
+    given = [name.strip() for name in value.split(",")]
+    known = {name: name for name in get_args(Role)}
+    if unknown := [name for name in given if name not in known]:
+        raise click.BadParameter(f"{', '.join(unknown)}: not one of {', '.join(known)}")
+    return [known[name] for name in given]
+
+
+@click.command()
+@click.option(
+    "--roles",
+    default=",".join(get_args(Role)),
+    show_default=True,
+    callback=_roles,
+    help="ingest applies records, relay publishes events, web receives webhooks.",
+)
+def worker(roles: list[Role]) -> None:
+    """Run a worker until SIGTERM; any number of them share the work."""
+    # Imported here: the other commands need neither Faust nor its start-up time.
+    from workers.worker import run  # noqa: PLC0415
+
+    run(Settings.from_environment(), roles)
