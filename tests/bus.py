@@ -104,6 +104,7 @@ class Bus:
             bootstrap_servers=self._brokers,
             isolation_level="read_committed",
             enable_auto_commit=False,
+            auto_offset_reset="earliest",
             max_partition_fetch_bytes=8 * 1024 * 1024,
         )
         await consumer.start()
@@ -118,7 +119,6 @@ class Bus:
         tps = [TopicPartition(name, number) for number in range(partitions)]
         consumer.assign(tps)
         ends = await consumer.end_offsets(tps)
-        await consumer.seek_to_beginning(*tps)
         read: list[Read] = []
         while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
             for records in (await consumer.getmany(timeout_ms=200)).values():

@@ -1,0 +1,72 @@
+"""The floor: `getmany`, typed decode, and `COPY` of the same rows; no rules, nothing out.
+
+Nothing that keeps messages can be faster, so this is what the workers are measured against. Run
+by bench.throughput as its own process: `python -m bench.floor RECORDS`, settings in the
+environment; prints the seconds it took.
+"""
+
+import asyncio
+import sys
+import time
+from datetime import UTC, datetime
+
+import asyncpg
+import uvloop
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from db.messages import record_messages
+from domain.decision import Message
+from domain.messages import identify
+from schemas.cloudevents import Decoders, Incoming
+from schemas.messages import MessageReceived
+from workers.settings import Settings, required
+
+
+def _row(event: Incoming[MessageReceived]) -> Message:
+    data = event.data
+    conversation_id, message_id = identify(data)
+    return Message(
+        account_id=data.account_id,
+        conversation_id=conversation_id,
+        message_id=message_id,
+        channel_id=data.channel_id,
+        provider_message_id=data.provider_message_id,
+        direction="inbound",
+        sender_name=data.contact.name,
+        sender_address=data.contact.address,
+        body=data.body,
+        media=data.media,
+        sent_at=data.sent_at,
+        historical=data.historical,
+    )
+
+
+async def main(records: int) -> float:
+    """Copy so many records; the seconds from the first poll that gave any."""
+    settings = Settings.from_environment()
+    topic = settings.topic("messages.received")
+    decode = Decoders((MessageReceived,)).decode
+    connection = await asyncpg.connect(required(settings.database_url, "INBOX_DATABASE_URL"))
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        max_poll_records=settings.batch_records,
+    )
+    async with consumer:
+        consumer.assign([TopicPartition(topic, number) for number in range(settings.partitions)])
+        copied, began = 0, 0.0
+        while copied < records:
+            for polled in (await consumer.getmany(timeout_ms=1000)).values():
+                began = began or time.perf_counter()
+                rows = [_row(decode(r.value, r.headers, r.timestamp)) for r in polled]
+                await record_messages(connection, rows, datetime.now(UTC))
+                copied += len(rows)
+    await connection.close()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    uvloop.install()
+    print(asyncio.run(main(int(sys.argv[1]))))
