@@ -124,6 +124,9 @@ async def channel_by_address(
     connection: AnyConnection, account_id: AccountId, address: str
 ) -> ChannelId | None:
     """The installed channel of an account with an address, if there is one."""
+    if "\0" in address:
+        # Postgres refuses to look for what it cannot hold.
+        return None
     found: str | None = await connection.fetchval(
         QUERIES["channel_by_address"], account_id, address
     )

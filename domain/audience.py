@@ -20,6 +20,9 @@ from schemas.notifications import (
     Why,
 )
 
+KEPT_RECIPIENTS_MAX = 50_000
+"""Recipients that one account's directory may keep: every message asks for the same few lists."""
+
 _MEDIA: dict[tuple[bool, bool], tuple[MediumName, ...]] = {
     (False, False): (),
     (True, False): ("desktop",),
@@ -31,6 +34,15 @@ _MEDIA: dict[tuple[bool, bool], tuple[MediumName, ...]] = {
 def message_audience(conversation: Conversation, directory: Directory) -> tuple[Recipient, ...]:
     """Whom to tell of a contact's new message: by user id, each with the setting that says so."""
     assignee_id = conversation.assignee_id
+    kept = directory.audiences
+    if assignee_id not in kept:
+        if len(kept) * len(directory) > KEPT_RECIPIENTS_MAX:
+            kept.clear()
+        kept[assignee_id] = _message_audience(assignee_id, directory)
+    return kept[assignee_id]
+
+
+def _message_audience(assignee_id: str | None, directory: Directory) -> tuple[Recipient, ...]:
     if assignee_id is None:
         return _recipients(
             (user, "unassigned", user.settings.unassigned) for user in directory.told
@@ -88,10 +100,11 @@ def notifications(
         Outgoing(
             emitted_event_id(
                 cause_id,
+                conversation.account_id,
                 conversation.conversation_id,
                 NotificationRequested.TYPE,
                 conversation.version,
-                part,
+                part=part,
             ),
             cause_id,
             NotificationRequested(

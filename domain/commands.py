@@ -206,5 +206,7 @@ def _rejected(
 
 
 def _result(command: Incoming[AnyCommand], data: CommandAccepted | CommandRejected) -> Outgoing:
-    event_id = emitted_event_id(command.id, data.conversation_id, data.TYPE, data.version)
+    event_id = emitted_event_id(
+        command.id, data.account_id, data.conversation_id, data.TYPE, data.version
+    )
     return Outgoing(event_id, command.id, data)

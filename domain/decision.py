@@ -55,5 +55,7 @@ class Recorded(NamedTuple):
 
 def log_event(cause_id: str, data: ConversationEvent) -> Outgoing:
     """An event of the conversation log, with its derived id."""
-    event_id = emitted_event_id(cause_id, data.conversation_id, data.TYPE, data.version)
+    event_id = emitted_event_id(
+        cause_id, data.account_id, data.conversation_id, data.TYPE, data.version
+    )
     return Outgoing(event_id, cause_id, data)

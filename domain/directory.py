@@ -16,6 +16,7 @@ from schemas.directory import (
     UserUpserted,
 )
 from schemas.fields import AccountId, ChannelId, UserId
+from schemas.notifications import Recipient
 
 
 class User(Struct, frozen=True, kw_only=True):
@@ -69,6 +70,11 @@ class Directory:
         """The users who may be notified at all, by id. Kept, for every message asks."""
         allowed = (user for user in self._users.values() if user.known and user.inbox_access)
         return tuple(sorted(allowed, key=lambda user: user.user_id))
+
+    @cached_property
+    def audiences(self) -> dict[str | None, tuple[Recipient, ...]]:
+        """The audiences worked out so far, by assignee; kept by domain.audience."""
+        return {}
 
     def __len__(self) -> int:
         return len(self._users)

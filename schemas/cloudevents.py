@@ -51,7 +51,7 @@ class Decoders:
         self, value: bytes | None, headers: Headers, timestamp_milliseconds: int
     ) -> Incoming[Any]:
         """A record's value and headers as an event. Raises InvalidRecord."""
-        if value is None:
+        if not value:
             raise InvalidRecord(DeadLetter.NOT_JSON, "the record has no value")
         if len(value) > RECORD_BYTES_MAX:
             detail = f"{len(value)} bytes, at most {RECORD_BYTES_MAX} are taken"
@@ -79,17 +79,21 @@ class _Envelope(Struct, frozen=True, kw_only=True):
     id: str
     source: NonEmpty
     type: NonEmpty
-    time: Instant | UnsetType = UNSET
+    # Null stands for an attribute that is not there (JSON event format, section 2.2).
+    time: Instant | None = None
     data: Raw = Raw()
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.id) <= ID_CHARACTERS_MAX:
             raise ValueError(f"id must have 1 to {ID_CHARACTERS_MAX} characters")
-        if self.time is not UNSET:
+        if self.time is not None:
             check_year("time", self.time)
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
+
+# What the headers of the binary mode may say; extensions are ignored.
+_ATTRIBUTES = {f"ce_{name}": name for name in ("specversion", "id", "source", "type", "time")}
 
 
 def _envelope(value: bytes, headers: Headers) -> _Envelope:
@@ -97,8 +101,6 @@ def _envelope(value: bytes, headers: Headers) -> _Envelope:
     try:
         if attributes is None:
             return _ENVELOPE.decode(value)
-        # The spare field would be taken for an attribute of the binary mode.
-        attributes.pop("data", None)
         envelope = msgspec.convert(attributes, _Envelope, strict=True)
         return msgspec.structs.replace(envelope, data=Raw(value))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -107,20 +109,32 @@ def _envelope(value: bytes, headers: Headers) -> _Envelope:
 
 def _binary_attributes(headers: Headers) -> dict[str, str] | None:
     """The `ce_` headers as attributes, or None when the record is in structured mode."""
-    attributes: dict[str, str] = {}
+    attributes: dict[str, bytes] = {}
     for name, raw in headers:
         if name == "content-type":
             if raw is not None and raw.lower().startswith(b"application/cloudevents"):
                 return None
-        elif name.startswith("ce_") and raw is not None:
-            attributes[name[3:]] = raw.decode(errors="replace")
-    return attributes or None
+        elif raw is not None and name in _ATTRIBUTES:
+            attributes[_ATTRIBUTES[name]] = raw
+    try:
+        return {name: raw.decode() for name, raw in attributes.items()} or None
+    except UnicodeDecodeError as error:
+        # Replacing what cannot be read could make two ids one, and one of two commands a repeat.
+        detail = f"a `ce_` header is not UTF-8: {error}"
+        raise InvalidRecord(DeadLetter.NOT_CLOUDEVENT, detail) from error
 
 
 def _time(envelope: _Envelope, timestamp_milliseconds: int) -> datetime:
-    if envelope.time is not UNSET:
+    if envelope.time is not None:
         return envelope.time
-    return datetime.fromtimestamp(timestamp_milliseconds / 1000, UTC)
+    try:
+        moment = datetime.fromtimestamp(timestamp_milliseconds / 1000, UTC)
+        check_year("time", moment)
+    except (ValueError, OverflowError, OSError) as error:
+        # Producers choose a record's timestamp, and may choose nonsense.
+        detail = f"no `time`, and the record's timestamp is {timestamp_milliseconds} ms"
+        raise InvalidRecord(DeadLetter.NOT_CLOUDEVENT, detail) from error
+    return moment
 
 
 def _invalid(value: bytes, error: Exception, wrong_shape: DeadLetter, path: str) -> InvalidRecord:
@@ -130,7 +144,8 @@ def _invalid(value: bytes, error: Exception, wrong_shape: DeadLetter, path: str)
     standard library: only of bad records, hence at no cost for good ones.
     """
     try:
-        parsed = json.loads(value)
+        # Python refuses to read integers of thousands of digits, which are JSON all the same.
+        parsed = json.loads(value, parse_int=str)
     except RecursionError:
         return InvalidRecord(DeadLetter.NOT_JSON, "nested deeper than can be read")
     except ValueError as malformed:

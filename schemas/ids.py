@@ -44,11 +44,18 @@ def reply_message_id(account_id: AccountId, command_id: str) -> MessageId:
 
 
 def emitted_event_id(
-    cause_id: str, conversation_id: str, what: str, version: int, part: int = 1
+    cause_id: str,
+    account_id: AccountId,
+    conversation_id: str,
+    what: str,
+    version: int,
+    *,
+    part: int = 1,
 ) -> str:
     """The id of an emitted event, of its cause, its conversation and its type.
 
-    The conversation's version keeps apart what publishers with careless event ids would mix up;
+    The account and the conversation's version keep apart what publishers with careless event ids
+    would mix up: two accounts may use one command id, and name one conversation that neither has.
     `part` numbers the parts of one notification.
     """
-    return uuid5_text(f"{cause_id}/{conversation_id}/{what}/{version}/{part}")
+    return uuid5_text(f"{cause_id}/{account_id}/{conversation_id}/{what}/{version}/{part}")

@@ -38,6 +38,7 @@ from workers.commanded import Commands
 from workers.directed import DirectoryChanges
 from workers.directories import Directories
 from workers.health import add_health_routes
+from workers.lanes import Lanes
 from workers.received import ReceivedMessages
 from workers.relay import Relay
 from workers.settings import Role, Settings, required
@@ -48,6 +49,9 @@ from workers.watchdog import Watchdog
 log = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
+
+BATCHES_MAX = 4
+"""Transactions of one topic at once."""
 
 HOUSEKEEPING_SECONDS = 5.0
 PRUNE_SECONDS = 600.0
@@ -68,7 +72,6 @@ class InboxApp(faust.App):
             settings.group,
             broker=[f"kafka://{broker}" for broker in brokers],
             broker_client_id=f"inbox-{os.getpid()}",
-            broker_max_poll_records=settings.batch_records,
             broker_session_timeout=10.0,
             broker_heartbeat_interval=3.0,
             broker_request_timeout=40.0,
@@ -78,7 +81,7 @@ class InboxApp(faust.App):
             producer_acks=-1,
             producer_request_timeout=10.0,
             producer_max_request_size=8 * 1024 * 1024,
-            stream_buffer_maxsize=16,
+            stream_buffer_maxsize=4,
             # A batch in flight may be dropped at any moment: its position has not moved then.
             stream_wait_empty=False,
             topic_allow_declare=False,
@@ -166,8 +169,12 @@ class InboxApp(faust.App):
                 committed=self._wake_relay,
                 alive=self.watchdog.progress,
             )
-            async for event in stream.noack().events():
-                await self._guarded(self._apply(loop, event))
+            async with asyncio.TaskGroup() as tasks:
+                lanes: Lanes[TP, Any] = Lanes(
+                    BATCHES_MAX, lambda event: self._guarded(self._apply(loop, event)), tasks
+                )
+                async for event in stream.noack().events():
+                    await lanes.add(event.value.tp, event)
 
         self.agent(self.topic(topic, schema=PollSchema()), name=name)(apply)
 
@@ -204,7 +211,7 @@ class InboxApp(faust.App):
         """Connect, and check that the database is the one this program needs."""
         await super().on_start()
         url = required(self.settings.database_url, "INBOX_DATABASE_URL")
-        self.pool = pool(url, "inbox worker", connections_max=4 + RELAY_SHARDS)
+        self.pool = pool(url, "inbox worker", connections_max=4 * BATCHES_MAX + RELAY_SHARDS)
         await self.pool
         self.relay.start(self.pool)
         self.watchdog.start()

@@ -116,11 +116,14 @@ class BatchLoop:
         """
         with self._timed("decode"):
             events = [self._decode(record) for record in poll.records]
-        waiting = [
-            Segment((poll.tp.topic, poll.tp.partition), poll.start, poll.end, poll.records, events)
-        ]
+        partition = (poll.tp.topic, poll.tp.partition)
+        waiting = [Segment(partition, poll.start, poll.end, poll.records, events)]
         while waiting:
-            done = await self._apply_until_settled(waiting.pop())
+            segment = waiting.pop()
+            if len(segment.records) > self._settings.batch_records:
+                segment, rest = segment.cut(self._settings.batch_records)
+                waiting.append(rest)
+            done = await self._apply_until_settled(segment)
             if isinstance(done, int):
                 return done
             waiting += reversed(done)

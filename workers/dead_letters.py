@@ -1,12 +1,17 @@
 """Dead letters as records, and the limits past which a worker stops instead."""
 
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
-from db.outbox import OutboxRecord
+from db.outbox import Header, OutboxRecord
 from schemas.errors import InvalidRecord
 from workers.errors import DeadLetterFlood
-from workers.transport import KafkaRecord
+
+if TYPE_CHECKING:
+    # The transport brings Faust along, which the command line starts faster without.
+    from workers.transport import KafkaRecord
 
 WINDOW_RECORDS = 10_000
 """Over how many of a topic's last records the ratio is taken."""
@@ -15,10 +20,27 @@ ERROR_CHARACTERS_MAX = 1_000
 
 FORM = b"application/x-www-form-urlencoded"
 
+NO_PARTITION = -1
+"""The `dl_partition` of a webhook's form, which never was on a partition."""
+
+_NAMES = ("dl_topic", "dl_partition", "dl_offset", "dl_code", "dl_error", "dl_at")
+
+
+class Origin(NamedTuple):
+    """Where a dead letter came from, and why and when it was set aside."""
+
+    topic: str
+    """With the prefix."""
+    partition: int
+    offset: int
+    code: str
+    error: str
+    at: datetime
+
 
 def dead_letter(
     topic: str,
-    record: KafkaRecord,
+    record: "KafkaRecord",
     error: InvalidRecord,
     now: datetime,
     partitions: int,
@@ -39,26 +61,45 @@ def webhook_headers(
 ) -> list[tuple[str, bytes]]:
     """The headers of a webhook's form that was dead-lettered on its way to a topic.
 
-    It comes from no partition, which -1 says, and carries the account that had signed it.
+    It carries the account that had signed it, and says that it comes from no partition.
     """
     return [
         ("content-type", FORM),
         ("account_id", account_id.encode()),
-        *_said(topic, -1, -1, error, now),
+        *_said(topic, NO_PARTITION, -1, error, now),
     ]
 
 
 def _said(
     topic: str, partition: int, offset: int, error: InvalidRecord, now: datetime
 ) -> tuple[tuple[str, bytes], ...]:
-    return (
-        ("dl_topic", topic.encode()),
-        ("dl_partition", str(partition).encode()),
-        ("dl_offset", str(offset).encode()),
-        ("dl_code", error.code.encode()),
-        ("dl_error", error.detail[:ERROR_CHARACTERS_MAX].encode(errors="replace")),
-        ("dl_at", now.isoformat().encode()),
+    values = (
+        topic,
+        str(partition),
+        str(offset),
+        error.code,
+        error.detail[:ERROR_CHARACTERS_MAX],
+        now.isoformat(),
     )
+    encoded = [value.encode(errors="replace") for value in values]
+    return tuple(zip(_NAMES, encoded, strict=True))
+
+
+def split_headers(headers: Sequence[Header]) -> tuple[tuple[Header, ...], Origin]:
+    """A dead letter's headers: the record's own, and what the last six say.
+
+    Raises ValueError when they are not those of a dead letter.
+    """
+    own, said = tuple(headers[: -len(_NAMES)]), headers[-len(_NAMES) :]
+    if tuple(name for name, _ in said) != _NAMES:
+        raise ValueError("the last six headers are not those of a dead letter")
+    topic, partition, offset, code, error, at = (
+        (value or b"").decode(errors="replace") for _, value in said
+    )
+    moment = datetime.fromisoformat(at)
+    if moment.tzinfo is None:
+        raise ValueError("dl_at has no offset")
+    return own, Origin(topic, int(partition), int(offset), code, error, moment)
 
 
 class DeadLetterLimit:

@@ -197,7 +197,7 @@ class Settings:
         _prefix,
     )
     batch_records: int = _setting(
-        "INBOX_BATCH_RECORDS", "Most records in one transaction", _integer(1, 5_000), "1000"
+        "INBOX_BATCH_RECORDS", "Most records in one transaction", _integer(1, 10_000), "2000"
     )
     dead_letter_run: int = _setting(
         "INBOX_DEAD_LETTER_RUN",

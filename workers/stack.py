@@ -5,7 +5,7 @@ Whatever the settings name is used as it is; what they do not name is started em
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from db.databases import OWNER, WORKER, ensure_database, ensure_roles
 from db.migrate import migrate
 from workers.embedded.kafka import EmbeddedKafka
 from workers.embedded.postgres import EmbeddedPostgres
+from workers.embedded.server import EmbeddedServer
 from workers.settings import Settings, required
 from workers.topics import ensure_topics
 
@@ -26,20 +27,55 @@ async def stack(settings: Settings, directory: Path) -> AsyncIterator[Settings]:
 
     Raises EmbeddedServerError when a server does not start.
     """
-    kafka = None if settings.kafka else EmbeddedKafka(directory / "kafka")
+    async with servers(settings, directory) as running:
+        await prepare(running)
+        yield running
+
+
+@asynccontextmanager
+async def servers(settings: Settings, directory: Path) -> AsyncIterator[Settings]:
+    """Settings that name running servers; Kafka is stopped first at the end, then Postgres.
+
+    Raises EmbeddedServerError when a server does not start.
+    """
     postgres = None if settings.database_url else EmbeddedPostgres(directory / "postgres")
-    servers = [server for server in (postgres, kafka) if server is not None]
+    kafka = None if settings.kafka else EmbeddedKafka(directory / "kafka")
+    embedded = [server for server in (postgres, kafka) if server is not None]
     try:
-        await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
+        await _start(embedded)
         if kafka is not None:
             settings = replace(settings, kafka=(kafka.bootstrap,))
         if postgres is not None:
             settings = await with_database(settings, postgres, DATABASE)
-        await migrate(required(settings.migration_database_url, "INBOX_DATABASE_URL"))
-        await ensure_topics(settings)
         yield settings
     finally:
-        await asyncio.gather(*(asyncio.to_thread(server.stop) for server in servers))
+        for server in reversed(embedded):
+            await asyncio.to_thread(server.stop)
+
+
+async def _start(embedded: Sequence[EmbeddedServer]) -> None:
+    """Start servers at once, and return, or raise, when none is still starting."""
+    starting = asyncio.gather(
+        *(asyncio.to_thread(server.start) for server in embedded), return_exceptions=True
+    )
+    try:
+        outcomes = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # A thread cannot be cancelled, and what it starts is there to be stopped only afterwards.
+        await starting
+        raise
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome
+
+
+async def prepare(settings: Settings) -> None:
+    """Migrate the database and create the topics.
+
+    Raises SchemaMismatch or TopicMismatch when they are there and otherwise than they must be.
+    """
+    await migrate(required(settings.migration_database_url, "INBOX_DATABASE_URL"))
+    await ensure_topics(settings)
 
 
 async def with_database(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Bounds what a worker holds in memory of a backlog, whatever its length.
 FETCH_BYTES_MAX = 8 * 1024 * 1024
-PARTITION_FETCH_BYTES_MAX = 512 * 1024
+PARTITION_FETCH_BYTES_MAX = 768 * 1024
 LAG_SECONDS = 10
 
 
@@ -86,7 +86,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            max_poll_records=conf.broker_max_poll_records,
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
             fetch_max_bytes=FETCH_BYTES_MAX,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
@@ -103,7 +102,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         timeout: float | None = None,  # noqa: ASYNC109  # Faust's signature
         max_records: int | None = None,
     ) -> Any:
-        fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        # All that is buffered of a partition, which is limited in bytes; batches are cut later.
+        fetched = await super()._fetch_records(consumer, active_partitions, timeout, None)
         # No await from here on: a fetched position is read before anything can move it.
         polls = {}
         for tp, records in fetched.items():
@@ -202,6 +202,12 @@ class Consumer(driver.Consumer):
             tp=tp,
             generation_id=self.app.consumer_generation_id,
         )
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Leave the partition as it is: a full buffer makes the fetcher wait for a place.
+
+        Faust would stop fetching it; with all partitions stopped it sleeps for a second.
+        """
 
     def _new_offset(self, tp: TP) -> int | None:
         acked = self._acked[tp]

@@ -161,13 +161,13 @@ CREATE TABLE inbox.outbox (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT outbox_pkey PRIMARY KEY (shard, number)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
--- Rows live for milliseconds: compressing them would cost more than it saves.
+-- It is compressed already.
 ALTER TABLE inbox.outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
 COMMENT ON TABLE inbox.outbox IS 'Records to be published, a row for what one batch says to one shard; deleted once published.';
 COMMENT ON COLUMN inbox.outbox.shard IS 'The shard that publishes it.';
 COMMENT ON COLUMN inbox.outbox.number IS 'Its place in the shard, without gaps.';
 COMMENT ON COLUMN inbox.outbox.records IS 'How many records the payload holds.';
-COMMENT ON COLUMN inbox.outbox.payload IS 'MessagePack: an array of [topic, partition, key, value, headers].';
+COMMENT ON COLUMN inbox.outbox.payload IS 'LZ4 block of MessagePack: an array of [topic, partition, key, value, headers].';
 COMMENT ON COLUMN inbox.outbox.created_at IS 'When it was written; the age of the oldest is the relay''s lag.';
 
 CREATE TABLE inbox.redrives (

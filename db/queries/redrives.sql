@@ -4,7 +4,8 @@ SELECT r.partition, r."offset"
 FROM unnest($1::integer[], $2::bigint[]) AS k (partition, "offset")
 JOIN inbox.redrives AS r USING (partition, "offset")
 
--- name: record_redrive
--- Remember that a dead letter was put back.
-INSERT INTO inbox.redrives (partition, "offset") VALUES ($1, $2)
-ON CONFLICT (partition, "offset") DO UPDATE SET redriven_at = now()
+-- name: record_redrives
+-- Remember that dead letters were put back; of one put back again the first time stays.
+INSERT INTO inbox.redrives (partition, "offset")
+SELECT partition, "offset" FROM unnest($1::integer[], $2::bigint[]) AS k (partition, "offset")
+ON CONFLICT (partition, "offset") DO NOTHING

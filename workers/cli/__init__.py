@@ -5,9 +5,13 @@ import sys
 import click
 
 from workers.cli.config import config
+from workers.cli.dead_letters import dead_letters
+from workers.cli.dev import dev
 from workers.cli.migrate import migrate
 from workers.cli.passthrough import faust
+from workers.cli.send import send
 from workers.cli.topics import topics
+from workers.cli.watch import watch
 from workers.cli.worker import worker
 from workers.errors import CommandFailed
 from workers.settings import SettingsError
@@ -22,7 +26,7 @@ def inbox() -> None:
     """
 
 
-for command in (config, faust, migrate, topics, worker):
+for command in (config, dead_letters, dev, faust, migrate, send, topics, watch, worker):
     inbox.add_command(command)
 
 

@@ -33,12 +33,13 @@ POLL_SECONDS = 0.01
 class ServerSpec:
     """What to run, for the process `parent`; `user` and `group` are ids to drop to, or None.
 
+    An `environment` of None is the guard's own: a spec is on a command line, where all can read it.
     It is ended by `stop_signal`, and killed where that takes longer than `stop_seconds`.
     """
 
     command: list[str]
     directory: str
-    environment: dict[str, str]
+    environment: dict[str, str] | None
     user: int | None
     group: int | None
     stop_signal: int

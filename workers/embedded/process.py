@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -33,9 +33,16 @@ class GuardedProcess:
 
     The guard is in a session of its own: Ctrl-C in a terminal reaches this process only, which then
     stops its servers in order. The guard holds `lock` (an open, locked file) while the server runs.
+    It runs in `environment`, and in this process's without one.
     """
 
-    def __init__(self, spec: guard.ServerSpec, log: Path, lock: int) -> None:
+    def __init__(
+        self,
+        spec: guard.ServerSpec,
+        log: Path,
+        lock: int,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._log = log
         self._stop_seconds = spec.stop_seconds
         self._link, theirs = socket.socketpair()
@@ -47,6 +54,7 @@ class GuardedProcess:
                 stdin=theirs.fileno(),
                 stdout=output,
                 stderr=output,
+                env=environment,
                 pass_fds=(lock,),
                 start_new_session=True,
             )

@@ -1,0 +1,26 @@
+"""Conversations as they stand, to be looked at: no locks, and nothing to be saved."""
+
+from collections.abc import Collection
+
+from db.connect import AnyConnection
+from db.conversations import ConversationKey
+from db.queries import QUERIES
+from domain.conversation import Conversation
+from schemas.fields import ConversationId
+
+
+async def load_conversations(
+    connection: AnyConnection, keys: Collection[ConversationKey]
+) -> list[Conversation]:
+    """Those of `keys` that exist."""
+    if not keys:
+        return []
+    accounts, ids = zip(*keys, strict=True)
+    rows = await connection.fetch(QUERIES["conversations_by_id"], accounts, ids)
+    return [Conversation(**dict(row)) for row in rows]
+
+
+async def count_messages(connection: AnyConnection, ids: Collection[ConversationId]) -> int:
+    """How many messages some conversations have."""
+    counted: int = await connection.fetchval(QUERIES["count_messages"], list(ids))
+    return counted

@@ -1,0 +1,11 @@
+-- name: conversations_by_id
+-- Some conversations as they are, without a lock.
+SELECT c.account_id, c.conversation_id::text, c.channel_id, c.contact_address, c.contact_name,
+       c.status, c.assignee_id, c.version, c.message_count, c.last_message_at,
+       c.last_inbound_at, c.closed_at
+FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
+JOIN inbox.conversations AS c USING (account_id, conversation_id)
+
+-- name: count_messages
+-- How many messages some conversations have.
+SELECT count(*) FROM inbox.messages WHERE conversation_id = ANY ($1::uuid[])

@@ -1,0 +1,139 @@
+"""What the tests of the rules start from: users, conversations, and events as decoded."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from domain.conversation import Conversation
+from domain.decision import Decision, Outgoing
+from domain.directory import Directory, User
+from schemas import ids
+from schemas.cloudevents import Incoming
+from schemas.commands import (
+    CommandAccepted,
+    CommandRejected,
+    ConversationAssign,
+    ConversationClose,
+    ConversationReopen,
+)
+from schemas.conversations import ConversationEvent
+from schemas.fields import AccountId, ChannelId, Command, ConversationId, UserId
+from schemas.messages import Contact, MessageReceived
+from schemas.notifications import NotificationRequested
+
+ACCOUNT, CHANNEL, ADDRESS = AccountId("acme"), ChannelId("wa1"), "whatsapp:+4911"
+CONVERSATION = ids.conversation_id(ACCOUNT, CHANNEL, ADDRESS)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+APP_URL = "https://inbox.example.com"
+
+
+def user(user_id: str, **fields: Any) -> User:
+    """A known user with inbox access, available, with the settings of a new user."""
+    known = {"name": user_id.title(), "email": f"{user_id}@example.com", "inbox_access": True}
+    return User(account_id=ACCOUNT, user_id=UserId(user_id), **(known | fields))
+
+
+def directory(*users: User | str) -> Directory:
+    """A directory of users, or of usual ones by their ids."""
+    all_of = [item if isinstance(item, User) else user(item) for item in users]
+    return Directory(ACCOUNT, 1, {item.user_id: item for item in all_of})
+
+
+def conversation(**fields: Any) -> Conversation:
+    """An open, unassigned conversation with one message, recorded at noon."""
+    usual = {
+        "account_id": ACCOUNT,
+        "conversation_id": CONVERSATION,
+        "channel_id": CHANNEL,
+        "contact_address": ADDRESS,
+        "contact_name": "Ana",
+        "version": 2,
+        "message_count": 1,
+        "last_message_at": NOON,
+        "last_inbound_at": NOON,
+    }
+    return Conversation(**(usual | fields))
+
+
+def message(
+    *,
+    event_id: str = "m1",
+    address: str = ADDRESS,
+    name: str | None = "Ana",
+    account_id: str = ACCOUNT,
+    **fields: Any,
+) -> Incoming[MessageReceived]:
+    """A contact's message."""
+    usual = {
+        "account_id": AccountId(account_id),
+        "channel_id": CHANNEL,
+        "provider_message_id": "SM1",
+        "contact": Contact(address, name),
+        "body": "Hello",
+        "sent_at": NOON,
+    }
+    data = MessageReceived(**(usual | fields))
+    return Incoming(event_id, data.TYPE, data.sent_at, data)
+
+
+def _command(struct: type[Command], fields: dict[str, Any]) -> Incoming[Any]:
+    event_id, time = fields.pop("event_id", "c1"), fields.pop("time", NOON)
+    usual = {"account_id": ACCOUNT, "conversation_id": CONVERSATION, "actor_id": UserId("ana")}
+    values = usual | fields
+    data = struct(**values | {"conversation_id": UUID(str(values["conversation_id"]))})
+    return Incoming(event_id, data.TYPE, time, data)
+
+
+def assign(assignee_id: str | None, **fields: Any) -> Incoming[ConversationAssign]:
+    """A command to assign; `event_id` and `time` are the event's."""
+    return _command(ConversationAssign, fields | {"assignee_id": assignee_id})
+
+
+def close(**fields: Any) -> Incoming[ConversationClose]:
+    """A command to close; `event_id` and `time` are the event's."""
+    return _command(ConversationClose, fields)
+
+
+def reopen(**fields: Any) -> Incoming[ConversationReopen]:
+    """A command to reopen; `event_id` and `time` are the event's."""
+    return _command(ConversationReopen, fields)
+
+
+def changes(outgoing: tuple[Outgoing, ...]) -> list[ConversationEvent]:
+    """What goes to the log of the inbox."""
+    return [item.data for item in outgoing if isinstance(item.data, ConversationEvent)]
+
+
+def notified(outgoing: tuple[Outgoing, ...]) -> list[NotificationRequested]:
+    """The notifications."""
+    return [item.data for item in outgoing if isinstance(item.data, NotificationRequested)]
+
+
+def result(decision: Decision) -> CommandAccepted | CommandRejected:
+    """The one result, which comes last."""
+    results = [
+        item.data
+        for item in decision.outgoing
+        if isinstance(item.data, CommandAccepted | CommandRejected)
+    ]
+    assert len(results) == 1
+    assert decision.outgoing[-1].data is results[0]
+    return results[0]
+
+
+def kinds(outgoing: tuple[Outgoing, ...]) -> list[str]:
+    """The types, without `inbox.` and `.v1`."""
+    return [item.data.TYPE.removeprefix("inbox.").removesuffix(".v1") for item in outgoing]
+
+
+def other_account(state: Conversation) -> Conversation:
+    """The same conversation, were it another account's."""
+    return msgspec.structs.replace(state, account_id=AccountId("globex"))
+
+
+def conversation_of(contact: str) -> ConversationId:
+    """The id of a contact's conversation."""
+    return ids.conversation_id(ACCOUNT, CHANNEL, contact)

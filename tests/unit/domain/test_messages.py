@@ -1,0 +1,230 @@
+"""A contact writes: one message, once; a new conversation; auto-reopen; whom to tell."""
+
+from typing import Any
+from uuid import uuid5
+
+import msgspec
+import pytest
+
+from domain.messages import decide_message, identify
+from schemas.conversations import (
+    ConversationCreated,
+    ConversationReopened,
+    MessageRecorded,
+    Snapshot,
+)
+from schemas.fields import AccountId
+from schemas.ids import NAMESPACE, inbound_message_id
+from schemas.messages import Contact, Media
+from tests.unit.domain.given import (
+    ACCOUNT,
+    APP_URL,
+    CHANNEL,
+    CONVERSATION,
+    NOON,
+    SECOND,
+    changes,
+    conversation,
+    directory,
+    kinds,
+    message,
+    notified,
+)
+
+OPEN, CLOSED = Snapshot("open", None), Snapshot("closed", None)
+LATER = NOON + SECOND
+NOBODY = directory()
+
+
+def test_a_message_belongs_to_the_conversation_and_has_the_id_derived_from_its_data() -> None:
+    conversation_id, message_id = identify(message().data)
+    assert conversation_id == str(uuid5(NAMESPACE, "acme/wa1/whatsapp:+4911"))
+    assert message_id == str(uuid5(NAMESPACE, "acme/wa1/SM1"))
+
+
+@pytest.mark.parametrize(
+    "fields", [{"account_id": "globex"}, {"channel_id": "wa2"}, {"address": "whatsapp:+4912"}]
+)
+def test_account_channel_and_address_each_make_another_conversation(fields: Any) -> None:
+    assert identify(message(**fields).data)[0] != CONVERSATION
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"account_id": "globex"}, {"channel_id": "wa2"}, {"provider_message_id": "SM2"}],
+)
+def test_account_channel_and_the_providers_id_each_make_another_message(fields: Any) -> None:
+    assert identify(message(**fields).data)[1] != identify(message().data)[1]
+
+
+def test_a_first_message_opens_an_unassigned_conversation_in_two_versions() -> None:
+    state, outgoing, _ = decide_message(None, message(), LATER, NOBODY, APP_URL)
+    assert state == conversation(last_inbound_at=LATER)
+    created, recorded = changes(outgoing)
+    assert isinstance(created, ConversationCreated)
+    assert (created.version, created.before, created.after) == (1, None, OPEN)
+    assert isinstance(recorded, MessageRecorded)
+    assert (recorded.version, recorded.before, recorded.after) == (2, OPEN, OPEN)
+    for event in (created, recorded):
+        assert (event.actor_id, event.reason) == (None, "inbound_message")
+        assert (event.account_id, event.conversation_id) == (ACCOUNT, CONVERSATION)
+
+
+def test_the_recorded_event_says_all_of_the_message_but_its_text() -> None:
+    _, outgoing, _ = decide_message(None, message(body="secret words"), LATER, NOBODY, APP_URL)
+    recorded = changes(outgoing)[1]
+    assert isinstance(recorded, MessageRecorded)
+    assert recorded.message_id == inbound_message_id(ACCOUNT, CHANNEL, "SM1")
+    assert recorded.provider_message_id == "SM1"
+    assert (recorded.direction, recorded.sent_at) == ("inbound", NOON)
+    assert recorded.historical is False
+    assert b"secret" not in msgspec.json.encode([item.data for item in outgoing])
+
+
+def test_the_message_to_be_recorded_is_what_the_contact_wrote() -> None:
+    media = (Media("https://example.com/1", "image/png"),)
+    event = message(body="Look", media=media)
+    recorded = decide_message(None, event, LATER, NOBODY, APP_URL).message
+    assert msgspec.structs.asdict(recorded) == {
+        "account_id": ACCOUNT,
+        "conversation_id": CONVERSATION,
+        "message_id": inbound_message_id(ACCOUNT, CHANNEL, "SM1"),
+        "channel_id": CHANNEL,
+        "provider_message_id": "SM1",
+        "direction": "inbound",
+        "sender_name": "Ana",
+        "sender_address": "whatsapp:+4911",
+        "body": "Look",
+        "media": media,
+        "sent_at": NOON,
+        "historical": False,
+    }
+
+
+def test_a_further_message_is_one_version_and_no_change_of_section() -> None:
+    before = conversation(assignee_id="bo", version=7, message_count=3)
+    state, outgoing, _ = decide_message(before, message(), LATER, NOBODY, APP_URL)
+    assert kinds(outgoing) == ["conversation.message_recorded"]
+    assert (state.version, state.message_count, state.assignee_id) == (8, 4, "bo")
+    (recorded,) = changes(outgoing)
+    assert recorded.before == recorded.after == Snapshot("open", "bo")
+
+
+def test_a_message_reopens_a_closed_conversation_which_keeps_its_assignment() -> None:
+    before = conversation(status="closed", assignee_id="bo", version=4, closed_at=NOON)
+    state, outgoing, _ = decide_message(before, message(), LATER, NOBODY, APP_URL)
+    recorded, reopened = changes(outgoing)
+    assert isinstance(recorded, MessageRecorded)
+    assert (recorded.version, recorded.before, recorded.after) == (
+        5,
+        Snapshot("closed", "bo"),
+        Snapshot("closed", "bo"),
+    )
+    assert isinstance(reopened, ConversationReopened)
+    assert (reopened.version, reopened.before, reopened.after) == (
+        6,
+        Snapshot("closed", "bo"),
+        Snapshot("open", "bo"),
+    )
+    assert (reopened.actor_id, reopened.reason) == (None, "inbound_message")
+    assert (state.status, state.assignee_id, state.closed_at) == ("open", "bo", None)
+    assert state.section("bo") == "assigned_to_me"
+
+
+def test_a_historical_message_is_recorded_but_neither_reopens_nor_notifies() -> None:
+    before = conversation(status="closed", version=4, closed_at=NOON)
+    event = message(historical=True, sent_at=NOON + 10 * SECOND)
+    state, outgoing, recorded = decide_message(before, event, LATER, directory("ana"), APP_URL)
+    assert kinds(outgoing) == ["conversation.message_recorded"]
+    (change,) = changes(outgoing)
+    assert isinstance(change, MessageRecorded)
+    assert change.historical
+    assert recorded.historical
+    assert (state.status, state.closed_at, state.version) == ("closed", NOON, 5)
+    assert (state.message_count, state.last_message_at) == (2, NOON + 10 * SECOND)
+    assert state.last_inbound_at == before.last_inbound_at
+
+
+def test_a_historical_first_message_opens_a_conversation_and_notifies_nobody() -> None:
+    event = message(historical=True)
+    state, outgoing, _ = decide_message(None, event, LATER, directory("ana"), APP_URL)
+    assert kinds(outgoing) == ["conversation.created", "conversation.message_recorded"]
+    assert (state.status, state.version, state.last_inbound_at) == ("open", 2, None)
+
+
+def test_a_message_counts_as_recorded_by_our_clock_not_the_contacts() -> None:
+    event = message(sent_at=NOON - 3600 * SECOND)
+    state, _, _ = decide_message(conversation(), event, LATER, NOBODY, APP_URL)
+    assert state.last_inbound_at == LATER
+    assert state.last_message_at == NOON, "the newest sent_at stays, since this one came late"
+
+
+@pytest.mark.parametrize(
+    ("known", "told", "kept"),
+    [("Ana", None, "Ana"), ("Ana", "", "Ana"), ("Ana", "Ana M.", "Ana M."), (None, "Bo", "Bo")],
+)
+def test_the_contacts_newest_name_is_kept(
+    known: str | None, told: str | None, kept: str | None
+) -> None:
+    before = conversation(contact_name=known)
+    assert decide_message(before, message(name=told), LATER, NOBODY, APP_URL).state == (
+        conversation(
+            contact_name=kept,
+            version=3,
+            message_count=2,
+            last_message_at=NOON,
+            last_inbound_at=LATER,
+        )
+    )
+
+
+def test_a_message_notifies_with_the_version_that_it_led_to() -> None:
+    before = conversation(status="closed", version=4)
+    event = message(body="Is it still for sale?")
+    _, outgoing, _ = decide_message(before, event, LATER, directory("ana"), APP_URL)
+    assert kinds(outgoing)[-1] == "notification.requested"
+    (told,) = notified(outgoing)
+    assert (told.kind, told.version, told.contact_name) == ("message", 6, "Ana")
+    assert (told.part, told.parts) == (1, 1)
+    assert told.inbox_url == f"{APP_URL}/conversations/{CONVERSATION}"
+    assert told.message is not None
+    assert told.message.preview == "Is it still for sale?"
+    assert told.message.message_id == inbound_message_id(ACCOUNT, CHANNEL, "SM1")
+
+
+def test_without_recipients_there_is_no_notification() -> None:
+    _, outgoing, _ = decide_message(None, message(), LATER, NOBODY, APP_URL)
+    assert notified(outgoing) == []
+
+
+def test_every_event_names_its_cause_and_has_an_id_that_a_replay_gives_again() -> None:
+    before = conversation(status="closed")
+    first, again = (
+        decide_message(before, message(), now, directory("ana"), APP_URL).outgoing
+        for now in (LATER, LATER + SECOND)
+    )
+    assert [item.event_id for item in first] == [item.event_id for item in again]
+    assert len({item.event_id for item in first}) == 3
+    assert {item.cause_id for item in first} == {"m1"}
+
+
+def test_careless_event_ids_do_not_mix_up_what_is_emitted() -> None:
+    state, first, _ = decide_message(None, message(event_id="1"), LATER, NOBODY, APP_URL)
+    event = message(event_id="1", provider_message_id="SM2")
+    _, second, _ = decide_message(state, event, LATER, NOBODY, APP_URL)
+    assert not {item.event_id for item in first} & {item.event_id for item in second}
+
+
+def test_a_contact_without_a_name_is_told_of_without_one() -> None:
+    event = message(contact=Contact("whatsapp:+4911"))
+    state, outgoing, recorded = decide_message(None, event, LATER, directory("ana"), APP_URL)
+    assert (state.contact_name, recorded.sender_name) == (None, None)
+    assert notified(outgoing)[0].contact_name is None
+
+
+def test_the_same_contact_of_another_account_has_a_conversation_there() -> None:
+    event = message(account_id="globex")
+    state, outgoing, recorded = decide_message(None, event, LATER, NOBODY, APP_URL)
+    assert state.account_id == recorded.account_id == AccountId("globex")
+    assert {item.data.account_id for item in outgoing} == {"globex"}
+    assert state.conversation_id != CONVERSATION

@@ -1,0 +1,43 @@
+"""The closed sets of codes are the contract's."""
+
+from schemas.codes import DeadLetter, Rejection
+from schemas.errors import InvalidRecord
+
+
+def test_these_are_the_rejection_codes() -> None:
+    assert set(Rejection) == set(
+        [
+            "unknown_conversation",
+            "unknown_user",
+            "unknown_channel",
+            "no_inbox_access",
+            "assignee_unavailable",
+            "not_installer",
+            "stale_version",
+            "superseded",
+            "not_linked",
+            "already_answered",
+            "window_closed",
+            "too_long",
+        ]
+    )
+
+
+def test_these_are_the_dead_letter_codes() -> None:
+    assert set(DeadLetter) == set(
+        [
+            "unknown_channel",
+            "not_json",
+            "not_cloudevent",
+            "unknown_type",
+            "invalid_data",
+            "too_large",
+            "unstorable",
+        ]
+    )
+
+
+def test_an_invalid_record_says_its_code_and_what_is_wrong() -> None:
+    error = InvalidRecord(DeadLetter.TOO_LARGE, "300000 bytes")
+    assert str(error) == "too_large: 300000 bytes"
+    assert (error.code, error.detail) == (DeadLetter.TOO_LARGE, "300000 bytes")

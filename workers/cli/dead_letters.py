@@ -1,0 +1,265 @@
+"""`inbox dead-letters`: look at what could not be applied, and put it back after a fix."""
+
+import asyncio
+import heapq
+import re
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+
+import click
+from aiokafka import AIOKafkaProducer
+from rich.console import Console
+from rich.table import Table
+
+from db.connect import AnyConnection, connect
+from db.redrives import DeadLetterKey, redriven
+from schemas.catalog import INBOUND
+from schemas.codes import DeadLetter
+from workers.cli.failures import mendable
+from workers.dead_letter_log import DeadLetterLog, DeadLetterRecord
+from workers.errors import CommandFailed
+from workers.redrive import Redriver, What
+from workers.settings import Settings, required
+
+LISTED_DEFAULT = 100
+PIPE_COLUMNS = 200
+"""How wide a table is where there is no terminal to fit."""
+
+REQUEST_BYTES_MAX = 8 * 1024 * 1024
+ANSWER_SECONDS = 30
+
+# All control characters but tab and newline: bytes from outside must not drive a terminal.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+Chosen = Callable[[DeadLetterRecord], bool]
+
+
+class Place(click.ParamType):
+    """PARTITION:OFFSET of a dead letter."""
+
+    name = "PARTITION:OFFSET"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> DeadLetterKey:
+        """The partition and the offset."""
+        found = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,18})", value)
+        if found is None:
+            self.fail(f"{value} is not PARTITION:OFFSET, such as 3:1042", param, ctx)
+        return int(found[1]), int(found[2])
+
+
+_code = click.option(
+    "--code", type=click.Choice([code.value for code in DeadLetter]), help="Only with this code."
+)
+_topic = click.option(
+    "--topic", type=click.Choice(list(INBOUND)), help="Only from this topic, without its prefix."
+)
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """Records that could not be applied: list them, look at one, put them back."""
+
+
+@dead_letters.command("list")
+@_code
+@_topic
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=LISTED_DEFAULT,
+    show_default=True,
+    help="Only so many, the newest.",
+)
+def list_(code: str | None, topic: str | None, limit: int) -> None:
+    """List the newest dead letters, the newest last, without their content."""
+    settings = Settings.from_environment()
+    with mendable():
+        asyncio.run(_list(settings, _chosen(settings, code, topic), limit))
+
+
+async def _list(settings: Settings, chosen: Chosen, limit: int) -> None:
+    newest: list[tuple[int, DeadLetterKey, DeadLetterRecord, int]] = []
+    async with DeadLetterLog(settings) as log, _database(settings) as connection:
+        async for records in log.records():
+            for record in filter(chosen, records):
+                # Without its content, so that memory is bounded by the limit alone.
+                bare = replace(record, key=None, value=None, headers=(), own_headers=())
+                entry = (record.timestamp_milliseconds, record.place, bare, record.size)
+                if len(newest) < limit:
+                    heapq.heappush(newest, entry)
+                else:
+                    heapq.heappushpop(newest, entry)
+        newest.sort()
+        put_back = await redriven(connection, [place for _, place, _, _ in newest])
+    console = Console(
+        width=None if sys.stdout.isatty() else PIPE_COLUMNS, markup=False, highlight=False
+    )
+    table = Table("place", "set aside at", "code", "from", box=None)
+    table.add_column("bytes", justify="right")
+    table.add_column("redriven")
+    for _, place, record, size in newest:
+        table.add_row(
+            _place(place), *_origin(record), str(size), "yes" if place in put_back else "no"
+        )
+    console.print(table)
+
+
+@dead_letters.command()
+@click.argument("place", type=Place(), metavar="PARTITION:OFFSET")
+def show(place: DeadLetterKey) -> None:
+    """Show one dead letter with its content: text where it is UTF-8, else hexadecimal.
+
+    Control characters are shown as \\xNN.
+    """
+    settings = Settings.from_environment()
+    with mendable():
+        record = asyncio.run(_find(settings, place))
+    click.echo(f"place: {_place(place)}")
+    for name, value in record.headers:
+        click.echo(f"{_text(name.encode(errors='replace'))}: {_text(value)}")
+    click.echo(f"key: {_text(record.key)}")
+    click.echo(f"value, {record.size} bytes:\n{_text(record.value)}")
+
+
+async def _find(settings: Settings, place: DeadLetterKey) -> DeadLetterRecord:
+    async with DeadLetterLog(settings) as log:
+        return await _found(log, place)
+
+
+async def _found(log: DeadLetterLog, place: DeadLetterKey) -> DeadLetterRecord:
+    record = await log.at(place)
+    if record is None:
+        raise CommandFailed(f"there is no dead letter at {_place(place)}")
+    return record
+
+
+@dead_letters.command()
+@click.argument("places", type=Place(), nargs=-1, metavar="[PARTITION:OFFSET]...")
+@_code
+@_topic
+@click.option("--all", "every", is_flag=True, help="All that there are now.")
+@click.option("--again", is_flag=True, help="Those too that were redriven before.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be redriven.")
+def redrive(
+    *,
+    places: tuple[DeadLetterKey, ...],
+    code: str | None,
+    topic: str | None,
+    every: bool,
+    again: bool,
+    dry_run: bool,
+) -> None:
+    """Put dead letters back on their topics: those named, those of a code or a topic, or all.
+
+    Each goes back to its partition with its own bytes, key and headers. Exit status 1 says that
+    some are still impossible to put back.
+    """
+    if bool(places) == bool(code or topic or every):
+        raise click.UsageError("say which: either PARTITION:OFFSET ..., or --code, --topic, --all")
+    settings = Settings.from_environment()
+    chosen = _chosen(settings, code, topic)
+    with mendable():
+        done = asyncio.run(_redrive(settings, places, chosen, again=again, dry_run=dry_run))
+    click.echo(", ".join(f"{done[what]} {what}" for what in What))
+    if done[What.IMPOSSIBLE]:
+        sys.exit(1)
+
+
+async def _redrive(
+    settings: Settings,
+    places: Sequence[DeadLetterKey],
+    chosen: Chosen,
+    *,
+    again: bool,
+    dry_run: bool,
+) -> Counter[What]:
+    done: Counter[What] = Counter()
+    async with AsyncExitStack() as stack:
+        log = await stack.enter_async_context(DeadLetterLog(settings))
+        connection = await stack.enter_async_context(_database(settings))
+        producer = await stack.enter_async_context(_producer(settings))
+        redriver = Redriver(settings, connection, producer, again=again, dry_run=dry_run)
+        async for records in _named(log, places) if places else log.records():
+            async for outcome in redriver.redrive(list(filter(chosen, records))):
+                done[outcome.what] += 1
+                would = "would be " if dry_run and outcome.what is What.REDRIVEN else ""
+                place = _place(outcome.record.place)
+                click.echo(f"{place} {would}{outcome.what}: {outcome.detail}")
+    return done
+
+
+async def _named(
+    log: DeadLetterLog, places: Sequence[DeadLetterKey]
+) -> AsyncIterator[list[DeadLetterRecord]]:
+    """The records of these places, one by one, once each."""
+    for place in dict.fromkeys(places):
+        yield [await _found(log, place)]
+
+
+def _chosen(settings: Settings, code: str | None, topic: str | None) -> Chosen:
+    def chosen(record: DeadLetterRecord) -> bool:
+        if code is None and topic is None:
+            return True
+        origin = record.origin
+        return (
+            origin is not None
+            and code in {None, origin.code}
+            and (topic is None or settings.topic(topic) == origin.topic)
+        )
+
+    return chosen
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[AnyConnection]:
+    url = required(settings.database_url, "INBOX_DATABASE_URL")
+    connection = await connect(url, "inbox dead-letters")
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=REQUEST_BYTES_MAX,
+        request_timeout_ms=ANSWER_SECONDS * 1000,
+    )
+    try:
+        await producer.start()
+        yield producer
+    finally:
+        await producer.stop()
+
+
+def _place(place: DeadLetterKey) -> str:
+    return f"{place[0]}:{place[1]}"
+
+
+def _origin(record: DeadLetterRecord) -> tuple[str, str, str]:
+    origin = record.origin
+    if origin is None:
+        return ("-", "(not put there by a worker)", "-")
+    at = origin.at.isoformat(timespec="seconds")
+    where = f"{origin.topic}[{origin.partition}]@{origin.offset}"
+    return (at, _text(origin.code.encode()), _text(where.encode()))
+
+
+def _text(value: bytes | None) -> str:
+    """Bytes as they may be shown on a terminal."""
+    if value is None:
+        return "(none)"
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return value.hex()
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

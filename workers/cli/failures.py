@@ -1,0 +1,28 @@
+"""What a command says when a server does not answer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+
+from db.errors import is_transient
+from workers.errors import CommandFailed
+
+
+@contextmanager
+def mendable() -> Iterator[None]:
+    """Turns failures that a person can mend into CommandFailed."""
+    try:
+        yield
+    except UnknownTopicOrPartitionError as error:
+        raise CommandFailed("Kafka lacks a topic: run `inbox topics`") from error
+    except KafkaError as error:
+        raise CommandFailed(f"Kafka does not answer: {error}") from error
+    except asyncpg.PostgresError as error:
+        # Without its detail, which may quote what is stored.
+        raise CommandFailed(f"Postgres refuses: {error.args[0]}") from error
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        raise CommandFailed(f"Postgres does not answer: {error}") from error

@@ -1,0 +1,149 @@
+"""`inbox send`: validated events from JSON on stdin, to their topics."""
+
+import asyncio
+import json
+import re
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import chain, count
+from typing import Any, NamedTuple
+
+import click
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from schemas.catalog import INBOUND, TOPIC_OF
+from schemas.cloudevents import CONTENT_TYPE_HEADER, Decoders, Incoming, encode
+from schemas.codes import DeadLetter
+from schemas.errors import InvalidRecord
+from schemas.fields import Command, EventData
+from schemas.ids import conversation_id, inbound_message_id
+from schemas.messages import MessageReceived, MessageStatus
+from schemas.notes import NoteDeleted, NoteEdited
+from workers.cli.failures import mendable
+from workers.errors import CommandFailed
+from workers.settings import Settings, required
+
+SOURCE = "/inbox/send"
+"""The `source` of events that do not name one."""
+
+ANSWER_SECONDS = 30
+
+_NO_SPACE = re.compile(r"[^ \t\r\n]")
+
+
+class Valid(NamedTuple):
+    """An event that may be published."""
+
+    event: Incoming[Any]
+    value: bytes
+
+
+@click.command()
+def send() -> None:
+    """Publish events: JSON on stdin, one document or several.
+
+    Each document is a CloudEvent. What its envelope lacks of id, source, specversion and time is
+    filled in, so that {"type": "inbox.conversation.close.v1", "data": {...}} will do. Nothing is
+    sent unless all are valid. Prints a line for each: topic, partition, offset, id.
+    """
+    settings = Settings.from_environment()
+    required(settings.kafka, "INBOX_KAFKA")
+    events = read_events(click.get_binary_stream("stdin").read())
+    with mendable():
+        asyncio.run(_publish(settings, events))
+
+
+def read_events(text: bytes) -> list[Valid]:
+    """The events of a stream of JSON documents. Raises CommandFailed, a line for each bad one."""
+    decoders = Decoders(chain.from_iterable(INBOUND.values()))
+    now = datetime.now(UTC)
+    documents = _documents(text)
+    events, wrong = [], []
+    for number in count(1):
+        try:
+            document = next(documents, None)
+            if document is None:
+                break
+            value = _completed(document, now)
+            events.append(Valid(decoders.decode(value, (), int(now.timestamp() * 1000)), value))
+        except InvalidRecord as error:
+            wrong.append(f"document {number}: {error}")
+    if wrong:
+        raise CommandFailed("nothing was sent\n" + "\n".join(wrong))
+    if not events:
+        raise CommandFailed("there is no event on stdin")
+    return events
+
+
+def _documents(text: bytes) -> Iterator[bytes]:
+    """Each JSON document. Raises InvalidRecord at what is none, and cannot go on behind it."""
+    decoder = json.JSONDecoder()
+    end = 0
+    try:
+        characters = text.decode("utf-8-sig")
+        while found := _NO_SPACE.search(characters, end):
+            _, end = decoder.raw_decode(characters, found.start())
+            yield characters[found.start() : end].encode()
+    except RecursionError:
+        raise InvalidRecord(DeadLetter.NOT_JSON, "nested deeper than can be read") from None
+    except ValueError as error:
+        raise InvalidRecord(DeadLetter.NOT_JSON, str(error)) from error
+
+
+def _completed(document: bytes, now: datetime) -> bytes:
+    """A CloudEvent with what its envelope lacked; what it has stays as it was written."""
+    try:
+        given = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        # The decoder of events says what is wrong with it.
+        return document
+    envelope = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": SOURCE, "time": now}
+    return encode(envelope | given)
+
+
+def record_key(data: EventData) -> str:
+    """The key of the record that carries an inbound event: what its topic is partitioned by.
+
+    A delivery receipt that does not name its conversation is keyed by an id derived from the
+    provider's, so that at least all receipts of one message keep their order.
+    """
+    if isinstance(data, MessageReceived):
+        return conversation_id(data.account_id, data.channel_id, data.contact.address)
+    if isinstance(data, Command | NoteEdited | NoteDeleted):
+        return str(data.conversation_id)
+    if isinstance(data, MessageStatus):
+        if data.conversation_id is not None:
+            return str(data.conversation_id)
+        return inbound_message_id(data.account_id, data.channel_id, data.provider_message_id)
+    return data.account_id
+
+
+async def _publish(settings: Settings, events: Sequence[Valid]) -> None:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
+        acks="all",
+        enable_idempotence=True,
+        request_timeout_ms=ANSWER_SECONDS * 1000,
+    )
+    try:
+        await producer.start()
+        topics = [settings.topic(TOPIC_OF[event.type]) for event, _ in events]
+        for topic in set(topics):
+            # A topic that is missing must be found out before anything is sent.
+            await producer.partitions_for(topic)
+        sent = [
+            await producer.send(
+                topic, value, key=record_key(event.data).encode(), headers=[CONTENT_TYPE_HEADER]
+            )
+            for topic, (event, value) in zip(topics, events, strict=True)
+        ]
+        answers = await asyncio.gather(*sent, return_exceptions=True)
+    finally:
+        await producer.stop()
+    for (event, _), answer in zip(events, answers, strict=True):
+        if not isinstance(answer, BaseException):
+            click.echo(f"{answer.topic} {answer.partition} {answer.offset} {event.id}")
+    if failures := [answer for answer in answers if isinstance(answer, BaseException)]:
+        raise failures[0]

@@ -1,0 +1,1 @@
+"""`inbox dev`: the whole system on one machine, and a small sales day played through it."""

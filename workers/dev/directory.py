@@ -1,0 +1,104 @@
+"""The account that the day is played in: published to the directory, and waited for."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+
+import msgspec
+
+from db.connect import AnyConnection
+from db.directory import channel_by_address, users_of_accounts
+from domain.directory import User
+from schemas.directory import (
+    ChannelInstalled,
+    PartialSettings,
+    UserAvailabilityChanged,
+    UserNotificationSettingsChanged,
+    UserUpserted,
+)
+from schemas.fields import EventData, UserId
+from workers.dev.publish import Publisher
+from workers.dev.story import ACCOUNT, CHANNEL, SENDER, USERS
+from workers.errors import CommandFailed
+
+LIMIT_SECONDS = 30.0
+POLL_SECONDS = 0.02
+
+
+class AccountDirectory:
+    """The directory of the day's account.
+
+    Nothing tells a service that its events were applied, and topics are not ordered against each
+    other, so the day looks into the database before it goes on.
+    """
+
+    def __init__(
+        self, publisher: Publisher, connection: AnyConnection, check: Callable[[], None]
+    ) -> None:
+        self._publisher = publisher
+        self._connection = connection
+        self._check = check
+
+    async def seed(self) -> None:
+        """Make the users and their channel, or make them again as they were on the first day."""
+        now = datetime.now(UTC)
+        for event in _seeds():
+            await self._publisher.publish(event, now)
+        await self._wait(self._is_seeded)
+
+    async def leave(self, user_id: str) -> None:
+        """Make a user unavailable."""
+        event = UserAvailabilityChanged(
+            account_id=ACCOUNT, user_id=UserId(user_id), available=False
+        )
+        await self._publisher.publish(event, datetime.now(UTC))
+
+        async def has_left() -> bool:
+            users = await users_of_accounts(self._connection, [ACCOUNT])
+            return any(user.user_id == user_id and not user.available for user in users)
+
+        await self._wait(has_left)
+
+    async def _is_seeded(self) -> bool:
+        users = await users_of_accounts(self._connection, [ACCOUNT])
+        channel_id = await channel_by_address(self._connection, ACCOUNT, SENDER)
+        return all(user in users for user in USERS) and channel_id == CHANNEL
+
+    async def _wait(self, applied: Callable[[], Awaitable[bool]]) -> None:
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while not await applied():
+            self._check()
+            if time.monotonic() > deadline:
+                raise CommandFailed(f"the directory is not applied after {LIMIT_SECONDS:g} s")
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def _seeds() -> Iterator[EventData]:
+    for user in USERS:
+        yield from _user_events(user)
+    yield ChannelInstalled(
+        account_id=ACCOUNT,
+        channel_id=CHANNEL,
+        provider="whatsapp",
+        address=SENDER,
+        name="Sales",
+        installed_by=USERS[0].user_id,
+    )
+
+
+def _user_events(user: User) -> Iterator[EventData]:
+    account_id, user_id = user.account_id, user.user_id
+    yield UserUpserted(
+        account_id=account_id,
+        user_id=user_id,
+        name=user.name or "",
+        email=user.email or "",
+        inbox_access=user.inbox_access,
+    )
+    yield UserAvailabilityChanged(account_id=account_id, user_id=user_id, available=user.available)
+    yield UserNotificationSettingsChanged(
+        account_id=account_id,
+        user_id=user_id,
+        settings=PartialSettings(**msgspec.structs.asdict(user.settings)),
+    )

@@ -1,0 +1,201 @@
+"""Runs `inbox dev`: servers, worker, the day, and then whatever its user likes to try."""
+
+import asyncio
+import fcntl
+import logging
+import secrets
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import aiohttp
+from rich.console import Console
+from rich.text import Text
+
+from db.connect import connect
+from db.errors import SchemaMismatch
+from schemas.fields import ConversationId
+from workers.dev.around import look_around
+from workers.dev.child import WorkerChild, worker_child
+from workers.dev.day import Day
+from workers.dev.directory import AccountDirectory
+from workers.dev.publish import Publisher
+from workers.dev.story import ACCOUNT, ACCOUNT_SID, SENDER, USERS
+from workers.dev.summary import summarize
+from workers.dev.webhook import Webhook
+from workers.embedded.jars import kafka_jars
+from workers.embedded.ports import free_port, port_is_free
+from workers.embedded.process import EmbeddedServerError
+from workers.errors import CommandFailed
+from workers.follow import FOLLOWED, Follower
+from workers.settings import Settings, TwilioAccount, required
+from workers.stack import prepare, servers
+from workers.topics import TopicMismatch
+
+PARTITIONS = "8"
+INTERRUPTED = 130
+"""The status of a command that Ctrl-C ended: 128 and SIGINT's number."""
+
+
+def run(environment: Mapping[str, str], console: Console, *, exits: bool) -> int:
+    """Run it; the exit status.
+
+    Raises SettingsError, and CommandFailed when something does not happen as it must.
+    """
+    auth_token = secrets.token_hex(16)
+    settings = dev_settings(environment, console, auth_token)
+    directory = settings.data_dir / "dev"
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with _only_one(directory), _logging_to(directory / "dev.log"):
+            if settings.kafka is None:
+                # Here rather than in a thread, which Ctrl-C could not interrupt.
+                kafka_jars()
+            return asyncio.run(_Run(settings, directory, console, auth_token, exits).run())
+    except (EmbeddedServerError, TopicMismatch, SchemaMismatch) as error:
+        raise CommandFailed(str(error)) from error
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def dev_settings(environment: Mapping[str, str], console: Console, auth_token: str) -> Settings:
+    """The settings of this run: the environment's, and what a development machine lacks."""
+    given = {name: value for name, value in environment.items() if value}
+    settings = Settings.from_environment({"INBOX_PARTITIONS": PARTITIONS} | given)
+    port = settings.web_port
+    if not port_is_free(port):
+        port = free_port()
+        console.print(f"port {settings.web_port} is taken: the web server is on {port}")
+    return replace(
+        settings,
+        data_dir=settings.data_dir.resolve(),
+        web_port=port,
+        public_url=given.get("INBOX_PUBLIC_URL") or f"http://127.0.0.1:{port}",
+        twilio_accounts=settings.twilio_accounts
+        | {ACCOUNT_SID: TwilioAccount(account_id=ACCOUNT, auth_token=auth_token)},
+    )
+
+
+@contextmanager
+def _only_one(directory: Path) -> Iterator[None]:
+    """Raise CommandFailed when another one runs in this directory."""
+    with (directory / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandFailed(
+                f"another `inbox dev` runs in {directory}: "
+                "stop it first, or give this one an INBOX_DATA_DIR of its own"
+            ) from None
+        yield
+
+
+@contextmanager
+def _logging_to(file: Path) -> Iterator[None]:
+    """Keep what libraries log out of the story."""
+    handler = logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+
+
+@dataclass
+class _Run:
+    """One run."""
+
+    settings: Settings
+    directory: Path
+    console: Console
+    auth_token: str
+    exits: bool
+    day_is_over: bool = False
+    interrupted: bool = False
+
+    async def run(self) -> int:
+        """Run until the day is over, or until a signal; the exit status."""
+        self._stop_on_signals()
+        try:
+            await self._run()
+        except asyncio.CancelledError:
+            if not self.interrupted:
+                raise
+        self.console.print("everything has stopped")
+        return 0 if self.day_is_over else INTERRUPTED
+
+    def _stop_on_signals(self) -> None:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+
+        def stop() -> None:
+            # Once only: a second Ctrl-C must not interrupt the stopping of the servers.
+            if not self.interrupted:
+                self.interrupted = True
+                task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+
+    async def _run(self) -> None:
+        async with AsyncExitStack() as running:
+            with self._step(f"Kafka and Postgres, in {self.directory}"):
+                settings = await running.enter_async_context(servers(self.settings, self.directory))
+            with self._step("the database is migrated, the topics are made"):
+                await prepare(settings)
+            with self._step(f"a worker, on port {settings.web_port}"):
+                worker = await running.enter_async_context(worker_child(settings, self.directory))
+                running.callback(self.console.print, "stopping the worker, Kafka and Postgres")
+                await worker.wait_ready()
+            conversation_id = await self._play(settings, worker)
+            self.day_is_over = True
+            if not self.exits:
+                look_around(self.console, self.settings, settings, conversation_id)
+                await worker.wait_ended()
+
+    async def _play(self, settings: Settings, worker: WorkerChild) -> ConversationId:
+        """The day; one of its conversations."""
+        async with AsyncExitStack() as running:
+            follower = await running.enter_async_context(
+                Follower(settings, FOLLOWED, from_start=False)
+            )
+            publisher = await running.enter_async_context(Publisher(settings))
+            session = await running.enter_async_context(aiohttp.ClientSession())
+            database = required(settings.database_url, "INBOX_DATABASE_URL")
+            connection = await connect(database, "inbox dev")
+            running.push_async_callback(connection.close)
+            directory = AccountDirectory(publisher, connection, worker.check)
+            with self._step(_account()):
+                await directory.seed()
+            day = Day(
+                console=self.console,
+                follower=follower,
+                webhook=Webhook(settings, session),
+                publisher=publisher,
+                directory=directory,
+                check=worker.check,
+                auth_token=self.auth_token,
+            )
+            await day.play()
+            self.console.print(await summarize(day, connection))
+            return next(iter(day.names))
+
+    @contextmanager
+    def _step(self, what: str) -> Iterator[None]:
+        """Show that something is being done, and, once it is, how long it took."""
+        began = time.monotonic()
+        with self.console.status(Text(what)):
+            yield
+        seconds = time.monotonic() - began
+        self.console.print(Text.assemble(("ready", "green"), f"  {what} ({seconds:.1f} s)"))
+
+
+def _account() -> str:
+    names = ", ".join(str(user.name) for user in USERS)
+    return f"account {ACCOUNT}: {names}; channel {SENDER}"

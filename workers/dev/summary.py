@@ -1,0 +1,81 @@
+"""What is left at the end of the day: the tables, the log, and whether they agree."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from rich.table import Table
+
+from db.connect import AnyConnection
+from db.overview import count_messages, load_conversations
+from domain.conversation import NOTHING, Conversation, Folded, Section, fold
+from schemas.commands import CommandAccepted, CommandRejected
+from schemas.conversations import ConversationEvent
+from schemas.fields import AccountId, ConversationId
+from schemas.notifications import NotificationRequested
+from workers.dev.day import Day
+from workers.dev.story import ACCOUNT, VIEWER
+from workers.errors import CommandFailed
+from workers.follow import Seen
+
+SECTIONS: tuple[Section, ...] = ("unassigned", "assigned_to_me", "assigned_to_others", "closed")
+
+
+async def summarize(day: Day, connection: AnyConnection) -> Table:
+    """The day in numbers. Raises CommandFailed when the log and the tables do not agree."""
+    keys = [(AccountId(ACCOUNT), id_) for id_ in day.names]
+    conversations = await load_conversations(connection, keys)
+    messages = await count_messages(connection, list(day.names))
+    folded = _folded(day.seen)
+    _compare(conversations, messages, folded)
+    sections = Counter(conversation.section(VIEWER) for conversation in conversations)
+    table = Table(title="The day", title_justify="left")
+    table.add_column("")
+    table.add_column("count", justify="right")
+    table.add_column("where")
+    for section in SECTIONS:
+        table.add_row(
+            f"conversations {section}", str(sections[section]), f"Postgres, as {VIEWER} sees them"
+        )
+    table.add_row("messages", str(messages), "Postgres")
+    table.add_row("conversations events", _count(day.seen, ConversationEvent), _gapless(folded))
+    table.add_row("notifications", _count(day.seen, NotificationRequested), "Kafka")
+    table.add_row("results accepted", _count(day.seen, CommandAccepted), "Kafka")
+    table.add_row("results rejected", _count(day.seen, CommandRejected), "Kafka")
+    return table
+
+
+def _folded(seen: Iterable[Seen]) -> dict[ConversationId, Folded]:
+    """Each conversation as a consumer of the log alone knows it."""
+    folded: dict[ConversationId, Folded] = {}
+    for each in seen:
+        if isinstance(each.data, ConversationEvent):
+            id_ = ConversationId(each.data.conversation_id)
+            try:
+                folded[id_] = fold(folded.get(id_, NOTHING), each.data)
+            except ValueError as error:
+                raise CommandFailed(f"the log of conversation {id_}: {error}") from error
+    return folded
+
+
+def _compare(
+    conversations: list[Conversation], messages: int, folded: dict[ConversationId, Folded]
+) -> None:
+    stored = {
+        conversation.conversation_id: Folded(
+            conversation.version, conversation.message_count, conversation.snapshot
+        )
+        for conversation in conversations
+    }
+    if stored != folded:
+        raise CommandFailed(f"the log says {folded}, and the table {stored}")
+    counted = sum(conversation.message_count for conversation in conversations)
+    if counted != messages:
+        raise CommandFailed(f"{counted} messages are counted, and {messages} recorded")
+
+
+def _count(seen: Iterable[Seen], kind: type) -> str:
+    return str(sum(isinstance(each.data, kind) for each in seen))
+
+
+def _gapless(folded: dict[ConversationId, Folded]) -> str:
+    return f"Kafka: {len(folded)} conversations, versions gapless, folded as the table says"
