@@ -31,10 +31,16 @@ async def load_position(connection: AnyConnection, partition: Partition) -> int:
 async def load_positions(
     connection: AnyConnection, partitions: Collection[Partition]
 ) -> dict[Partition, int]:
-    """The positions of partitions, made at 0 where there is none yet."""
+    """The positions of partitions, made at 0 where there is none yet.
+
+    Made only where missing: an insert would wait for a worker that holds the row, which may be
+    the frozen one whose partitions these were.
+    """
     if not partitions:
         return {}
     topics, numbers = zip(*partitions, strict=True)
-    await connection.execute(QUERIES["ensure_positions"], topics, numbers)
     rows = await connection.fetch(QUERIES["load_positions"], topics, numbers)
+    if len(rows) < len(partitions):
+        await connection.execute(QUERIES["ensure_positions"], topics, numbers)
+        rows = await connection.fetch(QUERIES["load_positions"], topics, numbers)
     return {(row[0], row[1]): row[2] for row in rows}

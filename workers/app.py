@@ -74,7 +74,9 @@ class InboxApp(faust.App):
             broker_client_id=f"inbox-{os.getpid()}",
             broker_session_timeout=10.0,
             broker_heartbeat_interval=3.0,
-            broker_request_timeout=40.0,
+            # What Faust waits for the positions after a rebalance; when that is over it never
+            # reads again. They come when Postgres does, and the watchdog sees to the rest.
+            broker_request_timeout=86_400.0,
             broker_rebalance_timeout=30.0,
             broker_commit_interval=1.0,
             consumer_group_instance_id=settings.instance_id,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Bounds what a worker holds in memory of a backlog, whatever its length.
 FETCH_BYTES_MAX = 8 * 1024 * 1024
 PARTITION_FETCH_BYTES_MAX = 768 * 1024
+REQUEST_MILLISECONDS = 40_000
 LAG_SECONDS = 10
 
 
@@ -89,7 +90,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
             fetch_max_bytes=FETCH_BYTES_MAX,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
-            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            request_timeout_ms=REQUEST_MILLISECONDS,
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),

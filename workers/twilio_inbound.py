@@ -60,6 +60,9 @@ class TwilioInbound:
             status = 503
         except web.HTTPRequestEntityTooLarge:
             status = 413
+        except web.RequestPayloadError:
+            # A body that is not encoded or chunked as its headers say.
+            status = 400
         except Exception as error:
             if not is_transient(error):
                 raise

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from workers.embedded import guard
-from workers.embedded.process import EmbeddedServerError, GuardedProcess, locked
+from workers.embedded.process import GuardedProcess, locked
 from workers.errors import CommandFailed
 from workers.settings import Settings
 
@@ -23,6 +23,7 @@ STOP_SECONDS = 12.0
 
 LOCK_SECONDS = 30.0
 POLL_SECONDS = 0.1
+LOG_LINES = 20
 
 
 class WorkerChild:
@@ -36,7 +37,7 @@ class WorkerChild:
     def check(self) -> None:
         """Raise CommandFailed when it has ended."""
         if not self._process.running:
-            raise CommandFailed(str(EmbeddedServerError.with_log("the worker ended", self._log)))
+            raise self._failed("the worker ended")
 
     async def wait_ready(self) -> None:
         """Return once it does its work. Raises CommandFailed when that takes too long."""
@@ -46,8 +47,7 @@ class WorkerChild:
                     self.check()
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
-            message = f"the worker is not ready after {READY_SECONDS:g} s"
-            raise CommandFailed(str(EmbeddedServerError.with_log(message, self._log))) from None
+            raise self._failed(f"the worker is not ready after {READY_SECONDS:g} s") from None
 
     async def _is_ready(self, session: aiohttp.ClientSession) -> bool:
         try:
@@ -55,6 +55,13 @@ class WorkerChild:
                 return response.status == 200
         except aiohttp.ClientError:
             return False
+
+    def _failed(self, what: str) -> CommandFailed:
+        """A failure with what the worker's log says of it: its last lines that are no routine."""
+        lines = self._log.read_text(errors="replace").splitlines()
+        telling = [line for line in lines if "[INFO]" not in line][-LOG_LINES:]
+        shown = "\n".join(f"  {line}" for line in telling or ["(nothing unusual)"])
+        return CommandFailed(f"{what}; {self._log} says:\n{shown}")
 
     async def wait_ended(self) -> None:
         """Wait, for ever unless it ends by itself; then CommandFailed is raised."""
@@ -67,6 +74,7 @@ class WorkerChild:
 async def worker_child(settings: Settings, directory: Path) -> AsyncIterator[WorkerChild]:
     """A worker that logs to a file in the directory; stopped by SIGTERM at the end."""
     log = directory / "worker.log"
+    log.unlink(missing_ok=True)
     spec = guard.ServerSpec(
         # -P: a directory of the caller's that is called as a package is must not stand for it.
         command=[sys.executable, "-P", "-m", "workers", "worker"],

@@ -48,14 +48,20 @@ def run(environment: Mapping[str, str], console: Console, *, exits: bool) -> int
     auth_token = secrets.token_hex(16)
     settings = dev_settings(environment, console, auth_token)
     directory = settings.data_dir / "dev"
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandFailed(f"INBOX_DATA_DIR: cannot make {directory}: {error}") from error
     try:
         with _only_one(directory), _logging_to(directory / "dev.log"):
             if settings.kafka is None:
                 # Here rather than in a thread, which Ctrl-C could not interrupt.
                 kafka_jars()
             return asyncio.run(_Run(settings, directory, console, auth_token, exits).run())
-    except (EmbeddedServerError, TopicMismatch, SchemaMismatch) as error:
+    except TopicMismatch as error:
+        kept = "" if settings.kafka else f" (remove {directory} to begin anew)"
+        raise CommandFailed(f"topics are not as they must be{kept}:\n{error}") from error
+    except (EmbeddedServerError, SchemaMismatch) as error:
         raise CommandFailed(str(error)) from error
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -149,7 +149,7 @@ STORY = (
         ("rejected: assignee_unavailable (conversation.assign: user cleo is not available)",),
     ),
     Step(
-        "Bo answers, and closes it",
+        "Bo closes it",
         Closes("bo", JONAS),
         ("closed by bo, v5", "accepted: conversation.close"),
     ),

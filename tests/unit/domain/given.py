@@ -32,7 +32,11 @@ APP_URL = "https://inbox.example.com"
 
 def user(user_id: str, **fields: Any) -> User:
     """A known user with inbox access, available, with the settings of a new user."""
-    known = {"name": user_id.title(), "email": f"{user_id}@example.com", "inbox_access": True}
+    known: dict[str, Any] = {
+        "name": user_id.title(),
+        "email": f"{user_id}@example.com",
+        "inbox_access": True,
+    }
     return User(account_id=ACCOUNT, user_id=UserId(user_id), **(known | fields))
 
 
@@ -44,7 +48,7 @@ def directory(*users: User | str) -> Directory:
 
 def conversation(**fields: Any) -> Conversation:
     """An open, unassigned conversation with one message, recorded at noon."""
-    usual = {
+    usual: dict[str, Any] = {
         "account_id": ACCOUNT,
         "conversation_id": CONVERSATION,
         "channel_id": CHANNEL,
@@ -67,7 +71,7 @@ def message(
     **fields: Any,
 ) -> Incoming[MessageReceived]:
     """A contact's message."""
-    usual = {
+    usual: dict[str, Any] = {
         "account_id": AccountId(account_id),
         "channel_id": CHANNEL,
         "provider_message_id": "SM1",
@@ -81,7 +85,11 @@ def message(
 
 def _command(struct: type[Command], fields: dict[str, Any]) -> Incoming[Any]:
     event_id, time = fields.pop("event_id", "c1"), fields.pop("time", NOON)
-    usual = {"account_id": ACCOUNT, "conversation_id": CONVERSATION, "actor_id": UserId("ana")}
+    usual: dict[str, Any] = {
+        "account_id": ACCOUNT,
+        "conversation_id": CONVERSATION,
+        "actor_id": UserId("ana"),
+    }
     values = usual | fields
     data = struct(**values | {"conversation_id": UUID(str(values["conversation_id"]))})
     return Incoming(event_id, data.TYPE, time, data)

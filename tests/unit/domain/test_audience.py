@@ -147,3 +147,15 @@ def test_recipients_are_told_in_numbered_parts_of_at_most_500(count: int, sizes:
     for part in parts:
         assert (part.version, part.conversation_id) == (2, CONVERSATION)
         assert part.message == MessagePreview("message", "Hello")
+
+
+def test_audiences_are_kept_within_a_limit_and_never_mixed_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("domain.audience.KEPT_RECIPIENTS_MAX", 4)
+    known = directory("ana", "bo")
+    for assignee_id in (None, "ana", "bo", "cy", None, "ana", "bo", "cy", "bo", None):
+        told = message_audience(conversation(assignee_id=assignee_id), known)
+        expected = ["ana", "bo"] if assignee_id is None else [assignee_id] * (assignee_id != "cy")
+        assert [item.user_id for item in told] == expected
+        assert len(known.audiences) <= 3

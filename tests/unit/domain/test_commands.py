@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.commands import AnyCommand, decide_command
+from domain.commands import decide_command
 from domain.conversation import Conversation
 from domain.decision import Decision
 from domain.directory import Directory
@@ -56,13 +56,13 @@ every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=list(C
 
 
 def decide(
-    before: Conversation | None, command: Incoming[AnyCommand], known: Directory = TEAM
+    before: Conversation | None, command: Incoming[Any], known: Directory = TEAM
 ) -> Decision:
     return decide_command(before, command, NOW, known, APP_URL)
 
 
 def rejected(
-    before: Conversation | None, command: Incoming[AnyCommand], known: Directory = TEAM
+    before: Conversation | None, command: Incoming[Any], known: Directory = TEAM
 ) -> CommandRejected:
     """The rejection, which changes nothing and says nothing else."""
     decision = decide(before, command, known)
@@ -163,7 +163,7 @@ def test_the_expected_version_is_accepted(command: Callable[..., Incoming[Any]])
     ],
 )
 def test_checks_come_in_this_order(
-    before: Conversation | None, command: Incoming[AnyCommand], code: Rejection
+    before: Conversation | None, command: Incoming[Any], code: Rejection
 ) -> None:
     assert rejected(before, command).code == code
 
@@ -185,7 +185,7 @@ def test_checks_come_in_this_order(
     ],
 )
 def test_what_is_already_so_is_accepted_and_changes_nothing(
-    before: Conversation, command: Incoming[AnyCommand]
+    before: Conversation, command: Incoming[Any]
 ) -> None:
     decision = decide(before, command)
     assert decision.state is before
@@ -324,7 +324,7 @@ def test_historical_messages_alone_supersede_no_close() -> None:
     [(conversation(), close(), 3), (conversation(), reopen(), 2), (None, close(), 0)],
 )
 def test_the_result_names_its_command_and_the_version_afterwards(
-    before: Conversation | None, command: Incoming[AnyCommand], version: int
+    before: Conversation | None, command: Incoming[Any], version: int
 ) -> None:
     answer = result(decide(before, command))
     assert (answer.command_id, answer.command_type) == ("c1", command.type)

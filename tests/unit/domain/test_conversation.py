@@ -33,7 +33,7 @@ def test_a_conversation_is_in_exactly_one_section_as_each_user_sees_it(
 
 
 def assigned(**fields: Any) -> ConversationAssigned:
-    usual = {
+    usual: dict[str, Any] = {
         "account_id": ACCOUNT,
         "conversation_id": CONVERSATION,
         "version": 3,

@@ -137,7 +137,7 @@ def test_an_empty_directory_knows_nobody() -> None:
 
 
 def installed(**fields: Any) -> ChannelInstalled:
-    usual = {
+    usual: dict[str, Any] = {
         "account_id": ACCOUNT,
         "channel_id": "wa1",
         "provider": "twilio",

@@ -1,0 +1,1 @@
+"""Stories: the whole system, from the webhook to the events."""

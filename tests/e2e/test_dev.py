@@ -1,0 +1,206 @@
+"""`inbox dev` plays its day, and leaves nothing running however it ends."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+
+from tests.waiting import until
+from workers.embedded.ports import free_port
+
+# A day that must fail: nobody is told of a message, says its story.
+WRONG_STORY = """
+from workers.cli import main
+from workers.dev import day
+
+day.STORY = (day.STORY[0]._replace(expected=day.STORY[0].expected[:2]),)
+main()
+"""
+
+LIMIT_SECONDS = 180.0
+RUNS = "It all runs until Ctrl-C."
+
+
+class Dev:
+    """A running `inbox dev`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, directory: Path) -> None:
+        self.process = process
+        self._directory = directory
+        self.output = ""
+
+    async def read_until(self, landmark: str) -> None:
+        """Read what it prints until it prints a text."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while landmark not in self.output:
+                line = await self.process.stdout.readline()
+                assert line, f"it ended without {landmark!r}:\n{self.output}"
+                self.output += line.decode()
+
+    async def end(self) -> int:
+        """Read the rest; its exit status."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(LIMIT_SECONDS):
+            self.output += (await self.process.stdout.read()).decode()
+            return await self.process.wait()
+
+    async def nothing_runs(self) -> None:
+        """Wait until nothing runs that it started."""
+
+        async def ended() -> bool:
+            return not running_in(self._directory)
+
+        await until(ended, "the end of all that it started", LIMIT_SECONDS)
+
+
+@asynccontextmanager
+async def dev(
+    directory: Path, *options: str, program: tuple[str, ...] = ("-m", "workers")
+) -> AsyncIterator[Dev]:
+    """Start it in a data directory; killed at the end, where it still runs."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("INBOX_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, *program, "dev", *options),
+        env=kept | {"INBOX_DATA_DIR": str(directory), "INBOX_WEB_PORT": str(free_port())},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        yield Dev(process, directory)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+def running_in(directory: Path) -> list[str]:
+    """The processes that have to do with a directory, by their commands or their settings."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            command = " ".join(process.cmdline())
+            data_dir = process.environ().get("INBOX_DATA_DIR", "")
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        if str(directory) in command or data_dir == str(directory):
+            found.append(command)
+    return found
+
+
+def counted(output: str, what: str) -> int:
+    """A number of the summary."""
+    row = re.search(rf"^\W*{what}\s+\W\s+(\d+) ", output, re.MULTILINE)
+    assert row, f"no row {what!r} in:\n{output}"
+    return int(row[1])
+
+
+async def test_the_day_is_told_and_nothing_is_left_running(tmp_path: Path) -> None:
+    async with dev(tmp_path, "--exit") as run:
+        assert await run.end() == 0, run.output
+        # Not awaited: it has stopped everything before it ended.
+        assert running_in(tmp_path) == []
+    for landmark in (
+        "Twilio posts that message once more: nothing changes",
+        "a forged message: 403",
+        'notification to ana (desktop), bo (desktop, email): "Olá! Quanto custa',
+        'notification to ana (desktop), bo (desktop, email): "image/jpeg"',
+        "notification to bo (desktop, email): assignment",
+        "assigned to ana by ana, v3",
+        "rejected: assignee_unavailable",
+        "closed by ana, v5",
+        "reopened by a new message, v7",
+        "rejected: superseded",
+        "everything has stopped",
+    ):
+        assert landmark in run.output
+    assert {
+        what: counted(run.output, what)
+        for what in (
+            "conversations unassigned",
+            "conversations assigned_to_me",
+            "conversations assigned_to_others",
+            "conversations closed",
+            "messages",
+            "conversations events",
+            "notifications",
+            "results accepted",
+            "results rejected",
+        )
+    } == {
+        "conversations unassigned": 1,
+        "conversations assigned_to_me": 1,
+        "conversations assigned_to_others": 1,
+        "conversations closed": 1,
+        "messages": 8,
+        "conversations events": 18,
+        "notifications": 10,
+        "results accepted": 5,
+        "results rejected": 2,
+    }
+
+
+async def test_it_runs_on_alone_in_its_directory_until_ctrl_c(tmp_path: Path) -> None:
+    async with dev(tmp_path) as run:
+        await run.read_until(RUNS)
+        async with dev(tmp_path, "--exit") as second:
+            assert await second.end() == 1
+            assert f"another `inbox dev` runs in {tmp_path}" in second.output
+
+        run.process.send_signal(signal.SIGINT)
+        assert await run.end() == 0, run.output
+        assert running_in(tmp_path) == []
+
+
+async def test_nothing_outlives_a_kill_and_the_day_works_on_what_is_kept(tmp_path: Path) -> None:
+    async with dev(tmp_path) as killed:
+        await killed.read_until("Ana takes Maria's conversation")
+        assert len(running_in(tmp_path)) > 3
+        killed.process.kill()
+        await killed.end()
+        await killed.nothing_runs()
+
+    async with dev(tmp_path, "--exit") as again:
+        assert await again.end() == 0, again.output
+        assert counted(again.output, "conversations events") == 18
+
+
+async def test_ctrl_c_while_it_starts_leaves_nothing_running(tmp_path: Path) -> None:
+    async with dev(tmp_path) as run:
+
+        async def starting() -> bool:
+            return (tmp_path / "dev" / "postgres" / "data").exists()
+
+        await until(starting, "a server that starts")
+        run.process.send_signal(signal.SIGINT)
+        assert await run.end() == 130, run.output
+        assert running_in(tmp_path) == []
+
+
+async def test_an_event_that_the_story_does_not_know_fails_the_day(tmp_path: Path) -> None:
+    async with dev(tmp_path, "--exit", program=("-c", WRONG_STORY)) as run:
+        assert await run.end() == 1
+        assert running_in(tmp_path) == []
+    assert "“Maria writes on WhatsApp”: this should have come and nothing else" in run.output
+    assert "message recorded v2" in run.output.partition("and this came:")[2]
+
+
+async def test_it_fails_when_its_worker_is_lost(tmp_path: Path) -> None:
+    async with dev(tmp_path) as run:
+        await run.read_until(RUNS)
+        (worker,) = (
+            process
+            for process in psutil.process_iter()
+            if process.cmdline()[-1:] == ["worker"]
+            and process.environ().get("INBOX_DATA_DIR") == str(tmp_path)
+        )
+        worker.kill()
+        assert await run.end() == 1
+        assert "the worker ended" in run.output
+        assert running_in(tmp_path) == []
