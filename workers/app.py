@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterable, Awaitable, Callable, Collection
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping
 from typing import Any, TypeVar, get_args
 
 import faust
@@ -37,6 +37,7 @@ from workers.batch import BatchLoop, Work
 from workers.commanded import Commands
 from workers.directed import DirectoryChanges
 from workers.directories import Directories
+from workers.errors import StrangeLog
 from workers.health import add_health_routes
 from workers.lanes import Lanes
 from workers.received import ReceivedMessages
@@ -56,6 +57,7 @@ BATCHES_MAX = 4
 HOUSEKEEPING_SECONDS = 5.0
 PRUNE_SECONDS = 600.0
 DATABASE_RETRY_SECONDS = 1.0
+STRANGE_LOG_CHECKS = 4
 EXIT_SOFTWARE = 70
 """sysexits.h: an internal error. A supervisor starts the worker again."""
 
@@ -238,6 +240,27 @@ class InboxApp(faust.App):
         positions = await self._when_database_answers(load)
         self.applied = dict(positions)
         return positions
+
+    async def check_positions(self, positions: Mapping[TP, int]) -> None:
+        """End this process when a position is beyond its log: that is some other Kafka's."""
+        await self._guarded(self._check_positions(positions))
+
+    async def _check_positions(self, positions: Mapping[TP, int]) -> None:
+        for attempt in range(STRANGE_LOG_CHECKS):
+            try:
+                ends = await self._ingest_consumer.ends(positions)
+            except (KafkaError, TimeoutError):
+                return
+            beyond = [tp for tp, position in positions.items() if position > ends[tp]]
+            if not beyond:
+                return
+            # A broker that just started may not know yet how far its log is committed.
+            await asyncio.sleep(attempt)
+        tp = beyond[0]
+        raise StrangeLog(
+            f"{tp.topic}[{tp.partition}] is applied up to {positions[tp]}, but its log ends at "
+            f"{ends[tp]}: this Kafka and this Postgres are not of one history"
+        )
 
     async def _when_database_answers(self, ask: Callable[[], Awaitable[ResultT]]) -> ResultT:
         while True:

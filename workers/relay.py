@@ -211,9 +211,14 @@ class Shard:
 
     async def _take_over(self) -> int:
         """How far the shard is published, now that the old owner is fenced."""
-        published = await self._read_marker()
+        marker = await self._read_marker()
         async with self._pool.acquire() as connection:
             newest = (await outbox_numbers(connection, [self._number])).get(self._number, 0)
+            if marker is None:
+                # Nothing was ever published to this Kafka, so all that waits is to be.
+                waiting = await load_outbox(connection, self._number, 0, rows_max=1)
+                marker = waiting[0].number - 1 if waiting else newest
+            published = marker
             if newest < published:
                 raise StrangeLog(
                     f"shard {self._number} is published up to {published}, but the outbox only "
@@ -267,8 +272,8 @@ class Shard:
         key = str(self._number).encode()
         return OutboxRecord(self._marker.topic, self._number, key, value, ())
 
-    async def _read_marker(self) -> int:
-        """The last committed marker; 0 where there is none."""
+    async def _read_marker(self) -> int | None:
+        """The number that the last committed marker holds; None where there is no marker."""
         consumer = AIOKafkaConsumer(
             bootstrap_servers=list(required(self._settings.kafka, "INBOX_KAFKA")),
             isolation_level="read_committed",
@@ -283,14 +288,14 @@ class Shard:
         finally:
             await consumer.stop()
 
-    async def _find_marker(self, consumer: AIOKafkaConsumer) -> int:
+    async def _find_marker(self, consumer: AIOKafkaConsumer) -> int | None:
         marker = self._marker
         first = (await consumer.beginning_offsets([marker]))[marker]
         end = (await consumer.end_offsets([marker]))[marker]
         back = MARKER_RECORDS
         while end > first:
             consumer.seek(marker, max(first, end - back))
-            found = None
+            found: int | None = None
             while await consumer.position(marker) < end:
                 for record in (await consumer.getmany(marker, timeout_ms=200)).get(marker, ()):
                     found = _MARKER.decode(record.value).number
@@ -299,7 +304,7 @@ class Shard:
             if end - back <= first:
                 break
             back *= 4
-        return 0
+        return None
 
 
 async def _send(

@@ -13,7 +13,7 @@ thousand records makes the pipeline's cost disappear. What is overridden, and wh
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast
 
 import aiokafka
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FETCH_BYTES_MAX = 8 * 1024 * 1024
 PARTITION_FETCH_BYTES_MAX = 768 * 1024
 REQUEST_MILLISECONDS = 40_000
-LAG_SECONDS = 10
+ENDS_SECONDS = 10
 
 
 class KafkaRecord(Protocol):
@@ -129,12 +129,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             consumer.seek(driver.ensure_aiokafka_TP(tp), position)
             self._ends[tp] = position
 
+    async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """See Consumer.ends."""
+        known = [driver.ensure_aiokafka_TP(tp) for tp in tps]
+        ends = await asyncio.wait_for(self._ensure_consumer().end_offsets(known), ENDS_SECONDS)
+        return {TP(*tp): end for tp, end in ends.items()}
+
     async def lags(self, applied: Mapping[TP, int]) -> dict[TP, int]:
         """See Consumer.lags."""
         ingested = cast(Consumer, self.consumer).app.ingested_topics
-        tps = [driver.ensure_aiokafka_TP(tp) for tp in self.assignment() if tp.topic in ingested]
-        ends = await asyncio.wait_for(self._ensure_consumer().end_offsets(tps), LAG_SECONDS)
-        return {tp: max(0, ends[tp] - self._reached(tp, applied)) for tp in tps}
+        ends = await self.ends(tp for tp in self.assignment() if tp.topic in ingested)
+        return {tp: max(0, end - self._reached(tp, applied)) for tp, end in ends.items()}
 
     def _reached(self, tp: TP, applied: Mapping[TP, int]) -> int:
         """Markers of transactions are passed over without a poll, so that positions count too."""
@@ -228,7 +233,13 @@ class Consumer(driver.Consumer):
         idle = {tp for tp in assigned if tp.topic not in self.app.ingested_topics}
         positions = await self.app.load_positions(assigned - idle)
         await self._thread.seek_to(positions, idle)
+        await self.app.check_positions(positions)
         return positions
+
+    async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """The last stable offsets. Raises KafkaError or TimeoutError when Kafka is away."""
+        ends: dict[TP, int] = await self._thread.call_thread(self._thread.ends, tps)
+        return ends
 
     async def rewind(self, tp: TP, position: int) -> None:
         """Read a partition again from a position, since records were passed over."""

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -80,17 +81,24 @@ async def dev(
             await process.communicate()
 
 
-def running_in(directory: Path) -> list[str]:
+class Running(NamedTuple):
+    """A process."""
+
+    pid: int
+    command: list[str]
+
+
+def running_in(directory: Path) -> list[Running]:
     """The processes that have to do with a directory, by their commands or their settings."""
     found = []
     for process in psutil.process_iter():
         try:
-            command = " ".join(process.cmdline())
-            data_dir = process.environ().get("INBOX_DATA_DIR", "")
+            command, environment = process.cmdline(), process.environ()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-        if str(directory) in command or data_dir == str(directory):
-            found.append(command)
+        named = str(directory) in " ".join(command)
+        if named or environment.get("INBOX_DATA_DIR") == str(directory):
+            found.append(Running(process.pid, command))
     return found
 
 
@@ -194,13 +202,8 @@ async def test_an_event_that_the_story_does_not_know_fails_the_day(tmp_path: Pat
 async def test_it_fails_when_its_worker_is_lost(tmp_path: Path) -> None:
     async with dev(tmp_path) as run:
         await run.read_until(RUNS)
-        (worker,) = (
-            process
-            for process in psutil.process_iter()
-            if process.cmdline()[-1:] == ["worker"]
-            and process.environ().get("INBOX_DATA_DIR") == str(tmp_path)
-        )
-        worker.kill()
+        (worker,) = [each for each in running_in(tmp_path) if each.command[-1] == "worker"]
+        os.kill(worker.pid, signal.SIGKILL)
         assert await run.end() == 1
         assert "the worker ended" in run.output
         assert running_in(tmp_path) == []

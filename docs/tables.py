@@ -1,0 +1,132 @@
+"""Writes the tables of the documentation from the code, between their markers.
+
+    python docs/tables.py [--check]
+
+With --check nothing is written, and the exit status is 1 when a table is old.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from prometheus_client.metrics import MetricWrapperBase
+
+from schemas.catalog import INBOUND, OUTBOUND
+from schemas.codes import DeadLetter, Rejection
+from schemas.topics import DAY_MILLISECONDS, FOR_EVER, TOPICS
+from workers import metrics
+from workers.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = ("README.md", "docs/operating.md", "docs/contract.md")
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(head), *map(list, rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def topics() -> str:
+    """Every topic."""
+    rows = []
+    for topic in TOPICS.values():
+        days = topic.retention_milliseconds // DAY_MILLISECONDS
+        kept = "for ever" if topic.retention_milliseconds == FOR_EVER else f"{days} days"
+        rows.append(
+            (
+                f"`{topic.name}`",
+                topic.key.value,
+                str(topic.partitions or "`INBOX_PARTITIONS`"),
+                f"{kept}, compacted" if topic.compacted else kept,
+                topic.producers,
+                topic.consumers,
+                topic.purpose,
+            )
+        )
+    head = ("topic", "key", "partitions", "kept", "written by", "read by", "what")
+    return _table(head, rows)
+
+
+def types() -> str:
+    """Every event type, with the sentence of its struct."""
+    return _table(
+        ("topic", "type", "meaning"),
+        (
+            (f"`{topic}`", f"`{struct.TYPE}`", (struct.__doc__ or "").split("\n")[0])
+            for topic, structs in {**INBOUND, **OUTBOUND}.items()
+            for struct in structs
+        ),
+    )
+
+
+def settings() -> str:
+    """Every setting."""
+    return _table(
+        ("variable", "meaning", "default"),
+        (
+            (f"`{item.name}`", item.meaning, f"`{item.default}`" if item.default else "none")
+            for item in Settings.variables()
+        ),
+    )
+
+
+def metric_names() -> str:
+    """Every metric."""
+    found = (item for item in vars(metrics).values() if isinstance(item, MetricWrapperBase))
+    return _table(
+        ("metric", "type", "labels", "meaning"),
+        (
+            (
+                f"`{item._name}{'_total' if item._type == 'counter' else ''}`",
+                item._type,
+                ", ".join(item._labelnames),
+                item._documentation,
+            )
+            for item in found
+        ),
+    )
+
+
+def codes() -> str:
+    """Every code."""
+    rejected = ((f"`{code}`", "rejection") for code in Rejection)
+    dead = ((f"`{code}`", "dead letter") for code in DeadLetter)
+    return _table(("code", "of a"), (*rejected, *dead))
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "topics": topics,
+    "types": types,
+    "settings": settings,
+    "metrics": metric_names,
+    "codes": codes,
+}
+
+
+def renewed(text: str) -> str:
+    """A document with its tables made anew."""
+    for name, make in TABLES.items():
+        begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        if begin in text:
+            before, rest = text.split(begin, 1)
+            text = f"{before}{begin}\n{make()}\n{end}{rest.split(end, 1)[1]}"
+    return text
+
+
+def main() -> int:
+    """Renew or check; the exit status."""
+    old = []
+    for name in DOCUMENTS:
+        path = ROOT / name
+        text = path.read_text("utf-8")
+        if renewed(text) != text:
+            old.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(renewed(text), "utf-8")
+    print("\n".join(f"renewed {name}" for name in old) or "all tables are new")
+    return 1 if old and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
