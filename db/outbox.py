@@ -26,9 +26,9 @@ class OutboxRecord(NamedTuple):
 class OutboxRow(NamedTuple):
     """What one batch says to one shard, or a part of it."""
 
+    shard: int
     number: int
-    records: int
-    payload: bytes
+    records: Sequence[OutboxRecord]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -40,8 +40,10 @@ _compress = cramjam.lz4.compress_block
 _decompress = cramjam.lz4.decompress_block
 
 
-async def add_outbox(connection: AnyConnection, shard: int, records: Sequence[OutboxRecord]) -> int:
-    """Add records to a shard; the number of their row.
+async def add_outbox(
+    connection: AnyConnection, shard: int, records: Sequence[OutboxRecord]
+) -> OutboxRow:
+    """Add records to a shard; the row that they are.
 
     It locks the shard's counter until the transaction ends, which is what makes the numbers
     commit order: call it last, and for several shards in the order of their numbers.
@@ -51,7 +53,7 @@ async def add_outbox(connection: AnyConnection, shard: int, records: Sequence[Ou
     )
     if number is None:
         raise LookupError(f"shard {shard} has no counter")
-    return int(number)
+    return OutboxRow(shard, number, records)
 
 
 async def load_outbox(
@@ -59,12 +61,7 @@ async def load_outbox(
 ) -> list[OutboxRow]:
     """The rows of a shard after a number, in order, at most `rows_max`."""
     rows = await connection.fetch(QUERIES["load_outbox"], shard, after, rows_max)
-    return [OutboxRow(*row) for row in rows]
-
-
-def records_of(row: OutboxRow) -> list[OutboxRecord]:
-    """The records of a row, in order."""
-    return _decode(_decompress(row.payload))
+    return [OutboxRow(shard, number, _decode(_decompress(payload))) for number, payload in rows]
 
 
 async def delete_outbox(connection: AnyConnection, shard: int, published: int) -> None:

@@ -170,7 +170,7 @@ class InboxApp(faust.App):
                 begin,
                 pool=self.pool,
                 settings=self.settings,
-                committed=self._wake_relay,
+                committed=self.relay.hand_over,
                 alive=self.watchdog.progress,
             )
             async with asyncio.TaskGroup() as tasks:
@@ -207,9 +207,6 @@ class InboxApp(faust.App):
         consumer = self.consumer
         assert isinstance(consumer, Consumer)
         return consumer
-
-    def _wake_relay(self, shards: list[int]) -> None:
-        self.relay.wake(shards)
 
     async def on_start(self) -> None:
         """Connect, and check that the database is the one this program needs."""

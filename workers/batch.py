@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from db.connect import AnyConnection, Pool
 from db.errors import PositionTaken, is_data_error, is_transient, is_unique_violation
+from db.outbox import OutboxRow
 from db.positions import Partition, claim_position, load_position
 from db.queries import QUERIES
 from domain.decision import Outgoing
@@ -94,7 +95,7 @@ class BatchLoop:
         *,
         pool: Pool,
         settings: Settings,
-        committed: Callable[[list[int]], None],
+        committed: Callable[[list[OutboxRow]], None],
         alive: Callable[[], None],
     ) -> None:
         self._topic = topic
@@ -103,7 +104,7 @@ class BatchLoop:
         self._pool = pool
         self._settings = settings
         self._committed = committed
-        """Told of the shards that have something to publish."""
+        """Given the outbox rows of a transaction, now that it is committed."""
         self._alive = alive
         """Told of every sign of life: a batch applied, or a database that is waited for."""
         self._limit = DeadLetterLimit(topic, settings.dead_letter_run, settings.dead_letter_ratio)
@@ -168,12 +169,12 @@ class BatchLoop:
             async with connection.transaction():
                 outbox, count = await self._apply_within(connection, segment, work)
                 with self._timed("outbox"):
-                    shards = await outbox.save(connection)
+                    rows = await outbox.save(connection)
                 began = perf_counter()
             metrics.STAGE_SECONDS.labels(self._topic, "commit").observe(perf_counter() - began)
         applied, *left = segment.cut(count) if count < len(segment.records) else (segment,)
         self._count(applied)
-        self._committed(shards)
+        self._committed(rows)
         self._alive()
         return left
 

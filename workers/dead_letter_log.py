@@ -14,6 +14,9 @@ from db.redrives import DeadLetterKey
 from workers.dead_letters import Origin, split_headers
 from workers.settings import Settings, required
 
+DEAD_LETTERS = "dead-letters"
+"""The topic, without its prefix."""
+
 FETCH_BYTES_MAX = 8 * 1024 * 1024
 """Bounds what is held in memory, however many dead letters there are."""
 
@@ -54,11 +57,11 @@ class DeadLetterRecord:
 class DeadLetterLog:
     """The dead-letter topic as a `read_committed` consumer sees it.
 
-    Opening and reading raise KafkaError when Kafka does not answer or has no such topic.
+    Opening and reading raise KafkaError when Kafka does not answer.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._topic = settings.topic("dead-letters")
+        self._topic = settings.topic(DEAD_LETTERS)
         self._consumer = AIOKafkaConsumer(
             self._topic,
             bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),

@@ -6,7 +6,7 @@ from functools import lru_cache
 from aiokafka.partitioner import murmur2
 
 from db.connect import AnyConnection
-from db.outbox import OutboxRecord, add_outbox
+from db.outbox import OutboxRecord, OutboxRow, add_outbox
 from domain.decision import Outgoing
 from schemas.catalog import TOPIC_OF
 from schemas.cloudevents import CloudEvent, encode
@@ -73,9 +73,10 @@ class Outbox:
         self._row_bytes[shard] += size
         self.bytes += size
 
-    async def save(self, connection: AnyConnection) -> list[int]:
-        """Write it all, last thing before the commit; the shards that have something now."""
-        for shard, rows in sorted(self._shards.items()):
-            for records in rows:
-                await add_outbox(connection, shard, records)
-        return list(self._shards)
+    async def save(self, connection: AnyConnection) -> list[OutboxRow]:
+        """Write it all, last thing before the commit; the rows that it became."""
+        return [
+            await add_outbox(connection, shard, records)
+            for shard, rows in sorted(self._shards.items())
+            for records in rows
+        ]

@@ -27,7 +27,6 @@ from db.outbox import (
     delete_outbox,
     load_outbox,
     outbox_numbers,
-    records_of,
 )
 from schemas.cloudevents import CONTENT_TYPE_HEADER
 from workers import metrics
@@ -38,6 +37,9 @@ log = logging.getLogger(__name__)
 
 ROWS_MAX = 8
 """Rows in one transaction: about 8 MiB, since a row ends at about one."""
+
+HANDED_ROWS_MAX = 2 * ROWS_MAX
+"""Rows of a shard that wait in memory; when the relay falls behind, it reads the table."""
 
 BATCH_BYTES_MAX = 512 * 1024
 """Bytes of one Kafka record batch; a larger record gets one of its own."""
@@ -121,11 +123,11 @@ class Relay:
         with suppress(asyncio.CancelledError):
             await task
 
-    def wake(self, shards: Iterable[int]) -> None:
-        """Say that these shards have something to publish."""
-        for number in shards:
-            if shard := self._shards.get(number):
-                shard.work.set()
+    def hand_over(self, rows: Iterable[OutboxRow]) -> None:
+        """Rows that this worker committed: its own shards need not read them from the table."""
+        for row in rows:
+            if shard := self._shards.get(row.shard):
+                shard.hand_over(row)
 
     async def watch(self) -> None:
         """Look, for ever, for what other workers committed."""
@@ -145,11 +147,9 @@ class Relay:
             return
         async with self._pool.acquire() as connection:
             numbers = await outbox_numbers(connection, self._shards)
-        self.wake(
-            number
-            for number, newest in numbers.items()
-            if (shard := self._shards.get(number)) and newest > (shard.published or 0)
-        )
+        for number, newest in numbers.items():
+            if (shard := self._shards.get(number)) and newest > (shard.published or 0):
+                shard.work.set()
 
 
 class Shard:
@@ -161,8 +161,16 @@ class Shard:
         self._pool = pool
         self._marker = TopicPartition(settings.topic("relay"), number)
         self.work = asyncio.Event()
+        """Set when there may be something to publish."""
+        self._handed: dict[int, OutboxRow] = {}
         self.published: int | None = None
         """The number of the newest row that is published; None until the shard is taken over."""
+
+    def hand_over(self, row: OutboxRow) -> None:
+        """A committed row. Kept when there is room; the table has it in any case."""
+        if len(self._handed) < HANDED_ROWS_MAX:
+            self._handed[row.number] = row
+        self.work.set()
 
     async def run(self) -> None:
         """Publish for ever. After an error everything is begun anew: producer, marker, rows.
@@ -234,8 +242,10 @@ class Shard:
         began = perf_counter()
         # Cleared before the query, so that a wake-up while it runs is not lost.
         self.work.clear()
-        async with self._pool.acquire() as connection:
-            rows = await load_outbox(connection, self._number, published, ROWS_MAX)
+        rows = self._take_handed(published)
+        if not rows:
+            async with self._pool.acquire() as connection:
+                rows = await load_outbox(connection, self._number, published, ROWS_MAX)
         if not rows:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.work.wait(), IDLE_SECONDS)
@@ -252,11 +262,21 @@ class Shard:
             await delete_outbox(connection, self._number, self.published)
         return self.published
 
+    def _take_handed(self, published: int) -> list[OutboxRow]:
+        """The rows after a number that were handed over, as far as none is missing."""
+        rows: list[OutboxRow] = []
+        while len(rows) < ROWS_MAX and published + len(rows) + 1 in self._handed:
+            rows.append(self._handed.pop(published + len(rows) + 1))
+        if not rows and self._handed:
+            # What is missing here is in the table; what is old was published from there.
+            self._handed.clear()
+        return rows
+
     async def _transact(self, producer: AIOKafkaProducer, rows: list[OutboxRow]) -> None:
         began = perf_counter()
         async with asyncio.timeout(STEP_SECONDS):
             await producer.begin_transaction()
-            records = [record for row in rows for record in records_of(row)]
+            records = [record for row in rows for record in row.records]
             records.append(self._progress(rows[-1].number))
             # The commit would ignore a send that failed, so every one is awaited.
             await asyncio.gather(*await _send(producer, records))

@@ -5,7 +5,7 @@ variable and says what is wrong with it.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -129,7 +129,7 @@ def _setting(
     return field(metadata={"variable": Variable(name, meaning, default, parse, secret)})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Settings:
     """All settings, checked. `None` only where a setting has no default and was not given."""
 
@@ -230,6 +230,10 @@ class Settings:
         """Prefix of links to the inbox."""
         return self.given_app_url or self.public_url
 
+    def __repr__(self) -> str:
+        shown = (f"{item.name}={masked(item, value)}" for item, value in self._written())
+        return f"Settings({', '.join(shown)})"
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Read all settings. Raises SettingsError."""
@@ -243,11 +247,12 @@ class Settings:
 
     def environment(self) -> dict[str, str]:
         """The variables that give these settings, for a process of one's own."""
-        return {
-            _variable(item).name: _written(value)
-            for item in fields(self)
-            if (value := getattr(self, item.name)) is not None
-        }
+        return {variable.name: value for variable, value in self._written()}
+
+    def _written(self) -> Iterator[tuple[Variable, str]]:
+        for item in fields(self):
+            if (value := getattr(self, item.name)) is not None:
+                yield _variable(item), _written(value)
 
     def topic(self, name: str) -> str:
         """A topic's full name."""

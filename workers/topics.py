@@ -1,9 +1,13 @@
 """Creates the topics, and verifies that those which exist are as the contract says."""
 
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.topics import TOPICS, Topic
+from workers.errors import CommandFailed
 from workers.settings import Settings, required
 
 REQUEST_MILLISECONDS = 30_000
@@ -18,18 +22,35 @@ async def ensure_topics(settings: Settings) -> list[str]:
 
     Raises TopicMismatch when one that exists differs: it is never changed behind anyone's back.
     """
-    admin = AIOKafkaAdminClient(
-        bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
-        request_timeout_ms=REQUEST_MILLISECONDS,
-    )
-    await admin.start()
-    try:
+    async with _admin(settings) as admin:
         existing = set(await admin.list_topics())
         missing = [topic for topic in TOPICS.values() if settings.topic(topic.name) not in existing]
         if missing:
             await _create(admin, settings, missing)
         await _verify(admin, settings, [topic for topic in TOPICS.values() if topic not in missing])
         return [settings.topic(topic.name) for topic in missing]
+
+
+async def require_topics(settings: Settings, names: Iterable[str]) -> None:
+    """Raise CommandFailed unless these topics, named without the prefix, exist.
+
+    Asked first, because Kafka's clients wait half a minute for a topic that is not there.
+    """
+    async with _admin(settings) as admin:
+        existing = set(await admin.list_topics())
+    if missing := sorted({settings.topic(name) for name in names} - existing):
+        raise CommandFailed(f"{', '.join(missing)}: no such topic, run `inbox topics`")
+
+
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
+        request_timeout_ms=REQUEST_MILLISECONDS,
+    )
+    try:
+        await admin.start()
+        yield admin
     finally:
         await admin.close()
 

@@ -16,7 +16,7 @@ ON CONFLICT (shard) DO NOTHING
 
 -- name: load_outbox
 -- The next rows of a shard, up to $3 of them.
-SELECT number, records, payload FROM inbox.outbox
+SELECT number, payload FROM inbox.outbox
 WHERE shard = $1 AND number > $2
 ORDER BY number
 LIMIT $3

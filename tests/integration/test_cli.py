@@ -248,11 +248,13 @@ async def test_a_topic_that_differs_is_told_and_left_alone(
     other = replace(settings, topic_prefix=settings.topic_prefix + "other.")
     name = other.topic(topic.name)
     config = topic.config | {key: value}
-    await admin.create_topics(
+    response = await admin.create_topics(
         [NewTopic(name, topic.partitions or other.partitions, 1, topic_configs=config)]
     )
+    print(response)
     for _ in range(2):
         verified = await inbox(other, "topics")
+        print(verified)
         assert (verified.status, verified.out) == (1, "")
         assert verified.err.splitlines() == [
             "inbox: topics are not as they must be:",
@@ -273,3 +275,19 @@ async def test_a_kafka_that_does_not_answer_is_one_line(settings: Settings) -> N
     assert (sent.status, sent.out) == (1, "")
     assert sent.err.splitlines()[-1].startswith("inbox: Kafka does not answer: ")
     assert "Traceback" not in sent.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["send"], ["dead-letters", "list"], ["dead-letters", "redrive", "--all"]],
+    ids=" ".join,
+)
+async def test_topics_that_are_missing_are_said_at_once(
+    settings: Settings, arguments: list[str]
+) -> None:
+    nowhere = replace(settings, topic_prefix="nowhere.")
+    ended = await inbox(nowhere, *arguments, stdin=msgspec.json.encode(MESSAGE))
+    assert (ended.status, ended.out) == (1, "")
+    [line] = ended.err.splitlines()
+    assert line.startswith("inbox: nowhere.")
+    assert line.endswith(": no such topic, run `inbox topics`")

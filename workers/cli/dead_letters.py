@@ -19,10 +19,11 @@ from db.redrives import DeadLetterKey, redriven
 from schemas.catalog import INBOUND
 from schemas.codes import DeadLetter
 from workers.cli.failures import mendable
-from workers.dead_letter_log import DeadLetterLog, DeadLetterRecord
+from workers.dead_letter_log import DEAD_LETTERS, DeadLetterLog, DeadLetterRecord
 from workers.errors import CommandFailed
 from workers.redrive import Redriver, What
 from workers.settings import Settings, required
+from workers.topics import require_topics
 
 LISTED_DEFAULT = 100
 PIPE_COLUMNS = 200
@@ -84,6 +85,7 @@ def list_(code: str | None, topic: str | None, limit: int) -> None:
 
 async def _list(settings: Settings, chosen: Chosen, limit: int) -> None:
     newest: list[tuple[int, DeadLetterKey, DeadLetterRecord, int]] = []
+    await require_topics(settings, [DEAD_LETTERS])
     async with DeadLetterLog(settings) as log, _database(settings) as connection:
         async for records in log.records():
             for record in filter(chosen, records):
@@ -127,6 +129,7 @@ def show(place: DeadLetterKey) -> None:
 
 
 async def _find(settings: Settings, place: DeadLetterKey) -> DeadLetterRecord:
+    await require_topics(settings, [DEAD_LETTERS])
     async with DeadLetterLog(settings) as log:
         return await _found(log, place)
 
@@ -179,6 +182,7 @@ async def _redrive(
     dry_run: bool,
 ) -> Counter[What]:
     done: Counter[What] = Counter()
+    await require_topics(settings, [DEAD_LETTERS, *INBOUND])
     async with AsyncExitStack() as stack:
         log = await stack.enter_async_context(DeadLetterLog(settings))
         connection = await stack.enter_async_context(_database(settings))

@@ -24,6 +24,7 @@ from schemas.notes import NoteDeleted, NoteEdited
 from workers.cli.failures import mendable
 from workers.errors import CommandFailed
 from workers.settings import Settings, required
+from workers.topics import require_topics
 
 SOURCE = "/inbox/send"
 """The `source` of events that do not name one."""
@@ -121,6 +122,8 @@ def record_key(data: EventData) -> str:
 
 
 async def _publish(settings: Settings, events: Sequence[Valid]) -> None:
+    names = [TOPIC_OF[event.type] for event, _ in events]
+    await require_topics(settings, names)
     producer = AIOKafkaProducer(
         bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
         acks="all",
@@ -129,15 +132,14 @@ async def _publish(settings: Settings, events: Sequence[Valid]) -> None:
     )
     try:
         await producer.start()
-        topics = [settings.topic(TOPIC_OF[event.type]) for event, _ in events]
-        for topic in set(topics):
-            # A topic that is missing must be found out before anything is sent.
-            await producer.partitions_for(topic)
         sent = [
             await producer.send(
-                topic, value, key=record_key(event.data).encode(), headers=[CONTENT_TYPE_HEADER]
+                settings.topic(name),
+                value,
+                key=record_key(event.data).encode(),
+                headers=[CONTENT_TYPE_HEADER],
             )
-            for topic, (event, value) in zip(topics, events, strict=True)
+            for name, (event, value) in zip(names, events, strict=True)
         ]
         answers = await asyncio.gather(*sent, return_exceptions=True)
     finally:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.conversation import NOTHING, Folded, fold
+from schemas.codes import Rejection
 from schemas.commands import CommandAccepted, CommandRejected
 from schemas.conversations import (
     ConversationAssigned,
@@ -104,6 +105,8 @@ def test_no_message_of_a_contact_ends_unseen_in_a_closed_conversation(history: H
             if isinstance(data, ConversationClosed):
                 closed[key] = said.event.time
                 assert seen.get(key, closed[key]) <= closed[key]
+            if isinstance(data, CommandRejected) and data.code == Rejection.SUPERSEDED:
+                assert said.event.time < seen[key]
     for key, state in inbox.conversations.items():
         assert (state.closed_at is not None) == (state.status == "closed")
         if state.status == "closed":

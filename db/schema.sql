@@ -1,0 +1,318 @@
+CREATE SCHEMA inbox;
+
+COMMENT ON SCHEMA inbox IS 'The messaging inbox.';
+
+CREATE TABLE inbox.accounts (
+    account_id text NOT NULL,
+    directory_version bigint NOT NULL
+);
+
+COMMENT ON TABLE inbox.accounts IS 'How often the users of an account changed, so that workers know when their copy is old.';
+
+COMMENT ON COLUMN inbox.accounts.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.accounts.directory_version IS 'Raised by every batch that changes the account''s users.';
+
+CREATE TABLE inbox.channels (
+    account_id text NOT NULL,
+    channel_id text NOT NULL,
+    provider text NOT NULL,
+    address text NOT NULL,
+    name text NOT NULL,
+    installed_by text NOT NULL,
+    removed boolean NOT NULL,
+    installed_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE inbox.channels IS 'Installed sender addresses. A removed one stays: its conversations still have an installer.';
+
+COMMENT ON COLUMN inbox.channels.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.channels.channel_id IS 'The channel, within the account.';
+
+COMMENT ON COLUMN inbox.channels.provider IS 'As channel.installed told it.';
+
+COMMENT ON COLUMN inbox.channels.address IS 'The address that contacts write to, such as whatsapp:+14155238886.';
+
+COMMENT ON COLUMN inbox.channels.name IS 'What people call it.';
+
+COMMENT ON COLUMN inbox.channels.installed_by IS 'The user who installed it.';
+
+COMMENT ON COLUMN inbox.channels.removed IS 'Whether channel.removed was the last word.';
+
+COMMENT ON COLUMN inbox.channels.installed_at IS 'When it was last installed; of two channels with one address the newer counts.';
+
+CREATE TABLE inbox.commands (
+    account_id text NOT NULL,
+    command_id text NOT NULL,
+    applied_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE inbox.commands IS 'Commands answered in the last 7 days: a repeat changes nothing and emits nothing.';
+
+COMMENT ON COLUMN inbox.commands.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.commands.command_id IS 'The id of the command''s CloudEvent.';
+
+COMMENT ON COLUMN inbox.commands.applied_at IS 'When it was answered; pruned after 7 days.';
+
+CREATE TABLE inbox.conversations (
+    account_id text NOT NULL,
+    conversation_id uuid NOT NULL,
+    channel_id text NOT NULL,
+    contact_address text NOT NULL,
+    contact_name text,
+    status text NOT NULL,
+    assignee_id text,
+    version integer NOT NULL,
+    message_count integer NOT NULL,
+    last_message_at timestamp with time zone,
+    last_inbound_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT conversations_closed_at_tells_status CHECK (((closed_at IS NOT NULL) = (status = 'closed'::text))),
+    CONSTRAINT conversations_message_count_is_not_negative CHECK ((message_count >= 0)),
+    CONSTRAINT conversations_status_is_known CHECK ((status = ANY (ARRAY['open'::text, 'closed'::text]))),
+    CONSTRAINT conversations_version_is_positive CHECK ((version >= 1))
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05');
+
+COMMENT ON TABLE inbox.conversations IS 'The one thread between a channel and a contact. No index but the key: every message updates its row in place (HOT).';
+
+COMMENT ON COLUMN inbox.conversations.account_id IS 'The tenant. Nothing crosses accounts.';
+
+COMMENT ON COLUMN inbox.conversations.conversation_id IS 'uuid5 of account, channel and contact address: any publisher can compute it.';
+
+COMMENT ON COLUMN inbox.conversations.channel_id IS 'The installed sender address that the contact wrote to.';
+
+COMMENT ON COLUMN inbox.conversations.contact_address IS 'The contact''s address on the channel, as the provider writes it.';
+
+COMMENT ON COLUMN inbox.conversations.contact_name IS 'The newest name that the provider told; null where it never told one.';
+
+COMMENT ON COLUMN inbox.conversations.status IS 'open or closed.';
+
+COMMENT ON COLUMN inbox.conversations.assignee_id IS 'The user it is assigned to, kept while closed; null: unassigned.';
+
+COMMENT ON COLUMN inbox.conversations.version IS 'The number of changes so far. Each is one event on the conversations topic.';
+
+COMMENT ON COLUMN inbox.conversations.message_count IS 'Messages recorded, in and out, historical ones too.';
+
+COMMENT ON COLUMN inbox.conversations.last_message_at IS 'The newest sent_at of its messages.';
+
+COMMENT ON COLUMN inbox.conversations.last_inbound_at IS 'When the newest message of the contact that is not historical was recorded; a close issued before is superseded.';
+
+COMMENT ON COLUMN inbox.conversations.closed_at IS 'When it was closed; null while open.';
+
+COMMENT ON COLUMN inbox.conversations.created_at IS 'When its first message was recorded.';
+
+CREATE TABLE inbox.messages (
+    account_id text NOT NULL,
+    conversation_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    channel_id text NOT NULL,
+    provider_message_id text,
+    direction text NOT NULL,
+    sender_name text,
+    sender_address text NOT NULL,
+    body text NOT NULL,
+    media jsonb NOT NULL,
+    sent_at timestamp with time zone NOT NULL,
+    historical boolean NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT messages_direction_is_known CHECK ((direction = ANY (ARRAY['inbound'::text, 'outbound'::text])))
+);
+
+COMMENT ON TABLE inbox.messages IS 'Every message, once. No foreign key: a row is only ever written in the transaction that holds its conversation''s lock, and a check per row would cost more than the row.';
+
+COMMENT ON COLUMN inbox.messages.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.messages.conversation_id IS 'The conversation it belongs to.';
+
+COMMENT ON COLUMN inbox.messages.message_id IS 'uuid5 of account, channel and provider message id, so that its uniqueness is theirs.';
+
+COMMENT ON COLUMN inbox.messages.channel_id IS 'The channel it came through.';
+
+COMMENT ON COLUMN inbox.messages.provider_message_id IS 'The provider''s id, such as Twilio''s MessageSid.';
+
+COMMENT ON COLUMN inbox.messages.direction IS 'inbound: from the contact; outbound: a reply.';
+
+COMMENT ON COLUMN inbox.messages.sender_name IS 'The sender''s name as told with this message.';
+
+COMMENT ON COLUMN inbox.messages.sender_address IS 'The address it was sent from.';
+
+COMMENT ON COLUMN inbox.messages.body IS 'The text; empty for a message of files alone.';
+
+COMMENT ON COLUMN inbox.messages.media IS 'Array of {url, content_type}.';
+
+COMMENT ON COLUMN inbox.messages.sent_at IS 'When the provider says it was sent.';
+
+COMMENT ON COLUMN inbox.messages.historical IS 'An import: it neither reopened nor notified.';
+
+COMMENT ON COLUMN inbox.messages.recorded_at IS 'When it was recorded here, by the database''s clock.';
+
+CREATE TABLE inbox.migrations (
+    number integer NOT NULL,
+    name text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE inbox.migrations IS 'The migrations that were applied.';
+
+COMMENT ON COLUMN inbox.migrations.number IS 'Its number, from 1.';
+
+COMMENT ON COLUMN inbox.migrations.name IS 'Its file''s name.';
+
+COMMENT ON COLUMN inbox.migrations.applied_at IS 'When it was applied.';
+
+CREATE TABLE inbox.outbox (
+    shard integer NOT NULL,
+    number bigint NOT NULL,
+    records integer NOT NULL,
+    payload bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000');
+ALTER TABLE ONLY inbox.outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
+
+COMMENT ON TABLE inbox.outbox IS 'Records to be published, a row for what one batch says to one shard; deleted once published.';
+
+COMMENT ON COLUMN inbox.outbox.shard IS 'The shard that publishes it.';
+
+COMMENT ON COLUMN inbox.outbox.number IS 'Its place in the shard, without gaps.';
+
+COMMENT ON COLUMN inbox.outbox.records IS 'How many records the payload holds.';
+
+COMMENT ON COLUMN inbox.outbox.payload IS 'LZ4 block of MessagePack: an array of [topic, partition, key, value, headers].';
+
+COMMENT ON COLUMN inbox.outbox.created_at IS 'When it was written; the age of the oldest is the relay''s lag.';
+
+CREATE TABLE inbox.outbox_shards (
+    shard integer NOT NULL,
+    last_number bigint NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE inbox.outbox_shards IS 'The counters that number the outbox without gaps, in commit order: locked last in a transaction.';
+
+COMMENT ON COLUMN inbox.outbox_shards.shard IS 'The shard, a partition of the relay topic.';
+
+COMMENT ON COLUMN inbox.outbox_shards.last_number IS 'The number of the newest row of this shard.';
+
+CREATE TABLE inbox.positions (
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    next_offset bigint NOT NULL,
+    CONSTRAINT positions_next_offset_is_not_negative CHECK ((next_offset >= 0))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE inbox.positions IS 'How far each partition is applied: moved in the transaction that applies a batch, so that it fences zombies, drops what is done and detects loss.';
+
+COMMENT ON COLUMN inbox.positions.topic IS 'The topic''s full name.';
+
+COMMENT ON COLUMN inbox.positions.partition IS 'The partition''s number.';
+
+COMMENT ON COLUMN inbox.positions.next_offset IS 'The offset of the first record that is not applied.';
+
+CREATE TABLE inbox.redrives (
+    partition integer NOT NULL,
+    "offset" bigint NOT NULL,
+    redriven_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE inbox.redrives IS 'Dead letters that were put back, so that none is put back twice by mistake.';
+
+COMMENT ON COLUMN inbox.redrives.partition IS 'The dead letter''s partition.';
+
+COMMENT ON COLUMN inbox.redrives."offset" IS 'The dead letter''s offset.';
+
+COMMENT ON COLUMN inbox.redrives.redriven_at IS 'When it was put back.';
+
+CREATE TABLE inbox.users (
+    account_id text NOT NULL,
+    user_id text NOT NULL,
+    name text,
+    email text,
+    inbox_access boolean NOT NULL,
+    available boolean NOT NULL,
+    settings jsonb NOT NULL
+);
+
+COMMENT ON TABLE inbox.users IS 'The users of an account.';
+
+COMMENT ON COLUMN inbox.users.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.users.user_id IS 'The user, within the account.';
+
+COMMENT ON COLUMN inbox.users.name IS 'Null until user.upserted told of the user: until then they are unknown to commands.';
+
+COMMENT ON COLUMN inbox.users.email IS 'As user.upserted told it.';
+
+COMMENT ON COLUMN inbox.users.inbox_access IS 'Whether they may use the inbox and are told of anything.';
+
+COMMENT ON COLUMN inbox.users.available IS 'Whether conversations can be assigned to them.';
+
+COMMENT ON COLUMN inbox.users.settings IS 'For each kind of notification, {desktop, email}.';
+
+ALTER TABLE ONLY inbox.accounts
+    ADD CONSTRAINT accounts_pkey PRIMARY KEY (account_id);
+
+ALTER TABLE ONLY inbox.channels
+    ADD CONSTRAINT channels_pkey PRIMARY KEY (account_id, channel_id);
+
+ALTER TABLE ONLY inbox.commands
+    ADD CONSTRAINT commands_pkey PRIMARY KEY (account_id, command_id);
+
+ALTER TABLE ONLY inbox.conversations
+    ADD CONSTRAINT conversations_pkey PRIMARY KEY (account_id, conversation_id);
+
+ALTER TABLE ONLY inbox.messages
+    ADD CONSTRAINT messages_pkey PRIMARY KEY (account_id, message_id);
+
+ALTER TABLE ONLY inbox.migrations
+    ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY inbox.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (shard, number);
+
+ALTER TABLE ONLY inbox.outbox_shards
+    ADD CONSTRAINT outbox_shards_pkey PRIMARY KEY (shard);
+
+ALTER TABLE ONLY inbox.positions
+    ADD CONSTRAINT positions_pkey PRIMARY KEY (topic, partition);
+
+ALTER TABLE ONLY inbox.redrives
+    ADD CONSTRAINT redrives_pkey PRIMARY KEY (partition, "offset");
+
+ALTER TABLE ONLY inbox.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (account_id, user_id);
+
+CREATE INDEX channels_by_address ON inbox.channels USING btree (account_id, address) WHERE (NOT removed);
+
+CREATE INDEX commands_by_age ON inbox.commands USING btree (applied_at);
+
+CREATE INDEX messages_of_conversation ON inbox.messages USING btree (conversation_id, sent_at);
+
+GRANT USAGE ON SCHEMA inbox TO inbox_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE inbox.accounts TO inbox_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE inbox.channels TO inbox_worker;
+
+GRANT SELECT,INSERT,DELETE ON TABLE inbox.commands TO inbox_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE inbox.conversations TO inbox_worker;
+
+GRANT SELECT,INSERT ON TABLE inbox.messages TO inbox_worker;
+
+GRANT SELECT ON TABLE inbox.migrations TO inbox_worker;
+
+GRANT SELECT,INSERT,DELETE ON TABLE inbox.outbox TO inbox_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE inbox.outbox_shards TO inbox_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE inbox.positions TO inbox_worker;
+
+GRANT SELECT,INSERT ON TABLE inbox.redrives TO inbox_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.users TO inbox_worker;
