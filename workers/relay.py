@@ -50,6 +50,9 @@ TRANSACTION_MILLISECONDS = 10_000
 STEP_SECONDS = 15.0
 """Longest wait for one step of a transaction; then its outcome is unknown, and the producer new."""
 
+ABORT_SECONDS = 2.0
+STOP_SECONDS = 3.0
+
 POLL_SECONDS = 0.05
 """How often to look for what other workers committed; this worker's own commits wake it."""
 
@@ -274,15 +277,19 @@ class Shard:
 
     async def _transact(self, producer: AIOKafkaProducer, rows: list[OutboxRow]) -> None:
         began = perf_counter()
-        async with asyncio.timeout(STEP_SECONDS):
-            await producer.begin_transaction()
-            records = [record for row in rows for record in row.records]
-            records.append(self._progress(rows[-1].number))
-            # The commit would ignore a send that failed, so every one is awaited.
-            await asyncio.gather(*await _send(producer, records))
-        sent = perf_counter()
-        async with asyncio.timeout(STEP_SECONDS):
-            await producer.commit_transaction()
+        records = [record for row in rows for record in row.records]
+        records.append(self._progress(rows[-1].number))
+        await producer.begin_transaction()
+        try:
+            async with asyncio.timeout(STEP_SECONDS):
+                # The commit would ignore a send that failed, so every one is awaited.
+                await asyncio.gather(*await _send(producer, records))
+            sent = perf_counter()
+            async with asyncio.timeout(STEP_SECONDS):
+                await producer.commit_transaction()
+        except BaseException:
+            await _abort(producer)
+            raise
         metrics.RELAY_SECONDS.labels("send").observe(sent - began)
         metrics.RELAY_SECONDS.labels("commit").observe(perf_counter() - sent)
         metrics.PUBLISHED.inc(len(records) - 1)
@@ -349,11 +356,17 @@ async def _send(
     return futures
 
 
-async def _stop(producer: AIOKafkaProducer) -> None:
-    """Abort what is open, then stop; neither may hang on a broker that is gone."""
-    with suppress(Exception):
-        async with asyncio.timeout(2):
+async def _abort(producer: AIOKafkaProducer) -> None:
+    """Abort what is open, so that stopping does not wait for it; not for long: the next owner's
+    `InitProducerId` aborts it in any case. A commit of unknown outcome cannot be aborted, which
+    aiokafka says with an AssertionError."""
+    with suppress(KafkaError, TimeoutError, AssertionError):
+        async with asyncio.timeout(ABORT_SECONDS):
             await producer.abort_transaction()
-    with suppress(Exception):
-        async with asyncio.timeout(3):
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """Stop, without hanging on a broker that is gone."""
+    with suppress(KafkaError, TimeoutError, OSError):
+        async with asyncio.timeout(STOP_SECONDS):
             await producer.stop()

@@ -1,16 +1,19 @@
 """Creates the topics, and verifies that those which exist are as the contract says."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaTimeoutError
 
 from schemas.topics import TOPICS, Topic
 from workers.errors import CommandFailed
 from workers.settings import Settings, required
 
 REQUEST_MILLISECONDS = 30_000
+KNOWN_RETRY_SECONDS = 0.1
 
 
 class TopicMismatch(Exception):
@@ -25,10 +28,10 @@ async def ensure_topics(settings: Settings) -> list[str]:
     async with _admin(settings) as admin:
         existing = set(await admin.list_topics())
         missing = [topic for topic in TOPICS.values() if settings.topic(topic.name) not in existing]
-        if missing:
-            await _create(admin, settings, missing)
-        await _verify(admin, settings, [topic for topic in TOPICS.values() if topic not in missing])
-        return [settings.topic(topic.name) for topic in missing]
+        created = await _create(admin, settings, missing) if missing else []
+        await _wait_until_known(admin, {settings.topic(name) for name in TOPICS})
+        await _verify(admin, settings, [topic for topic in TOPICS.values() if topic not in created])
+        return [settings.topic(topic.name) for topic in created]
 
 
 async def require_topics(settings: Settings, names: Iterable[str]) -> None:
@@ -55,7 +58,10 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic]) -> None:
+async def _create(
+    admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic]
+) -> list[Topic]:
+    """Create topics; those that it was this call which created."""
     response = await admin.create_topics(
         [
             NewTopic(
@@ -67,13 +73,25 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[T
             for topic in topics
         ]
     )
+    errors = {name: (code, message) for name, code, message, *_ in response.topic_errors}
     refused = [
         f"{name}: not created: {message or code}"
-        for name, code, message, *_ in response.topic_errors
-        if code and code != TOPIC_EXISTS
+        for name, (code, message) in errors.items()
+        if code not in {0, TOPIC_EXISTS}
     ]
     if refused:
         raise TopicMismatch("\n".join(refused))
+    return [topic for topic in topics if errors[settings.topic(topic.name)][0] == 0]
+
+
+async def _wait_until_known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+    """Wait until the brokers know topics that were just created, here or by somebody else."""
+    try:
+        async with asyncio.timeout(REQUEST_MILLISECONDS / 1000):
+            while not names <= set(await admin.list_topics()):  # noqa: ASYNC110  # no signal
+                await asyncio.sleep(KNOWN_RETRY_SECONDS)
+    except TimeoutError as error:
+        raise KafkaTimeoutError("the topics were created, but no broker knows them") from error
 
 
 TOPIC_EXISTS = 36

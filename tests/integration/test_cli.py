@@ -248,13 +248,11 @@ async def test_a_topic_that_differs_is_told_and_left_alone(
     other = replace(settings, topic_prefix=settings.topic_prefix + "other.")
     name = other.topic(topic.name)
     config = topic.config | {key: value}
-    response = await admin.create_topics(
+    await admin.create_topics(
         [NewTopic(name, topic.partitions or other.partitions, 1, topic_configs=config)]
     )
-    print(response)
     for _ in range(2):
         verified = await inbox(other, "topics")
-        print(verified)
         assert (verified.status, verified.out) == (1, "")
         assert verified.err.splitlines() == [
             "inbox: topics are not as they must be:",

@@ -135,6 +135,7 @@ def wake_on_signals() -> socket.socket:
 
 
 def start_server(spec: ServerSpec) -> subprocess.Popen[bytes]:
+    """The server as a child that ends with this process. Raises OSError."""
     return subprocess.Popen(  # noqa: S603 -- the command is made by this package
         spec.command,
         stdin=subprocess.DEVNULL,
@@ -160,6 +161,7 @@ def death_signal(number: int) -> Callable[[], object] | None:
 
 
 def main() -> int:
+    """Guard the server that the first argument describes; the exit status."""
     spec = ServerSpec(**json.loads(sys.argv[1]))
     with socket.socket(fileno=os.dup(sys.stdin.fileno())) as link:
         return Guard(spec, link).run() & 0xFF

@@ -45,6 +45,7 @@ def kept_jars(home: Path) -> list[Path]:
 
 
 def fetch_once(home: Path) -> list[Path]:
+    """Fetch the jars into `home`, unless another process has done it meanwhile."""
     home.parent.mkdir(parents=True, exist_ok=True)
     with locked(home.parent / "lock", FETCH_SECONDS):
         if not kept_jars(home):  # else another process fetched them while this one waited
