@@ -50,3 +50,12 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(
         error, OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError
     )
+
+
+def refusal(error: BaseException) -> str:
+    """Why values were refused, without the values: Postgres quotes them in its error's detail."""
+    name = type(error).__name__
+    if isinstance(error, asyncpg.PostgresError):
+        return f"{name}: {error.args[0]}"
+    # The client's own errors quote the value in their only text.
+    return f"{name}: a value that Postgres cannot hold"

@@ -100,7 +100,7 @@ def _record(
         message_count=before.message_count + 1,
         contact_name=data.contact.name or before.contact_name,
         last_message_at=max(last_message_at, data.sent_at) if last_message_at else data.sent_at,
-        last_inbound_at=before.last_inbound_at if data.historical else now,
+        last_inbound_at=before.last_inbound_at if data.historical else _later(before, now),
     )
     snapshot = conversation.snapshot
     recorded = MessageRecorded(
@@ -118,6 +118,11 @@ def _record(
         historical=data.historical,
     )
     return conversation, log_event(event.id, recorded)
+
+
+def _later(before: Conversation, now: datetime) -> datetime:
+    """A clock that was set back must not let a close pass that the contact's message refuses."""
+    return max(before.last_inbound_at or now, now)
 
 
 def _reopen(before: Conversation, cause_id: str) -> tuple[Conversation, Outgoing]:

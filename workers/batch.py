@@ -19,7 +19,13 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from db.connect import AnyConnection, Pool
-from db.errors import PositionTaken, is_data_error, is_transient, is_unique_violation
+from db.errors import (
+    PositionTaken,
+    is_data_error,
+    is_transient,
+    is_unique_violation,
+    refusal,
+)
 from db.outbox import OutboxRow
 from db.positions import Partition, claim_position, load_position
 from db.queries import QUERIES
@@ -200,6 +206,7 @@ class BatchLoop:
         return outbox, count
 
     def _count(self, applied: Segment) -> None:
+        self._limit.count([isinstance(event, InvalidRecord) for event in applied.events])
         metrics.RECORDS.labels(self._topic).inc(len(applied.records))
         metrics.BATCH_RECORDS.labels(self._topic).observe(len(applied.records))
         for record, event in zip(applied.records, applied.events, strict=True):
@@ -218,7 +225,7 @@ class BatchLoop:
         if len(segment.records) > 1:
             return list(segment.cut(len(segment.records) // 2))
         # Postgres says what is wrong in its message, and the values in its detail.
-        refused = InvalidRecord(DeadLetter.UNSTORABLE, f"{type(error).__name__}: {error}")
+        refused = InvalidRecord(DeadLetter.UNSTORABLE, refusal(error))
         return [replace(segment, events=[refused])]
 
     async def _position(self, segment: Segment) -> int:

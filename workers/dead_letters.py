@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+import cramjam
+
 from db.outbox import Header, OutboxRecord
 from schemas.errors import InvalidRecord
+from schemas.topics import DEAD_LETTER_BYTES_MAX
 from workers.errors import DeadLetterFlood
 
 if TYPE_CHECKING:
@@ -17,6 +20,9 @@ WINDOW_RECORDS = 10_000
 """Over how many of a topic's last records the ratio is taken."""
 
 ERROR_CHARACTERS_MAX = 1_000
+
+HEADERS_BYTES_MAX = 512 * 1024
+"""Room left for a dead letter's key and headers."""
 
 FORM = b"application/x-www-form-urlencoded"
 
@@ -50,10 +56,22 @@ def dead_letter(
     It goes to the partition of the same number. The headers come last, whatever the record's own
     are called, so that `redrive` can take them off again.
     """
+    value = record.value
+    if value is not None and not _fits(value):
+        value = None
+        error = InvalidRecord(error.code, f"{error.detail}; too large to copy: see its own place")
     said = _said(record.topic, record.partition, record.offset, error, now)
-    return OutboxRecord(
-        topic, record.partition % partitions, record.key, record.value, (*record.headers, *said)
-    )
+    headers = (*record.headers, *said)
+    return OutboxRecord(topic, record.partition % partitions, record.key, value, headers)
+
+
+def _fits(value: bytes) -> bool:
+    """Whether the topic of dead letters takes a value, which is compressed where it is large.
+
+    A record that came compressed may be any size, and whatever does not fit would stop its shard.
+    """
+    room = DEAD_LETTER_BYTES_MAX - HEADERS_BYTES_MAX
+    return len(value) <= room or len(cramjam.zstd.compress(value)) <= room
 
 
 def webhook_headers(
@@ -115,17 +133,30 @@ class DeadLetterLimit:
         self._dead = 0
 
     def check(self, outcomes: list[bool]) -> None:
-        """Count a batch that is about to be committed; True stands for a dead letter.
+        """Whether a batch may be committed; True stands for a dead letter.
 
-        Raises DeadLetterFlood when the limits are passed.
+        Raises DeadLetterFlood when the limits would be passed. It counts nothing: a batch may be
+        tried again, or halved.
         """
+        run = self._run
         for dead in outcomes:
-            self._run = self._run + 1 if dead else 0
-            if self._run > self._run_max:
+            run = run + 1 if dead else 0
+            if run > self._run_max:
                 raise DeadLetterFlood(
-                    f"{self._topic}: {self._run} records in a row would be dead-lettered; "
+                    f"{self._topic}: {run} records in a row would be dead-lettered; "
                     "raise INBOX_DEAD_LETTER_RUN if they really are all wrong"
                 )
+        records, dead_records = self._records + len(outcomes), self._dead + sum(outcomes)
+        if records >= WINDOW_RECORDS and dead_records > self._ratio_max * records:
+            raise DeadLetterFlood(
+                f"{self._topic}: {dead_records} of the last {records} records would be "
+                "dead-lettered; raise INBOX_DEAD_LETTER_RATIO if they really are wrong"
+            )
+
+    def count(self, outcomes: list[bool]) -> None:
+        """Count a batch that was committed."""
+        for dead in outcomes:
+            self._run = self._run + 1 if dead else 0
         self._batches.append((len(outcomes), sum(outcomes)))
         self._records += len(outcomes)
         self._dead += sum(outcomes)
@@ -133,8 +164,3 @@ class DeadLetterLimit:
             old_records, old_dead = self._batches.popleft()
             self._records -= old_records
             self._dead -= old_dead
-        if self._records >= WINDOW_RECORDS and self._dead > self._ratio_max * self._records:
-            raise DeadLetterFlood(
-                f"{self._topic}: {self._dead} of the last {self._records} records would be "
-                "dead-lettered; raise INBOX_DEAD_LETTER_RATIO if they really are wrong"
-            )

@@ -18,6 +18,8 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.default_records import DefaultRecordBase
 
 from db.connect import Pool
 from db.errors import is_transient
@@ -59,6 +61,7 @@ POLL_SECONDS = 0.05
 IDLE_SECONDS = 1.0
 """How often an idle shard looks for itself, whatever it was told."""
 
+CODEC_ZSTD = DefaultRecordBase.CODEC_ZSTD
 EVENT_HEADERS = [CONTENT_TYPE_HEADER]
 
 MARKER_RECORDS = 64
@@ -334,6 +337,13 @@ class Shard:
         return None
 
 
+class LargeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
+    """A batch of one dead letter of a size that came compressed, and has to go so too."""
+
+    def __init__(self) -> None:
+        super().__init__(BATCH_BYTES_MAX, CODEC_ZSTD, is_transactional=True)
+
+
 async def _send(
     producer: AIOKafkaProducer, records: list[OutboxRecord]
 ) -> list[asyncio.Future[object]]:
@@ -343,13 +353,17 @@ async def _send(
     batches: dict[tuple[str, int], Any] = {}
     for topic, partition, key, value, given in records:
         headers = EVENT_HEADERS if given is None else list(given)
+        large = len(value or b"") > BATCH_BYTES_MAX
         batch = batches.get((topic, partition))
-        if batch is None or not batch.append(
-            timestamp=timestamp, key=key, value=value, headers=headers
+        if (
+            batch is None
+            or large
+            or not batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
         ):
             if batch is not None:
                 futures.append(await producer.send_batch(batch, topic, partition=partition))
-            batch = batches[topic, partition] = producer.create_batch()
+            batch = LargeBatch() if large else producer.create_batch()
+            batches[topic, partition] = batch
             batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
     for (topic, partition), batch in batches.items():
         futures.append(await producer.send_batch(batch, topic, partition=partition))

@@ -50,6 +50,8 @@ def _url(*schemes: str) -> Callable[[str], str]:
         parts = urlsplit(value)
         if parts.scheme not in schemes or not parts.hostname:
             raise ValueError(f"must be a URL with {' or '.join(schemes)}")
+        if parts.scheme.startswith("http") and (parts.query or parts.fragment):
+            raise ValueError("must be a URL without query and fragment")
         parts.port  # noqa: B018  # reading it raises ValueError for a port that is none
         return value.rstrip("/")
 
@@ -79,7 +81,8 @@ def _brokers(value: str) -> tuple[str, ...]:
     brokers = tuple(broker.strip() for broker in value.split(","))
     for broker in brokers:
         host, _, port = broker.rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        good_host = (host and not set(host) & set(" ;:/@,")) or host.startswith("[")
+        if not good_host or not port.isdigit() or not 0 < int(port) < 65536:
             raise ValueError(f"must be host:port,... and {broker!r} is not")
     return brokers
 
@@ -292,7 +295,9 @@ def masked(variable: Variable, value: str) -> str:
     if variable.secret:
         return "(set)" if value != variable.default else value
     parts = urlsplit(value)
-    if parts.password is None:
-        return value
-    at = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{at}"))
+    if parts.password is not None:
+        at = parts.netloc.rpartition("@")[2]
+        parts = parts._replace(netloc=f"{parts.username}:***@{at}")
+    if parts.scheme and "password" in parts.query:
+        parts = parts._replace(query="***")
+    return urlunsplit(parts) if parts.scheme else value

@@ -13,6 +13,7 @@ from db.errors import (
     is_data_error,
     is_transient,
     is_unique_violation,
+    refusal,
 )
 
 TRANSIENT = [
@@ -102,3 +103,29 @@ def test_no_error_of_postgres_is_both_transient_and_the_records_fault() -> None:
     for error in every_error_of_postgres():
         made = error("made by a test")
         assert not (is_transient(made) and is_data_error(made)), error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            asyncpg.UniqueViolationError("duplicate key value violates unique constraint"),
+            "UniqueViolationError: duplicate key value violates unique constraint",
+        ),
+        (ClientDataError("'secret' is invalid"), "DataError: a value that Postgres cannot hold"),
+        (
+            UnicodeEncodeError("utf-8", "secret\ud800", 6, 7, "surrogates not allowed"),
+            "UnicodeEncodeError: a value that Postgres cannot hold",
+        ),
+    ],
+    ids=repr,
+)
+def test_a_refusal_does_not_quote_the_values(error: BaseException, said: str) -> None:
+    assert refusal(error) == said
+
+
+def test_a_refusal_leaves_out_what_postgres_says_in_the_errors_detail() -> None:
+    fields = {"S": "ERROR", "C": "23505", "M": "duplicate key", "D": "Key (body)=(secret) exists."}
+    error = asyncpg.PostgresError.new(fields)
+    assert "secret" in str(error)
+    assert refusal(error) == "UniqueViolationError: duplicate key"

@@ -176,3 +176,22 @@ def test_every_setting_says_what_it_means() -> None:
     for variable in Settings.variables():
         assert variable.meaning
         assert variable.name.startswith("INBOX_")
+
+
+def test_a_password_in_the_query_of_a_url_is_masked_too() -> None:
+    environment = {"INBOX_DATABASE_URL": "postgresql://db/inbox?user=w&password=s3cret"}
+    assert "s3cret" not in repr(Settings.from_environment(environment))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("INBOX_KAFKA", "a:1;b:2"),
+        ("INBOX_KAFKA", "http://a:1"),
+        ("INBOX_PUBLIC_URL", "https://inbox.example.com?tenant=1"),
+        ("INBOX_PUBLIC_URL", "https://inbox.example.com#top"),
+    ],
+)
+def test_a_value_that_would_mean_something_else_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_environment({name: value})
