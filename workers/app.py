@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping
+from functools import partial
 from typing import Any, TypeVar, get_args
 
 import faust
@@ -12,35 +13,22 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 from faust.types.web import Web
 
-from db.commands import PRUNED_MAX, prune_commands
 from db.connect import Pool, pool
 from db.errors import is_transient
 from db.migrate import verify
-from db.outbox import ensure_shards, outbox_age
+from db.outbox import ensure_shards
 from db.positions import load_positions
-from db.queries import QUERIES
 from schemas.cloudevents import Decoders
-from schemas.commands import ConversationAssign, ConversationClose, ConversationReopen
-from schemas.directory import (
-    ChannelInstalled,
-    ChannelRemoved,
-    UserAvailabilityChanged,
-    UserNotificationSettingsChanged,
-    UserRemoved,
-    UserUpserted,
-)
 from schemas.fields import EventData
-from schemas.messages import MessageReceived
 from schemas.topics import RELAY_SHARDS
 from workers import metrics
+from workers.agents import AGENTS, Context
 from workers.batch import BatchLoop, Work
-from workers.commanded import Commands
-from workers.directed import DirectoryChanges
 from workers.directories import Directories
 from workers.errors import StrangeLog
 from workers.health import add_health_routes
+from workers.housekeeping import keep_house
 from workers.lanes import Lanes
-from workers.received import ReceivedMessages
 from workers.relay import Relay
 from workers.settings import Role, Settings, required
 from workers.transport import Consumer, Poll, PollSchema, Transport
@@ -54,8 +42,6 @@ ResultT = TypeVar("ResultT")
 BATCHES_MAX = 4
 """Transactions of one topic at once."""
 
-HOUSEKEEPING_SECONDS = 5.0
-PRUNE_SECONDS = 600.0
 DATABASE_RETRY_SECONDS = 1.0
 STRANGE_LOG_CHECKS = 4
 EXIT_SOFTWARE = 70
@@ -70,38 +56,7 @@ class InboxApp(faust.App):
     def __init__(self, settings: Settings, roles: Collection[Role] = get_args(Role)) -> None:
         brokers = required(settings.kafka, "INBOX_KAFKA")
         required(settings.database_url, "INBOX_DATABASE_URL")
-        super().__init__(
-            settings.group,
-            broker=[f"kafka://{broker}" for broker in brokers],
-            broker_client_id=f"inbox-{os.getpid()}",
-            broker_session_timeout=10.0,
-            broker_heartbeat_interval=3.0,
-            # What Faust waits for the positions after a rebalance; when that is over it never
-            # reads again. They come when Postgres does, and the watchdog sees to the rest.
-            broker_request_timeout=86_400.0,
-            broker_rebalance_timeout=30.0,
-            broker_commit_interval=1.0,
-            consumer_group_instance_id=settings.instance_id,
-            producer_acks=-1,
-            producer_request_timeout=10.0,
-            producer_max_request_size=8 * 1024 * 1024,
-            stream_buffer_maxsize=4,
-            # A batch in flight may be dropped at any moment: its position has not moved then.
-            stream_wait_empty=False,
-            topic_allow_declare=False,
-            topic_disable_leader=True,
-            web_bind=settings.web_host,
-            web_host=settings.web_host,
-            web_port=settings.web_port,
-            web_stats_enabled=False,
-            web_graph_enabled=False,
-            web_router_enabled=False,
-            web_tables_enabled=False,
-            web_metrics_enabled=False,
-            datadir=settings.data_dir / "faust",
-            web_application_options={"client_max_size": BODY_BYTES_MAX},
-            worker_redirect_stdouts=False,
-        )
+        super().__init__(settings.group, **_faust_settings(settings, brokers))
         self.settings = settings
         self.roles = frozenset(roles)
         self.directories = Directories()
@@ -112,13 +67,12 @@ class InboxApp(faust.App):
         """What the consumer group gave this worker; None before it first did."""
         self.watchdog = Watchdog(settings.stall_seconds)
         self.relay = Relay(settings)
-        self._prune_due = 0.0
         if "ingest" in self.roles:
             self._add_agents()
         if "relay" in self.roles:
             self._add_relay()
         self.on_partitions_assigned.connect(self._assign)
-        self.task(self._keep_house)
+        self.task(partial(keep_house, self))
 
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker_consumer, self)
@@ -127,34 +81,9 @@ class InboxApp(faust.App):
         """Faust's directories are for its tables, of which there are none."""
 
     def _add_agents(self) -> None:
-        directories, app_url = self.directories, self.settings.app_url
-        self._add_agent(
-            "messages.received",
-            (MessageReceived,),
-            lambda: ReceivedMessages(directories, app_url),
-        )
-        self._add_agent(
-            "assignments",
-            (ConversationAssign,),
-            lambda: Commands("assignments", directories, app_url),
-        )
-        self._add_agent(
-            "lifecycle",
-            (ConversationClose, ConversationReopen),
-            lambda: Commands("lifecycle", directories, app_url),
-        )
-        self._add_agent(
-            "directory",
-            (
-                UserUpserted,
-                UserRemoved,
-                UserAvailabilityChanged,
-                UserNotificationSettingsChanged,
-                ChannelInstalled,
-                ChannelRemoved,
-            ),
-            DirectoryChanges,
-        )
+        context = Context(self.directories, self.settings.app_url)
+        for name, (structs, begin) in AGENTS.items():
+            self._add_agent(name, structs, partial(begin, context))
 
     def _add_agent(
         self, name: str, structs: tuple[type[EventData], ...], begin: Callable[[], Work]
@@ -189,7 +118,7 @@ class InboxApp(faust.App):
             self.applied[poll.tp] = poll.end
             event.ack()
         else:
-            await self._ingest_consumer.rewind(poll.tp, position)
+            await self.ingest_consumer.rewind(poll.tp, position)
 
     def _add_relay(self) -> None:
         # The group hands out the shards as partitions of this topic; its records are for whoever
@@ -203,7 +132,8 @@ class InboxApp(faust.App):
         self.agent(topic, name="relay")(relay)
 
     @property
-    def _ingest_consumer(self) -> Consumer:
+    def ingest_consumer(self) -> Consumer:
+        """The consumer, which is ours."""
         consumer = self.consumer
         assert isinstance(consumer, Consumer)
         return consumer
@@ -245,7 +175,7 @@ class InboxApp(faust.App):
     async def _check_positions(self, positions: Mapping[TP, int]) -> None:
         for attempt in range(STRANGE_LOG_CHECKS):
             try:
-                ends = await self._ingest_consumer.ends(positions)
+                ends = await self.ingest_consumer.ends(positions)
             except (KafkaError, TimeoutError):
                 return
             beyond = [tp for tp, position in positions.items() if position > ends[tp]]
@@ -283,46 +213,9 @@ class InboxApp(faust.App):
     @property
     def ready(self) -> bool:
         """Whether the group has given its partitions out, and every shard given is published."""
+        if self.roles == {"web"}:
+            return self.started
         return self.assigned is not None and not self.rebalancing and self.relay.running
-
-    async def _keep_house(self) -> None:
-        """Measure what only a query tells, forget old commands, and feed the watchdog."""
-        while not self.should_stop:
-            try:
-                await self._measure_lag()
-                await self._measure_outbox()
-                await self._prune_commands()
-            except Exception as error:
-                if not (isinstance(error, KafkaError) or is_transient(error)):
-                    raise
-                # A server that is away is waited for, which is no stall.
-                self.watchdog.progress()
-                log.info("housekeeping: %s", type(error).__name__)
-            await self.sleep(HOUSEKEEPING_SECONDS)
-
-    async def _measure_lag(self) -> None:
-        if "ingest" not in self.roles or not self.assigned or self.rebalancing:
-            return
-        lags = await self._ingest_consumer.lags(self.applied)
-        metrics.LAG_RECORDS.clear()
-        for tp, lag in lags.items():
-            metrics.LAG_RECORDS.labels(tp.topic, tp.partition).set(lag)
-        if not any(lags.values()):
-            self.watchdog.progress()
-
-    async def _measure_outbox(self) -> None:
-        async with self.pool.acquire() as connection:
-            rows, age_seconds = await outbox_age(connection)
-        metrics.OUTBOX_ROWS.set(rows)
-        metrics.OUTBOX_AGE_SECONDS.set(age_seconds)
-
-    async def _prune_commands(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if now < self._prune_due:
-            return
-        async with self.pool.acquire() as connection:
-            pruned = await prune_commands(connection, await connection.fetchval(QUERIES["clock"]))
-        self._prune_due = now + (0 if pruned == PRUNED_MAX else PRUNE_SECONDS)
 
     def on_webserver_init(self, web: Web) -> None:
         """Add our routes to Faust's web server."""
@@ -353,3 +246,37 @@ class InboxApp(faust.App):
             logging.shutdown()
             sys.stderr.flush()
             os._exit(EXIT_SOFTWARE)
+
+
+def _faust_settings(settings: Settings, brokers: tuple[str, ...]) -> dict[str, Any]:
+    return dict(
+        broker=[f"kafka://{broker}" for broker in brokers],
+        broker_client_id=f"inbox-{os.getpid()}",
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=3.0,
+        # What Faust waits for the positions after a rebalance; when that is over it never
+        # reads again. They come when Postgres does, and the watchdog sees to the rest.
+        broker_request_timeout=86_400.0,
+        broker_rebalance_timeout=30.0,
+        broker_commit_interval=1.0,
+        consumer_group_instance_id=settings.instance_id,
+        producer_acks=-1,
+        producer_request_timeout=10.0,
+        producer_max_request_size=8 * 1024 * 1024,
+        stream_buffer_maxsize=4,
+        # A batch in flight may be dropped at any moment: its position has not moved then.
+        stream_wait_empty=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_bind=settings.web_host,
+        web_host=settings.web_host,
+        web_port=settings.web_port,
+        web_stats_enabled=False,
+        web_graph_enabled=False,
+        web_router_enabled=False,
+        web_tables_enabled=False,
+        web_metrics_enabled=False,
+        datadir=settings.data_dir / "faust",
+        web_application_options={"client_max_size": BODY_BYTES_MAX},
+        worker_redirect_stdouts=False,
+    )

@@ -13,7 +13,17 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from schemas.fields import Account
+from workers.setting_values import (
+    TwilioAccounts,
+    brokers,
+    integer,
+    log_level,
+    ratio,
+    text,
+    topic_name_part,
+    twilio_accounts,
+    url,
+)
 
 T = TypeVar("T")
 
@@ -23,89 +33,6 @@ Role = Literal["ingest", "relay", "web"]
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message names its variable."""
-
-
-class TwilioAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One of our accounts at Twilio, and the secrets it may sign with."""
-
-    account_id: Account
-    auth_token: str = msgspec.field(default="")
-    previous_auth_tokens: tuple[str, ...] = ()
-    signing_keys: dict[str, str] = {}
-
-    def __post_init__(self) -> None:
-        if not (self.auth_token or self.signing_keys):
-            raise ValueError("an account needs an auth_token or signing_keys")
-
-
-TwilioAccounts = dict[str, TwilioAccount]
-
-
-def _text(value: str) -> str:
-    return value
-
-
-def _url(*schemes: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in schemes or not parts.hostname:
-            raise ValueError(f"must be a URL with {' or '.join(schemes)}")
-        if parts.scheme.startswith("http") and (parts.query or parts.fragment):
-            raise ValueError("must be a URL without query and fragment")
-        parts.port  # noqa: B018  # reading it raises ValueError for a port that is none
-        return value.rstrip("/")
-
-    return parse
-
-
-def _integer(lowest: int, highest: int) -> Callable[[str], int]:
-    def parse(value: str) -> int:
-        if not value.isascii() or not value.isdigit() or not lowest <= int(value) <= highest:
-            raise ValueError(f"must be a whole number from {lowest} to {highest}")
-        return int(value)
-
-    return parse
-
-
-def _ratio(value: str) -> float:
-    try:
-        ratio = float(value)
-    except ValueError:
-        ratio = -1.0
-    if not 0 < ratio <= 1:
-        raise ValueError("must be a number above 0 and at most 1")
-    return ratio
-
-
-def _brokers(value: str) -> tuple[str, ...]:
-    brokers = tuple(broker.strip() for broker in value.split(","))
-    for broker in brokers:
-        host, _, port = broker.rpartition(":")
-        good_host = (host and not set(host) & set(" ;:/@,")) or host.startswith("[")
-        if not good_host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise ValueError(f"must be host:port,... and {broker!r} is not")
-    return brokers
-
-
-def _prefix(value: str) -> str:
-    if not set(value) <= set(
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
-    ) or (len(value) > 100):
-        raise ValueError("must be at most 100 letters, digits, dots, dashes and underscores")
-    return value
-
-
-def _log_level(value: str) -> str:
-    if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-        raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
-    return value.upper()
-
-
-def _twilio_accounts(value: str) -> TwilioAccounts:
-    try:
-        return msgspec.json.decode(value, type=TwilioAccounts)
-    except msgspec.MsgspecError as error:
-        raise ValueError(f"must be JSON as documented: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +51,7 @@ class Variable:
 def _setting(
     name: str,
     meaning: str,
-    parse: Callable[[str], Any] = _text,
+    parse: Callable[[str], Any] = text,
     default: str | None = None,
     *,
     secret: bool = False,
@@ -139,89 +66,93 @@ class Settings:
     kafka: tuple[str, ...] | None = _setting(
         "INBOX_KAFKA",
         "Kafka's bootstrap servers, `host:port,...`; `inbox dev` starts its own without it",
-        _brokers,
+        brokers,
     )
     database_url: str | None = _setting(
         "INBOX_DATABASE_URL",
         "Postgres of the workers; likewise",
-        _url("postgresql", "postgres"),
+        url("postgresql", "postgres"),
     )
     given_migration_database_url: str | None = _setting(
         "INBOX_MIGRATION_DATABASE_URL",
         "Postgres as the schema's owner, for `inbox migrate`; `INBOX_DATABASE_URL` without it",
-        _url("postgresql", "postgres"),
+        url("postgresql", "postgres"),
     )
-    topic_prefix: str = _setting("INBOX_TOPIC_PREFIX", "Prefix of all topics", _prefix, "inbox.")
+    topic_prefix: str = _setting(
+        "INBOX_TOPIC_PREFIX", "Prefix of all topics", topic_name_part, "inbox."
+    )
     partitions: int = _setting(
-        "INBOX_PARTITIONS", "Partitions of each topic", _integer(1, 10_000), "32"
+        "INBOX_PARTITIONS", "Partitions of each topic", integer(1, 10_000), "32"
     )
     replication: int = _setting(
-        "INBOX_REPLICATION", "Replicas of each partition", _integer(1, 100), "1"
+        "INBOX_REPLICATION", "Replicas of each partition", integer(1, 100), "1"
     )
     web_host: str = _setting(
         "INBOX_WEB_HOST", "Address the worker's web server listens on", default="127.0.0.1"
     )
     web_port: int = _setting(
-        "INBOX_WEB_PORT", "Port of the worker's web server", _integer(1, 65535), "6066"
+        "INBOX_WEB_PORT", "Port of the worker's web server", integer(1, 65535), "6066"
     )
     public_url: str = _setting(
         "INBOX_PUBLIC_URL",
         "What Twilio calls, and therefore signs",
-        _url("http", "https"),
+        url("http", "https"),
         "http://127.0.0.1:6066",
     )
     given_app_url: str | None = _setting(
         "INBOX_APP_URL",
         "Prefix of `inbox_url` in notifications and notes; `INBOX_PUBLIC_URL` without it",
-        _url("http", "https"),
+        url("http", "https"),
     )
     twilio_accounts: TwilioAccounts = _setting(
         "INBOX_TWILIO_ACCOUNTS",
         'JSON: `{"AC...": {"account_id": "...", "auth_token": "...", '
         '"previous_auth_tokens": [], "signing_keys": {"<id>": "<secret>"}}}`',
-        _twilio_accounts,
+        twilio_accounts,
         "{}",
         secret=True,
     )
     twilio_api_url: str = _setting(
         "INBOX_TWILIO_API_URL",
         "Base URL of Twilio's API",
-        _url("http", "https"),
+        url("http", "https"),
         "https://api.twilio.com",
     )
     data_dir: Path = _setting(
         "INBOX_DATA_DIR", "Whatever must be on a worker's disk", Path, "./.inbox"
     )
-    group: str = _setting("INBOX_GROUP", "Kafka consumer group of the workers", _prefix, "inbox")
+    group: str = _setting(
+        "INBOX_GROUP", "Kafka consumer group of the workers", topic_name_part, "inbox"
+    )
     instance_id: str | None = _setting(
         "INBOX_INSTANCE_ID",
         "Name of this worker within the group, the same after a restart: "
         "spares the others a rebalance",
-        _prefix,
+        topic_name_part,
     )
     batch_records: int = _setting(
-        "INBOX_BATCH_RECORDS", "Most records in one transaction", _integer(1, 10_000), "2000"
+        "INBOX_BATCH_RECORDS", "Most records in one transaction", integer(1, 10_000), "2000"
     )
     dead_letter_run: int = _setting(
         "INBOX_DEAD_LETTER_RUN",
         "A worker stops before it dead-letters this many records of a topic in a row",
-        _integer(1, 1_000_000_000),
+        integer(1, 1_000_000_000),
         "1000",
     )
     dead_letter_ratio: float = _setting(
         "INBOX_DEAD_LETTER_RATIO",
         "A worker stops when more than this part of a topic's last 10,000 records are "
         "dead-lettered",
-        _ratio,
+        ratio,
         "0.5",
     )
     stall_seconds: int = _setting(
         "INBOX_STALL_SECONDS",
         "A worker that makes no progress for so long while there is work exits",
-        _integer(10, 86_400),
+        integer(10, 86_400),
         "120",
     )
-    log_level: str = _setting("INBOX_LOG_LEVEL", "DEBUG to ERROR", _log_level, "INFO")
+    log_level: str = _setting("INBOX_LOG_LEVEL", "DEBUG to ERROR", log_level, "INFO")
 
     @property
     def migration_database_url(self) -> str | None:

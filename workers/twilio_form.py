@@ -14,7 +14,7 @@ from schemas.cloudevents import CloudEvent
 from schemas.fields import AccountId, ChannelId
 from schemas.ids import conversation_id, inbound_message_id
 from schemas.messages import MessageReceived
-from workers.settings import TwilioAccount, TwilioAccounts
+from workers.setting_values import TwilioAccount, TwilioAccounts
 
 FIELDS_MAX = 500
 MEDIA_MAX = 100

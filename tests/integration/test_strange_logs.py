@@ -5,6 +5,7 @@ from pathlib import Path
 
 import asyncpg
 
+from db.outbox import add_outbox
 from tests.bus import Bus
 from tests.events import message
 from tests.worker import Worker
@@ -45,8 +46,8 @@ async def test_an_outbox_that_misses_a_row_stops_the_worker(
     owner: "asyncpg.Connection[asyncpg.Record]",
     tmp_path: Path,
 ) -> None:
-    await owner.execute("INSERT INTO inbox.outbox_shards VALUES (0, 9)")
-    await owner.execute("INSERT INTO inbox.outbox VALUES (0, 9, 0, '')")
+    await owner.execute("INSERT INTO inbox.outbox_shards VALUES (0, 8)")
+    await add_outbox(owner, 0, [])
     await bus.publish_raw("relay", b'{"shard":0,"number":7}', key=b"0", partition=0)
     worker = Worker(settings, tmp_path / "worker.log")
     await worker.start(ready=False)

@@ -31,7 +31,8 @@ from workers.embedded.ports import free_port, port_is_free
 from workers.embedded.process import EmbeddedServerError
 from workers.errors import CommandFailed
 from workers.follow import FOLLOWED, Follower
-from workers.settings import Settings, TwilioAccount, required
+from workers.setting_values import TwilioAccount
+from workers.settings import Settings, required
 from workers.stack import prepare, servers
 from workers.topics import TopicMismatch
 

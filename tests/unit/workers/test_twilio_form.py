@@ -20,7 +20,7 @@ from schemas.errors import InvalidRecord
 from schemas.fields import AccountId, ChannelId
 from schemas.ids import NAMESPACE
 from schemas.messages import Media, MessageReceived
-from workers.settings import TwilioAccount, TwilioAccounts
+from workers.setting_values import TwilioAccount, TwilioAccounts
 from workers.twilio_form import (
     FIELDS_MAX,
     BadForm,

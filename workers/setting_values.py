@@ -1,0 +1,101 @@
+"""How the text of a variable becomes a value; a ValueError says what is wrong with it."""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import msgspec
+
+from schemas.fields import Account
+
+
+class TwilioAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of our accounts at Twilio, and the secrets it may sign with."""
+
+    account_id: Account
+    auth_token: str = msgspec.field(default="")
+    previous_auth_tokens: tuple[str, ...] = ()
+    signing_keys: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        if not (self.auth_token or self.signing_keys):
+            raise ValueError("an account needs an auth_token or signing_keys")
+
+
+TwilioAccounts = dict[str, TwilioAccount]
+
+
+def text(value: str) -> str:
+    """Any text."""
+    return value
+
+
+def url(*schemes: str) -> Callable[[str], str]:
+    """A URL with one of these schemes."""
+
+    def parse(value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in schemes or not parts.hostname:
+            raise ValueError(f"must be a URL with {' or '.join(schemes)}")
+        if parts.scheme.startswith("http") and (parts.query or parts.fragment):
+            raise ValueError("must be a URL without query and fragment")
+        parts.port  # noqa: B018  # reading it raises ValueError for a port that is none
+        return value.rstrip("/")
+
+    return parse
+
+
+def integer(lowest: int, highest: int) -> Callable[[str], int]:
+    """A whole number within limits."""
+
+    def parse(value: str) -> int:
+        if not value.isascii() or not value.isdigit() or not lowest <= int(value) <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
+        return int(value)
+
+    return parse
+
+
+def ratio(value: str) -> float:
+    """A part: above 0, at most 1."""
+    try:
+        ratio = float(value)
+    except ValueError:
+        ratio = -1.0
+    if not 0 < ratio <= 1:
+        raise ValueError("must be a number above 0 and at most 1")
+    return ratio
+
+
+def brokers(value: str) -> tuple[str, ...]:
+    """`host:port,...`"""
+    brokers = tuple(broker.strip() for broker in value.split(","))
+    for broker in brokers:
+        host, _, port = broker.rpartition(":")
+        good_host = (host and not set(host) & set(" ;:/@,")) or host.startswith("[")
+        if not good_host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError(f"must be host:port,... and {broker!r} is not")
+    return brokers
+
+
+def topic_name_part(value: str) -> str:
+    """What may stand in a topic's or a group's name."""
+    if not set(value) <= set(
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+    ) or (len(value) > 100):
+        raise ValueError("must be at most 100 letters, digits, dots, dashes and underscores")
+    return value
+
+
+def log_level(value: str) -> str:
+    """A level of the standard library's logging."""
+    if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+    return value.upper()
+
+
+def twilio_accounts(value: str) -> TwilioAccounts:
+    """Our accounts at Twilio, by AccountSid."""
+    try:
+        return msgspec.json.decode(value, type=TwilioAccounts)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"must be JSON as documented: {error}") from None

@@ -1,0 +1,151 @@
+"""One shard of the outbox, published by its one owner, each record exactly once.
+
+`InitProducerId` first (which fences the old owner), then the last progress marker, read with
+`read_committed`, then, again and again: the rows after the marker, in one Kafka transaction with
+the marker of the last. So whoever dies when, a `read_committed` consumer sees each record once,
+in order. Rows are deleted after the transaction; what a crash leaves is below the marker.
+"""
+
+import asyncio
+import logging
+import random
+from contextlib import suppress
+from time import perf_counter
+from typing import NoReturn
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from db.connect import Pool
+from db.errors import is_transient
+from db.outbox import OutboxRow, delete_outbox, load_outbox, outbox_numbers
+from workers import metrics
+from workers.errors import StrangeLog
+from workers.markers import Progress, marker_record, read_marker
+from workers.settings import Settings
+from workers.transactions import STEP_SECONDS, new_producer, stop, transact
+
+log = logging.getLogger(__name__)
+
+ROWS_MAX = 8
+"""Rows in one transaction: about 8 MiB, since a row ends at about one."""
+
+HANDED_ROWS_MAX = 2 * ROWS_MAX
+"""Rows of a shard that wait in memory; when the relay falls behind, it reads the table."""
+
+IDLE_SECONDS = 1.0
+"""How often an idle shard looks for itself, whatever it was told."""
+
+RESTART_SECONDS_FIRST = 0.2
+RESTART_SECONDS_MAX = 5.0
+
+
+class Shard:
+    """One shard of the outbox, published in order by its one owner."""
+
+    def __init__(self, number: int, settings: Settings, pool: Pool) -> None:
+        self._number = number
+        self._settings = settings
+        self._pool = pool
+        self.work = asyncio.Event()
+        """Set when there may be something to publish."""
+        self._handed: dict[int, OutboxRow] = {}
+        self.published: int | None = None
+        """The number of the newest row that is published; None until the shard is taken over."""
+
+    def hand_over(self, row: OutboxRow) -> None:
+        """A committed row. Kept when there is room; the table has it in any case."""
+        if len(self._handed) < HANDED_ROWS_MAX:
+            self._handed[row.number] = row
+        self.work.set()
+
+    async def run(self) -> None:
+        """Publish for ever. After an error everything is begun anew: producer, marker, rows.
+
+        Raises StrangeLog when the marker and the outbox are not of one history.
+        """
+        failures = 0
+        while True:
+            try:
+                await self._own()
+            except Exception as error:
+                if not (isinstance(error, KafkaError) or is_transient(error)):
+                    raise
+                failures = 0 if self.published is not None else failures + 1
+                self.published = None
+                name = type(error).__name__
+            metrics.RELAY_RESTARTS.labels(name).inc()
+            # Fenced: the new owner needs a moment, and if it was no owner we take over again.
+            limit = min(RESTART_SECONDS_MAX, RESTART_SECONDS_FIRST * 2**failures)
+            seconds = limit * random.uniform(0.5, 1)  # noqa: S311  # spreads load
+            log.warning("shard %d: %s, again in %.1f s", self._number, name, seconds)
+            await asyncio.sleep(seconds)
+
+    async def _own(self) -> NoReturn:
+        producer = new_producer(self._settings, self._number)
+        try:
+            async with asyncio.timeout(STEP_SECONDS):
+                await producer.start()
+            published = await self._take_over()
+            while True:
+                published = await self._publish(producer, published)
+        finally:
+            await stop(producer)
+
+    async def _take_over(self) -> int:
+        """How far the shard is published, now that the old owner is fenced."""
+        marker = await read_marker(self._settings, self._number)
+        async with self._pool.acquire() as connection:
+            newest = (await outbox_numbers(connection, [self._number])).get(self._number, 0)
+            if marker is None:
+                # Nothing was ever published to this Kafka, so all that waits is to be.
+                waiting = await load_outbox(connection, self._number, 0, rows_max=1)
+                marker = waiting[0].number - 1 if waiting else newest
+            published = marker
+            if newest < published:
+                raise StrangeLog(
+                    f"shard {self._number} is published up to {published}, but the outbox only "
+                    f"counts to {newest}: this Kafka and this Postgres are not of one history"
+                )
+            await delete_outbox(connection, self._number, published)
+        self.published = published
+        self.work.set()
+        return published
+
+    async def _publish(self, producer: AIOKafkaProducer, published: int) -> int:
+        """Publish the rows after a number, or wait until there may be some."""
+        began = perf_counter()
+        # Cleared before the query, so that a wake-up while it runs is not lost.
+        self.work.clear()
+        rows = self._take_handed(published)
+        if not rows:
+            async with self._pool.acquire() as connection:
+                rows = await load_outbox(connection, self._number, published, ROWS_MAX)
+        if not rows:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.work.wait(), IDLE_SECONDS)
+            return published
+        if rows[0].number != published + 1:
+            raise StrangeLog(
+                f"shard {self._number}: row {published + 1} is missing from the outbox, which "
+                f"goes on with {rows[0].number}: is this the Kafka that it was published to?"
+            )
+        metrics.RELAY_SECONDS.labels("load").observe(perf_counter() - began)
+        records = [record for row in rows for record in row.records]
+        records.append(marker_record(self._settings, Progress(self._number, rows[-1].number)))
+        await transact(producer, records)
+        metrics.PUBLISHED.inc(len(records) - 1)
+        self.published = rows[-1].number
+        async with self._pool.acquire() as connection:
+            await delete_outbox(connection, self._number, self.published)
+        return self.published
+
+    def _take_handed(self, published: int) -> list[OutboxRow]:
+        """The rows after a number that were handed over, as far as none is missing."""
+        rows: list[OutboxRow] = []
+        while len(rows) < ROWS_MAX and published + len(rows) + 1 in self._handed:
+            rows.append(self._handed.pop(published + len(rows) + 1))
+        if not rows and self._handed:
+            # What is missing here is in the table; what is old was published from there.
+            self._handed.clear()
+        return rows
