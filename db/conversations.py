@@ -10,21 +10,8 @@ from schemas.fields import AccountId, ConversationId
 
 ConversationKey = tuple[AccountId, ConversationId]
 
-# The order of the columns in conversations.sql.
-_FIELDS = (
-    "account_id",
-    "conversation_id",
-    "channel_id",
-    "contact_address",
-    "contact_name",
-    "status",
-    "assignee_id",
-    "version",
-    "message_count",
-    "last_message_at",
-    "last_inbound_at",
-    "closed_at",
-)
+# The columns in conversations.sql stand in the order of the struct's fields.
+_FIELDS = Conversation.__struct_fields__
 _NEVER_UPDATED = ("channel_id", "contact_address")
 _ALL = attrgetter(*_FIELDS)
 _UPDATED = attrgetter(*(field for field in _FIELDS if field not in _NEVER_UPDATED))
@@ -39,7 +26,7 @@ async def lock_conversations(
         return {}
     accounts, ids = zip(*keys, strict=True)
     rows = await connection.fetch(QUERIES["lock_conversations"], accounts, ids)
-    return {(row[0], row[1]): Conversation(**dict(zip(_FIELDS, row, strict=True))) for row in rows}
+    return {(row[0], row[1]): Conversation(*row) for row in rows}
 
 
 async def save_conversations(

@@ -18,7 +18,7 @@ from schemas.fields import AccountId, ChannelId, ConversationId, Status
 Section = Literal["unassigned", "assigned_to_me", "assigned_to_others", "closed"]
 
 
-class Conversation(Struct, frozen=True, kw_only=True):
+class Conversation(Struct, frozen=True):
     """The one thread between a channel and a contact."""
 
     account_id: AccountId

@@ -1,6 +1,7 @@
 """A contact writes: one message, once; a new conversation; auto-reopen; whom to tell."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,10 +23,17 @@ from schemas.messages import MessageReceived
 _OPEN_UNASSIGNED = Snapshot("open", None)
 
 
-def identify(event: MessageReceived) -> tuple[ConversationId, MessageId]:
+class Identity(NamedTuple):
+    """What a received message is, and where it belongs."""
+
+    conversation_id: ConversationId
+    message_id: MessageId
+
+
+def identify(event: MessageReceived) -> Identity:
     """The conversation and the message that an event is about, from its own data alone."""
     account_id, channel_id = event.account_id, event.channel_id
-    return (
+    return Identity(
         conversation_id(account_id, channel_id, event.contact.address),
         inbound_message_id(account_id, channel_id, event.provider_message_id),
     )
@@ -37,14 +45,16 @@ def decide_message(
     now: datetime,
     directory: Directory,
     app_url: str,
+    *,
+    identity: Identity | None = None,
 ) -> Recorded:
     """Record a message that was not recorded before.
 
-    `now` is when it is recorded. The caller has made sure that the message is new: a repeat
-    changes nothing and emits nothing, so it never comes here.
+    `now` is when it is recorded; `identity` spares working it out again. The caller has made sure
+    that the message is new: a repeat changes nothing and emits nothing, so it never comes here.
     """
     data = event.data
-    conversation_key, message_id = identify(data)
+    conversation_key, message_id = identity or identify(data)
     outgoing: list[Outgoing] = []
     conversation = before
     if conversation is None:

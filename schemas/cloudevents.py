@@ -7,10 +7,10 @@ import json
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from schemas.codes import DeadLetter
 from schemas.errors import InvalidRecord
@@ -76,7 +76,7 @@ class Decoders:
 
 class _Envelope(Struct, frozen=True, kw_only=True):
     specversion: Literal["1.0"]
-    id: str
+    id: Annotated[str, Meta(min_length=1, max_length=ID_CHARACTERS_MAX)]
     source: NonEmpty
     type: NonEmpty
     # Null stands for an attribute that is not there (JSON event format, section 2.2).
@@ -84,8 +84,6 @@ class _Envelope(Struct, frozen=True, kw_only=True):
     data: Raw = Raw()
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.id) <= ID_CHARACTERS_MAX:
-            raise ValueError(f"id must have 1 to {ID_CHARACTERS_MAX} characters")
         if self.time is not None:
             check_year("time", self.time)
 

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
 
-BATCHES_MAX = 4
+BATCHES_MAX = 3
 """Transactions of one topic at once."""
 
 DATABASE_RETRY_SECONDS = 1.0
@@ -263,7 +263,7 @@ def _faust_settings(settings: Settings, brokers: tuple[str, ...]) -> dict[str, A
         producer_acks=-1,
         producer_request_timeout=10.0,
         producer_max_request_size=8 * 1024 * 1024,
-        stream_buffer_maxsize=4,
+        stream_buffer_maxsize=2,
         # A batch in flight may be dropped at any moment: its position has not moved then.
         stream_wait_empty=False,
         topic_allow_declare=False,

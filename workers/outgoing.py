@@ -1,5 +1,6 @@
 """Collects what a batch has to say, as records for the outbox, sorted by shard."""
 
+from collections import defaultdict
 from datetime import datetime
 from functools import lru_cache
 
@@ -24,11 +25,25 @@ BATCH_BYTES_MAX = 8 * 1024 * 1024
 thousands of users turns one message into half a megabyte of notifications."""
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=32_768)
 def partition_of(key: str, partitions: int) -> int:
     """Kafka's own partition of a key. Cached: murmur2 in Python costs as much as a decision."""
     hashed: int = murmur2(key.encode())
     return (hashed & 0x7FFF_FFFF) % partitions
+
+
+@lru_cache(maxsize=4)
+def _topics(prefix: str) -> dict[str, str]:
+    """The full name of the topic of each type."""
+    return {type_: prefix + topic for type_, topic in TOPIC_OF.items()}
+
+
+class _Row:
+    """A row of the outbox as it grows."""
+
+    def __init__(self) -> None:
+        self.records: list[OutboxRecord] = []
+        self.bytes = 0
 
 
 class Outbox:
@@ -36,11 +51,12 @@ class Outbox:
 
     def __init__(self, settings: Settings, now: datetime) -> None:
         self._settings = settings
+        self._topics = _topics(settings.topic_prefix)
         self._now = now
-        self._shards: dict[int, list[list[OutboxRecord]]] = {}
-        self._row_bytes: dict[int, int] = {}
+        self._rows: dict[int, list[_Row]] = defaultdict(lambda: [_Row()])
+        """What each shard is told."""
         self.bytes = 0
-        """How much there is so far: values and keys."""
+        """How much there is so far."""
 
     def add(self, outgoing: Outgoing) -> None:
         """An event about a conversation.
@@ -51,32 +67,32 @@ class Outbox:
         data = outgoing.data
         key = data.conversation_id
         event = CloudEvent(outgoing.event_id, data.TYPE, self._now, data, key, outgoing.cause_id)
+        value = encode(event)
         partition = partition_of(key, self._settings.partitions)
-        topic = self._settings.topic_prefix + TOPIC_OF[data.TYPE]
-        self._append(OutboxRecord(topic, partition, key.encode(), encode(event), None))
+        record = OutboxRecord(self._topics[data.TYPE], partition, key.encode(), value, None)
+        self._append(record, len(value))
 
     def add_dead_letter(self, record: KafkaRecord, error: InvalidRecord) -> None:
         """A record that could not be applied."""
         topic = self._settings.topic("dead-letters")
         partitions = self._settings.partitions
-        self._append(dead_letter(topic, record, error, self._now, partitions))
+        dead = dead_letter(topic, record, error, self._now, partitions)
+        self._append(dead, len(dead.value or b""))
 
-    def _append(self, record: OutboxRecord) -> None:
-        shard = record.partition % RELAY_SHARDS
-        rows = self._shards.get(shard)
-        if rows is None or self._row_bytes[shard] >= ROW_BYTES_MAX:
-            rows = self._shards.setdefault(shard, [])
-            rows.append([])
-            self._row_bytes[shard] = 0
-        rows[-1].append(record)
-        size = len(record.value or b"") + len(record.key or b"")
-        self._row_bytes[shard] += size
+    def _append(self, record: OutboxRecord, size: int) -> None:
+        rows = self._rows[record.partition % RELAY_SHARDS]
+        row = rows[-1]
+        if row.bytes >= ROW_BYTES_MAX:
+            row = _Row()
+            rows.append(row)
+        row.records.append(record)
+        row.bytes += size
         self.bytes += size
 
     async def save(self, connection: AnyConnection) -> list[OutboxRow]:
         """Write it all, last thing before the commit; the rows that it became."""
         return [
-            await add_outbox(connection, shard, records)
-            for shard, rows in sorted(self._shards.items())
-            for records in rows
+            await add_outbox(connection, shard, row.records)
+            for shard, rows in sorted(self._rows.items())
+            for row in rows
         ]

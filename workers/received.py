@@ -9,7 +9,7 @@ from db.messages import MessageKey, record_messages, recorded_messages
 from domain.conversation import Conversation
 from domain.decision import Message, Outgoing
 from domain.directory import Directory
-from domain.messages import decide_message, identify
+from domain.messages import Identity, decide_message, identify
 from schemas.cloudevents import Incoming
 from schemas.fields import AccountId
 from schemas.messages import MessageReceived
@@ -25,6 +25,8 @@ class ReceivedMessages:
     def __init__(self, directories: Directories, app_url: str) -> None:
         self._cache = directories
         self._app_url = app_url
+        # By the event's own identity: each event is one object for as long as its batch lives.
+        self._identities: dict[int, Identity] = {}
         self._conversations: dict[ConversationKey, Conversation] = {}
         self._existing: set[ConversationKey] = set()
         self._changed: set[ConversationKey] = set()
@@ -40,9 +42,9 @@ class ReceivedMessages:
         messages: set[MessageKey] = set()
         for event in events:
             account_id = event.data.account_id
-            conversation_id, message_id = identify(event.data)
-            conversations.add((account_id, conversation_id))
-            messages.add((account_id, message_id))
+            identity = self._identities[id(event)] = identify(event.data)
+            conversations.add((account_id, identity.conversation_id))
+            messages.add((account_id, identity.message_id))
         self._conversations = await lock_conversations(connection, conversations)
         self._existing = set(self._conversations)
         self._recorded = await recorded_messages(connection, messages)
@@ -52,15 +54,15 @@ class ReceivedMessages:
     def decide(self, event: Incoming[MessageReceived], now: datetime) -> Iterable[Outgoing]:
         """Record a message that is new; a repeat changes nothing and emits nothing."""
         account_id = event.data.account_id
-        conversation_id, message_id = identify(event.data)
-        if (account_id, message_id) in self._recorded:
+        identity = self._identities[id(event)]
+        message_key = (account_id, identity.message_id)
+        if message_key in self._recorded:
             metrics.DUPLICATES.labels(TOPIC).inc()
             return ()
-        key = (account_id, conversation_id)
-        decision = decide_message(
-            self._conversations.get(key), event, now, self._directories[account_id], self._app_url
-        )
-        self._recorded.add((account_id, message_id))
+        self._recorded.add(message_key)
+        key = (account_id, identity.conversation_id)
+        before, directory = self._conversations.get(key), self._directories[account_id]
+        decision = decide_message(before, event, now, directory, self._app_url, identity=identity)
         self._conversations[key] = decision.state
         self._changed.add(key)
         self._messages.append(decision.message)

@@ -27,10 +27,10 @@ from workers.transactions import STEP_SECONDS, new_producer, stop, transact
 
 log = logging.getLogger(__name__)
 
-ROWS_MAX = 8
-"""Rows in one transaction: about 8 MiB, since a row ends at about one."""
+ROWS_MAX = 4
+"""Rows in one transaction: about 4 MiB, since a row ends at about one."""
 
-HANDED_ROWS_MAX = 2 * ROWS_MAX
+HANDED_ROWS_MAX = ROWS_MAX
 """Rows of a shard that wait in memory; when the relay falls behind, it reads the table."""
 
 IDLE_SECONDS = 1.0

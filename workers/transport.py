@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from workers.app import InboxApp
 
 # Bounds what a worker holds in memory of a backlog, whatever its length.
-FETCH_BYTES_MAX = 8 * 1024 * 1024
-PARTITION_FETCH_BYTES_MAX = 768 * 1024
+FETCH_BYTES_MAX = 16 * 1024 * 1024
+TOPIC_FETCH_BYTES_MAX = 12 * 1024 * 1024
+"""Shared by the partitions of a topic, each of which may wait with what was fetched of it."""
+PARTITION_FETCH_BYTES_MIN, PARTITION_FETCH_BYTES_MAX = 256 * 1024, 1536 * 1024
+"""Larger polls make larger batches, which cost less a record: see docs/decisions."""
 REQUEST_MILLISECONDS = 40_000
 ENDS_SECONDS = 10
 
@@ -68,12 +71,21 @@ class PollSchema(faust.Schema[Any, Any]):
         return message.value
 
 
+def _partition_fetch_bytes(partitions: int) -> int:
+    share = TOPIC_FETCH_BYTES_MAX // partitions
+    return max(PARTITION_FETCH_BYTES_MIN, min(PARTITION_FETCH_BYTES_MAX, share))
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Runs the aiokafka consumer in a thread of its own, so that heartbeats never wait."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._ends: dict[TP, int] = {}
+
+    @property
+    def _inbox(self) -> "InboxApp":
+        return cast(Consumer, self.consumer).app
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
@@ -89,7 +101,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             auto_offset_reset="earliest",
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
             fetch_max_bytes=FETCH_BYTES_MAX,
-            max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
+            max_partition_fetch_bytes=_partition_fetch_bytes(self._inbox.settings.partitions),
             request_timeout_ms=REQUEST_MILLISECONDS,
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
@@ -137,7 +149,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def lags(self, applied: Mapping[TP, int]) -> dict[TP, int]:
         """See Consumer.lags."""
-        ingested = cast(Consumer, self.consumer).app.ingested_topics
+        ingested = self._inbox.ingested_topics
         ends = await self.ends(tp for tp in self.assignment() if tp.topic in ingested)
         return {tp: max(0, end - self._reached(tp, applied)) for tp, end in ends.items()}
 
@@ -173,6 +185,11 @@ class Consumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Join the group, unless there is nothing to read: the role `web` alone reads nothing."""
+        if names := set(topics):
+            await super().subscribe(names)
 
     # Faust declares a coroutine that returns an iterator, and implements a generator.
     async def getmany(

@@ -39,6 +39,16 @@ def test_a_tool_has_nothing_to_say(command: list[str]) -> None:
     assert said.returncode == 0, said.stdout + said.stderr
 
 
+def test_the_tables_of_the_documentation_are_made_from_the_code() -> None:
+    checked = subprocess.run(
+        [sys.executable, ROOT / "docs" / "tables.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, f"run docs/tables.py: {checked.stdout}{checked.stderr}"
+
+
 def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
