@@ -1,17 +1,21 @@
 """Servers go away and come back: the worker goes on by itself, nothing is lost or doubled."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from bench.checker import check
 from bench.load import Load, Made, directory, events, publish
 from bench.workers import Running, running, until_applied
 from db.migrate import migrate
+from tests.twilio import SID, TOKEN, Twilio, form
+from tests.waiting import until
 from workers.embedded.kafka import EmbeddedKafka
 from workers.embedded.postgres import EmbeddedPostgres
 from workers.embedded.server import EmbeddedServer
@@ -53,7 +57,11 @@ async def own(tmp_path: Path) -> AsyncIterator[Own]:
     """A worker at work, a part of the load applied."""
     postgres, kafka = EmbeddedPostgres(tmp_path / "postgres"), EmbeddedKafka(tmp_path / "kafka")
     with postgres, kafka:
-        environment = {"INBOX_KAFKA": kafka.bootstrap, "INBOX_PARTITIONS": "4"}
+        environment = {
+            "INBOX_KAFKA": kafka.bootstrap,
+            "INBOX_PARTITIONS": "4",
+            "INBOX_TWILIO_ACCOUNTS": json.dumps({SID: {"account_id": "acme", "auth_token": TOKEN}}),
+        }
         settings = await with_database(Settings.from_environment(environment), postgres, "inbox")
         await migrate(required(settings.migration_database_url, "database"))
         await ensure_topics(settings)
@@ -80,7 +88,18 @@ async def test_postgres_goes_away_and_comes_back(own: Own) -> None:
 
 
 async def test_kafka_goes_away_and_comes_back(own: Own) -> None:
-    await _away(own.kafka)
+    async with aiohttp.ClientSession() as session:
+        twilio = Twilio(own.settings.public_url, session, at=own.worker.url)
+        await asyncio.to_thread(own.kafka.stop)
+        # The contact's message is not taken, so that Twilio tries again.
+        assert await twilio.post(form()) == 503
+        await asyncio.sleep(OUTAGE_SECONDS)
+        await asyncio.to_thread(own.kafka.start)
+
+        async def taken() -> bool:
+            return await twilio.post(form()) == 204
+
+        await until(taken, "a webhook that is taken again")
     await own.publish(300)
     await own.settle()
 

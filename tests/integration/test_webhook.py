@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import io
 import json
 import random
 from collections.abc import AsyncIterator
@@ -12,24 +11,17 @@ from urllib.parse import parse_qsl, urlencode
 import aiohttp
 import asyncpg
 import pytest
-from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 
 from tests.bus import Bus
 from tests.command import inbox
 from tests.events import ACCOUNT, channel, conversation
+from tests.twilio import CHANNELS, FORM_TYPE, PATH, SECRET, SID, TOKEN, Twilio, form
 from tests.waiting import until
 from tests.worker import Worker
 from workers.settings import Settings
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
-PATH = "/twilio/inbound"
-TOKEN = "12345"
-SID = "AC00000000000000000000000000000000"
-FORM_TYPE = "application/x-www-form-urlencoded"
-SECRET = "between-you-and-me"
-"""Stands in bodies: no log may show it."""
 
 SMS = (
     "ToCountry=US&ToState=CA&SmsMessageSid=SM00000000000000000000000000000001&NumMedia=0"
@@ -53,39 +45,6 @@ MESSENGER = (
     "&ReferralNumMedia=0&MessageSid=SM00000000000000000000000000000005"
     f"&AccountSid={SID}&From=messenger%3A27456897512&ApiVersion=2010-04-01"
 )
-CHANNELS = {
-    "sms1": "+16505552222",
-    "wa1": "whatsapp:+14155238886",
-    "fb1": "messenger:103800709108123",
-}
-
-
-class Twilio:
-    """Posts to a worker's webhook as Twilio does."""
-
-    def __init__(self, worker: Worker, session: aiohttp.ClientSession) -> None:
-        self.url = worker.settings.public_url + PATH
-        self._session = session
-
-    def signature(self, body: str, *, query: str = "", algorithm: str = "HMAC_SHA1") -> str:
-        """What Twilio puts into the header for a form."""
-        fields = MultiDict(parse_qsl(body, keep_blank_values=True))
-        validator = RequestValidator(TOKEN)
-        made: str = validator.compute_signature(self.url + query, fields, algorithm)
-        return made
-
-    async def post(self, body: str, *, query: str = "") -> int:
-        """Post a form, signed; the status."""
-        signature = self.signature(body, query=query)
-        return await self.post_raw(body.encode(), {"X-Twilio-Signature": signature}, query=query)
-
-    async def post_raw(self, body: bytes, headers: dict[str, str], *, query: str = "") -> int:
-        """Post any bytes; the status."""
-        given = {"Content-Type": FORM_TYPE} | headers
-        # As a file: aiohttp warns of large bytes.
-        sent = self._session.post(self.url + query, data=io.BytesIO(body), headers=given)
-        async with sent as response:
-            return response.status
 
 
 @pytest.fixture
@@ -95,21 +54,7 @@ async def twilio(worker: Worker) -> AsyncIterator[Twilio]:
     # A connection each: the server drops one that it could not make sense of.
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-        yield Twilio(worker, session)
-
-
-def form(**fields: str) -> str:
-    """A form with what every message has; fields are added or replaced, "" included."""
-    given = {
-        "MessageSid": "SM00000000000000000000000000000009",
-        "AccountSid": SID,
-        "From": "whatsapp:+4911",
-        "To": CHANNELS["wa1"],
-        "NumMedia": "0",
-        "Body": SECRET,
-        "SmsStatus": "received",
-    }
-    return urlencode(given | fields)
+        yield Twilio(worker.settings.public_url, session)
 
 
 async def install(bus: Bus, owner: Owner, channels: dict[str, str]) -> None:
