@@ -38,8 +38,7 @@ class Relay:
     async def assign(self, shards: Iterable[int]) -> None:
         """Publish these shards from now on, and no others."""
         wanted = set(shards)
-        for lost in self._tasks.keys() - wanted:
-            await self._stop(lost)
+        await asyncio.gather(*(self._stop(lost) for lost in self._tasks.keys() - wanted))
         for number in wanted - self._tasks.keys():
             shard = Shard(number, self._settings, self._pool)
             self._shards[number] = shard
