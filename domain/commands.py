@@ -6,13 +6,13 @@ is already so is accepted and changes nothing.
 """
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from domain.audience import assignment_audience, notifications
 from domain.conversation import Conversation
-from domain.decision import Decision, Outgoing, log_event
+from domain.decision import Decision, Outgoing, caused_by
 from domain.directory import Directory
 from schemas.cloudevents import Incoming
 from schemas.codes import Rejection
@@ -31,7 +31,6 @@ from schemas.conversations import (
     ConversationUnassigned,
 )
 from schemas.fields import Command
-from schemas.ids import emitted_event_id
 
 AnyCommand = ConversationAssign | ConversationClose | ConversationReopen
 
@@ -64,9 +63,9 @@ def decide_command(
     """Apply a command that was not applied before; always with exactly one result."""
     verdict = _verdict(before, command, now, directory)
     if isinstance(verdict, Refused):
-        return Decision(before, (_rejected(command, before, verdict),))
+        return Decision(before, (_result(command, before, verdict),))
     if verdict is None or before is None:
-        return Decision(before, (_accepted(command, before),))
+        return Decision(before, (_result(command, before),))
     outgoing = [_log(before, verdict, command)]
     if isinstance(command.data, ConversationAssign) and command.data.assignee_id is not None:
         outgoing += notifications(
@@ -76,7 +75,7 @@ def decide_command(
             cause_id=command.id,
             app_url=app_url,
         )
-    outgoing.append(_accepted(command, verdict.state))
+    outgoing.append(_result(command, verdict.state))
     return Decision(verdict.state, tuple(outgoing))
 
 
@@ -172,41 +171,19 @@ def _log(before: Conversation, changed: Changed, command: Incoming[AnyCommand]) 
         actor_id=command.data.actor_id,
         reason="command",
     )
-    return log_event(command.id, event)
+    return caused_by(command.id, event)
 
 
-def _accepted(command: Incoming[AnyCommand], state: Conversation | None) -> Outgoing:
-    return _result(
-        command,
-        CommandAccepted(
-            account_id=command.data.account_id,
-            conversation_id=str(command.data.conversation_id),
-            version=state.version if state else 0,
-            command_id=command.id,
-            command_type=command.type,
-        ),
-    )
-
-
-def _rejected(
-    command: Incoming[AnyCommand], state: Conversation | None, refused: Refused
+def _result(
+    command: Incoming[AnyCommand], state: Conversation | None, refused: Refused | None = None
 ) -> Outgoing:
-    return _result(
-        command,
-        CommandRejected(
-            account_id=command.data.account_id,
-            conversation_id=str(command.data.conversation_id),
-            version=state.version if state else 0,
-            command_id=command.id,
-            command_type=command.type,
-            code=refused.code,
-            detail=refused.detail,
-        ),
-    )
-
-
-def _result(command: Incoming[AnyCommand], data: CommandAccepted | CommandRejected) -> Outgoing:
-    event_id = emitted_event_id(
-        command.id, data.account_id, data.conversation_id, data.TYPE, data.version
-    )
-    return Outgoing(event_id, command.id, data)
+    about: dict[str, Any] = {
+        "account_id": command.data.account_id,
+        "conversation_id": str(command.data.conversation_id),
+        "version": state.version if state else 0,
+        "command_id": command.id,
+        "command_type": command.type,
+    }
+    if refused is None:
+        return caused_by(command.id, CommandAccepted(**about))
+    return caused_by(command.id, CommandRejected(**about, code=refused.code, detail=refused.detail))

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from domain.conversation import Conversation
-from schemas.conversations import ConversationEvent
 from schemas.fields import AccountId, ConversationId, Direction, Emitted, MessageId
 from schemas.ids import emitted_event_id
 from schemas.messages import Media
@@ -53,8 +52,8 @@ class Recorded(NamedTuple):
     message: Message
 
 
-def log_event(cause_id: str, data: ConversationEvent) -> Outgoing:
-    """An event of the conversation log, with its derived id."""
+def caused_by(cause_id: str, data: Emitted) -> Outgoing:
+    """The one event of its type that a cause has at a conversation's version, with its id."""
     event_id = emitted_event_id(
         cause_id, data.account_id, data.conversation_id, data.TYPE, data.version
     )

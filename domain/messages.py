@@ -7,7 +7,7 @@ import msgspec
 
 from domain.audience import message_audience, notifications, preview
 from domain.conversation import Conversation
-from domain.decision import Message, Outgoing, Recorded, log_event
+from domain.decision import Message, Outgoing, Recorded, caused_by
 from domain.directory import Directory
 from schemas.cloudevents import Incoming
 from schemas.conversations import (
@@ -96,7 +96,7 @@ def _open(
         actor_id=None,
         reason="inbound_message",
     )
-    return conversation, log_event(event.id, created)
+    return conversation, caused_by(event.id, created)
 
 
 def _record(
@@ -127,7 +127,7 @@ def _record(
         sent_at=data.sent_at,
         historical=data.historical,
     )
-    return conversation, log_event(event.id, recorded)
+    return conversation, caused_by(event.id, recorded)
 
 
 def _later(before: Conversation, now: datetime) -> datetime:
@@ -148,7 +148,7 @@ def _reopen(before: Conversation, cause_id: str) -> tuple[Conversation, Outgoing
         actor_id=None,
         reason="inbound_message",
     )
-    return after, log_event(cause_id, reopened)
+    return after, caused_by(cause_id, reopened)
 
 
 def _message(conversation: Conversation, data: MessageReceived, message_id: MessageId) -> Message:

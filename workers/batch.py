@@ -151,13 +151,15 @@ class BatchLoop:
             except PositionTaken:
                 metrics.REFUSED_POSITIONS.labels(self._topic).inc()
             except Exception as error:
-                conflicts += is_unique_violation(error)
-                if is_data_error(error) and not 0 < conflicts <= CONFLICTS_MAX:
+                if is_unique_violation(error) and conflicts < CONFLICTS_MAX:
+                    conflicts += 1
+                elif is_data_error(error):
                     return self._halves(segment, error)
-                if not (is_transient(error) or is_unique_violation(error)):
+                elif is_transient(error):
+                    failures += 1
+                    await self._pause(error, failures)
+                else:
                     raise
-                failures += not is_unique_violation(error)
-                await self._pause(error, failures)
             position = await self._position(segment)
             if position < segment.start:
                 log.warning("%s: records from %d were passed over", self._topic, position)
@@ -242,8 +244,6 @@ class BatchLoop:
                 await self._pause(error, failures)
 
     async def _pause(self, error: Exception, failures: int) -> None:
-        if failures == 0:
-            return
         self._alive()
         metrics.RETRIES.labels(self._topic, type(error).__name__).inc()
         limit = min(RETRY_SECONDS_MAX, RETRY_SECONDS_FIRST * 2 ** (failures - 1))
