@@ -56,7 +56,7 @@ class Outbox:
         self._rows: dict[int, list[_Row]] = defaultdict(lambda: [_Row()])
         """What each shard is told."""
         self.bytes = 0
-        """How much there is so far."""
+        """How much there is so far: values and keys."""
 
     def add(self, outgoing: Outgoing) -> None:
         """An event about a conversation.
@@ -86,6 +86,7 @@ class Outbox:
             row = _Row()
             rows.append(row)
         row.records.append(record)
+        size += len(record.key or b"")
         row.bytes += size
         self.bytes += size
 
