@@ -1,4 +1,4 @@
-"""What a command says when a server does not answer."""
+"""What a command says when a server does not answer, or is not as it must be."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import asyncpg
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
-from db.errors import is_transient
+from db.errors import SchemaMismatch, is_transient
 from workers.errors import CommandFailed
+from workers.topics import TopicMismatch
 
 
 @contextmanager
@@ -15,6 +16,10 @@ def mendable() -> Iterator[None]:
     """Turns failures that a person can mend into CommandFailed."""
     try:
         yield
+    except SchemaMismatch as error:
+        raise CommandFailed(str(error)) from error
+    except TopicMismatch as error:
+        raise CommandFailed(f"topics are not as they must be:\n{error}") from error
     except UnknownTopicOrPartitionError as error:
         raise CommandFailed("Kafka lacks a topic: run `inbox topics`") from error
     except KafkaError as error:
