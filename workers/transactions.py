@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalOperation, KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBase
 
@@ -53,18 +53,26 @@ async def transact(producer: AIOKafkaProducer, records: list[OutboxRecord]) -> N
 
     Raises KafkaError or TimeoutError; then the producer is of no more use.
     """
-    began = perf_counter()
-    await producer.begin_transaction()
     try:
-        async with asyncio.timeout(STEP_SECONDS):
-            # The commit would ignore a send that failed, so every one is awaited.
-            await asyncio.gather(*await _send(producer, records))
-        sent = perf_counter()
-        async with asyncio.timeout(STEP_SECONDS):
-            await producer.commit_transaction()
+        await producer.begin_transaction()
+        await _fill_and_commit(producer, records)
+    except (IllegalOperation, AssertionError) as error:
+        # How aiokafka says that it was fenced, or failed, between two steps of ours.
+        await _abort(producer)
+        raise KafkaError(f"the transaction is over: {error}") from error
     except BaseException:
         await _abort(producer)
         raise
+
+
+async def _fill_and_commit(producer: AIOKafkaProducer, records: list[OutboxRecord]) -> None:
+    began = perf_counter()
+    async with asyncio.timeout(STEP_SECONDS):
+        # The commit would ignore a send that failed, so every one is awaited.
+        await asyncio.gather(*await _send(producer, records))
+    sent = perf_counter()
+    async with asyncio.timeout(STEP_SECONDS):
+        await producer.commit_transaction()
     metrics.RELAY_SECONDS.labels("send").observe(sent - began)
     metrics.RELAY_SECONDS.labels("commit").observe(perf_counter() - sent)
 
@@ -93,13 +101,22 @@ async def _send(
             or not batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
         ):
             if batch is not None:
-                futures.append(await producer.send_batch(batch, topic, partition=partition))
+                futures.append(await _send_batch(producer, batch, topic, partition))
             batch = _LargeBatch() if large else producer.create_batch()
             batches[topic, partition] = batch
             batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
     for (topic, partition), batch in batches.items():
-        futures.append(await producer.send_batch(batch, topic, partition=partition))
+        futures.append(await _send_batch(producer, batch, topic, partition))
     return futures
+
+
+async def _send_batch(
+    producer: AIOKafkaProducer, batch: BatchBuilder, topic: str, partition: int
+) -> asyncio.Future[object]:
+    future: asyncio.Future[object] = await producer.send_batch(batch, topic, partition=partition)
+    # The first failure ends the transaction; asyncio need not complain that nobody saw the others.
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future
 
 
 async def _abort(producer: AIOKafkaProducer) -> None:
