@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import IllegalOperation, KafkaError
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerClosed
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBase
 
@@ -129,7 +129,19 @@ async def _abort(producer: AIOKafkaProducer) -> None:
 
 
 async def stop(producer: AIOKafkaProducer) -> None:
-    """Stop, without hanging on a broker that is gone."""
-    with suppress(KafkaError, TimeoutError, OSError):
+    """Stop, without hanging on a broker that is gone or a batch that nobody takes."""
+    try:
         async with asyncio.timeout(STOP_SECONDS):
             await producer.stop()
+    except (KafkaError, TimeoutError, OSError):
+        await _let_go(producer)
+
+
+async def _let_go(producer: AIOKafkaProducer) -> None:
+    """End what a stop that was cut short leaves: its sender, its waiters, its connections."""
+    with suppress(KafkaError, TimeoutError, OSError):
+        async with asyncio.timeout(STOP_SECONDS):
+            await producer._sender.close()
+            # Only now, when nothing of it can be sent any more.
+            producer._message_accumulator.fail_all(ProducerClosed())
+            await producer.client.close()

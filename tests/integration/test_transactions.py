@@ -1,5 +1,8 @@
 """The relay's transactions: a fenced owner publishes nothing more, and knows it."""
 
+import gc
+from collections.abc import Iterator
+
 import pytest
 from aiokafka.errors import KafkaError
 
@@ -7,6 +10,14 @@ from db.outbox import OutboxRecord
 from tests.bus import Bus
 from workers.settings import Settings
 from workers.transactions import new_producer, stop, transact
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """aiokafka leaves futures whose errors nobody asks for; they say so when they are collected,
+    which must be here and not in the middle of whatever runs next."""
+    yield
+    gc.collect()
 
 
 def _records(settings: Settings, value: bytes) -> list[OutboxRecord]:
