@@ -52,6 +52,8 @@ class Relay:
             task = await self._ended.get()
             if not task.cancelled():
                 task.result()
+            elif task in self._tasks.values():
+                raise RuntimeError(f"{task.get_name()} was cancelled, and not by us")
 
     async def stop(self) -> None:
         """Stop publishing; the next owner begins the transactions in flight again."""

@@ -28,7 +28,7 @@ STEP_SECONDS = 15.0
 """Longest wait for one step of a transaction; then its outcome is unknown, and the producer new."""
 
 ABORT_SECONDS = 2.0
-STOP_SECONDS = 3.0
+STOP_SECONDS = 2.0
 
 _CODEC_ZSTD = DefaultRecordBase.CODEC_ZSTD
 _EVENT_HEADERS = [CONTENT_TYPE_HEADER]
@@ -129,19 +129,21 @@ async def _abort(producer: AIOKafkaProducer) -> None:
 
 
 async def stop(producer: AIOKafkaProducer) -> None:
-    """Stop, without hanging on a broker that is gone or a batch that nobody takes."""
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await producer.stop()
-    except (KafkaError, TimeoutError, OSError):
-        await _let_go(producer)
+    """Stop, without hanging on a broker that is gone or a batch that nobody takes.
 
-
-async def _let_go(producer: AIOKafkaProducer) -> None:
-    """End what a stop that was cut short leaves: its sender, its waiters, its connections."""
-    with suppress(KafkaError, TimeoutError, OSError):
-        async with asyncio.timeout(STOP_SECONDS):
-            await producer._sender.close()
-            # Only now, when nothing of it can be sent any more.
-            producer._message_accumulator.fail_all(ProducerClosed())
-            await producer.client.close()
+    In a task of its own: aiokafka cancels its sender and awaits it, and that cancellation must
+    not be taken for ours.
+    """
+    stopping = asyncio.ensure_future(producer.stop())
+    await asyncio.wait([stopping], timeout=STOP_SECONDS)
+    if stopping.done() and not stopping.cancelled() and stopping.exception() is None:
+        return
+    stopping.cancel()
+    sender = producer._sender.sender_task
+    if sender is not None:
+        sender.cancel()
+        await asyncio.wait([sender], timeout=STOP_SECONDS)
+    # Only now, when nothing of it can be sent any more.
+    producer._message_accumulator.fail_all(ProducerClosed())
+    closing = asyncio.ensure_future(producer.client.close())
+    await asyncio.wait([closing], timeout=STOP_SECONDS)
