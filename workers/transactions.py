@@ -28,7 +28,8 @@ STEP_SECONDS = 15.0
 """Longest wait for one step of a transaction; then its outcome is unknown, and the producer new."""
 
 ABORT_SECONDS = 2.0
-STOP_SECONDS = 2.0
+STOP_SECONDS = 1.0
+"""For each of three steps, so that a worker is gone within its ten seconds though Kafka is away."""
 
 _CODEC_ZSTD = DefaultRecordBase.CODEC_ZSTD
 _EVENT_HEADERS = [CONTENT_TYPE_HEADER]
