@@ -37,6 +37,7 @@ def _row(event: Incoming[MessageReceived]) -> Message:
         body=data.body,
         media=data.media,
         sent_at=data.sent_at,
+        version=1,
         historical=data.historical,
     )
 

@@ -1,21 +1,22 @@
-"""Load, lock and save the conversations of a batch."""
+"""Load, lock, save and delete the conversations of a batch."""
 
 from collections.abc import Collection, Iterable
 from operator import attrgetter
 
 from db.connect import AnyConnection
 from db.queries import QUERIES
-from domain.conversation import Conversation
+from domain.conversation import Conversation, Tombstone
 from schemas.fields import AccountId, ConversationId
 
 ConversationKey = tuple[AccountId, ConversationId]
 
 # The columns in conversations.sql stand in the order of the struct's fields.
 _FIELDS = Conversation.__struct_fields__
-_NEVER_UPDATED = ("channel_id", "contact_address")
+_NEVER_UPDATED = ("channel_id", "contact_address", "erased_until")
 _ALL = attrgetter(*_FIELDS)
 _UPDATED = attrgetter(*(field for field in _FIELDS if field not in _NEVER_UPDATED))
 _key = attrgetter("account_id", "conversation_id")
+_TOMBSTONE = attrgetter(*Tombstone.__struct_fields__)
 
 
 async def lock_conversations(
@@ -41,3 +42,23 @@ async def save_conversations(
         await connection.execute(QUERIES["insert_conversations"], *zip(*rows, strict=True))
     if rows := [_UPDATED(conversation) for conversation in sorted(changed, key=_key)]:
         await connection.execute(QUERIES["update_conversations"], *zip(*rows, strict=True))
+
+
+async def load_tombstones(
+    connection: AnyConnection, keys: Collection[ConversationKey]
+) -> dict[ConversationKey, Tombstone]:
+    """What stayed of those of `keys` that were deleted."""
+    if not keys:
+        return {}
+    accounts, ids = zip(*keys, strict=True)
+    rows = await connection.fetch(QUERIES["load_tombstones"], accounts, ids)
+    return {(row[0], row[1]): Tombstone(*row) for row in rows}
+
+
+async def delete_conversations(connection: AnyConnection, tombstones: Iterable[Tombstone]) -> None:
+    """Remove conversations with all that belongs to them, and put a tombstone in their place."""
+    if rows := [_TOMBSTONE(tombstone) for tombstone in sorted(tombstones, key=_key)]:
+        accounts, ids, moments, *others = zip(*rows, strict=True)
+        await connection.execute(QUERIES["delete_conversations"], accounts, ids, moments)
+        query = QUERIES["save_tombstones"]
+        await connection.execute(query, accounts, ids, moments, *others)

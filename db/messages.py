@@ -1,14 +1,20 @@
-"""Which messages are recorded, and recording those that are not."""
+"""Which messages are recorded or were deleted; recording new ones; the latest of each thread."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
 
+from db.commands import PRUNED_MAX, REMEMBERED
 from db.connect import AnyConnection
+from db.conversations import ConversationKey
 from db.queries import QUERIES
 from domain.decision import Message
-from schemas.fields import AccountId, MessageId
+from domain.notes import note_name
+from schemas.fields import AccountId, ConversationId, MessageId
+from schemas.messages import Media
+from schemas.notes import NoteMessage
 
 MessageKey = tuple[AccountId, MessageId]
 
@@ -25,8 +31,10 @@ _COLUMNS = (
     "media",
     "sent_at",
     "historical",
+    "version",
     "recorded_at",
 )
+_MEDIA = msgspec.json.Decoder(tuple[Media, ...])
 
 
 async def recorded_messages(
@@ -38,6 +46,48 @@ async def recorded_messages(
     accounts, ids = zip(*keys, strict=True)
     rows = await connection.fetch(QUERIES["recorded_messages"], accounts, ids)
     return {(row[0], row[1]) for row in rows}
+
+
+async def deleted_messages(
+    connection: AnyConnection, keys: Collection[MessageKey]
+) -> set[MessageKey]:
+    """Those of `keys` that were deleted lately, with their conversations."""
+    if not keys:
+        return set()
+    accounts, ids = zip(*keys, strict=True)
+    rows = await connection.fetch(QUERIES["deleted_messages"], accounts, ids)
+    return {(row[0], row[1]) for row in rows}
+
+
+async def prune_deleted_messages(connection: AnyConnection, now: datetime) -> int:
+    """Forget what was deleted long ago, a limited number of them; how many it forgot."""
+    query = QUERIES["prune_deleted_messages"]
+    tag = await connection.execute(query, now - REMEMBERED, PRUNED_MAX)
+    return int(tag.split()[-1])
+
+
+async def latest_messages(
+    connection: AnyConnection, keys: Collection[ConversationKey], messages_max: int
+) -> dict[ConversationKey, tuple[NoteMessage, ...]]:
+    """The latest messages of each conversation, in order of time, at most so many of each."""
+    if not keys:
+        return {}
+    accounts, ids = zip(*keys, strict=True)
+    found: dict[ConversationKey, list[NoteMessage]] = defaultdict(list)
+    for row in await connection.fetch(QUERIES["latest_messages"], accounts, ids, messages_max):
+        key = (AccountId(row["account_id"]), ConversationId(row["conversation_id"]))
+        found[key].append(
+            NoteMessage(
+                message_id=row["message_id"],
+                direction=row["direction"],
+                sender_name=note_name(row["sender_name"]),
+                sender_address=row["sender_address"],
+                sent_at=row["sent_at"],
+                body=row["body"],
+                media=_MEDIA.decode(row["media"]),
+            )
+        )
+    return {key: tuple(messages) for key, messages in found.items()}
 
 
 async def record_messages(
@@ -60,6 +110,7 @@ async def record_messages(
             msgspec.json.encode(message.media).decode() if message.media else "[]",
             message.sent_at,
             message.historical,
+            message.version,
             recorded_at,
         )
         for message in messages

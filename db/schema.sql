@@ -70,7 +70,10 @@ CREATE TABLE inbox.conversations (
     last_inbound_at timestamp with time zone,
     closed_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    link_count integer DEFAULT 0 NOT NULL,
+    erased_until timestamp with time zone,
     CONSTRAINT conversations_closed_at_tells_status CHECK (((closed_at IS NOT NULL) = (status = 'closed'::text))),
+    CONSTRAINT conversations_link_count_is_not_negative CHECK ((link_count >= 0)),
     CONSTRAINT conversations_message_count_is_not_negative CHECK ((message_count >= 0)),
     CONSTRAINT conversations_status_is_known CHECK ((status = ANY (ARRAY['open'::text, 'closed'::text]))),
     CONSTRAINT conversations_version_is_positive CHECK ((version >= 1))
@@ -105,6 +108,83 @@ COMMENT ON COLUMN inbox.conversations.closed_at IS 'When it was closed; null whi
 
 COMMENT ON COLUMN inbox.conversations.created_at IS 'When its first message was recorded.';
 
+COMMENT ON COLUMN inbox.conversations.link_count IS 'Its rows in links: most conversations have none, and then nobody looks for them.';
+
+COMMENT ON COLUMN inbox.conversations.erased_until IS 'When it was last deleted, if it started afresh since: messages not later belong to what was deleted and are not recorded.';
+
+CREATE TABLE inbox.deleted_messages (
+    account_id text NOT NULL,
+    message_id uuid NOT NULL,
+    deleted_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE inbox.deleted_messages IS 'Ids of messages deleted in the last 7 days. A webhook tells no time of its message, so one that a provider repeats looks new; this tells that it is not.';
+
+COMMENT ON COLUMN inbox.deleted_messages.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.deleted_messages.message_id IS 'A hash that tells nothing of the message.';
+
+COMMENT ON COLUMN inbox.deleted_messages.deleted_at IS 'When it was deleted; pruned after 7 days.';
+
+CREATE TABLE inbox.entity_requests (
+    account_id text NOT NULL,
+    conversation_id uuid NOT NULL,
+    request_id text NOT NULL,
+    answered boolean NOT NULL
+);
+
+COMMENT ON TABLE inbox.entity_requests IS 'Requests to create an entity in the CRM: each is answered by one link.';
+
+COMMENT ON COLUMN inbox.entity_requests.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.entity_requests.conversation_id IS 'The conversation that the entity is to be linked to.';
+
+COMMENT ON COLUMN inbox.entity_requests.request_id IS 'As the request named it, or derived from the command''s id.';
+
+COMMENT ON COLUMN inbox.entity_requests.answered IS 'Whether a link answered it.';
+
+CREATE TABLE inbox.links (
+    account_id text NOT NULL,
+    conversation_id uuid NOT NULL,
+    entity_type text NOT NULL,
+    entity_id text NOT NULL,
+    linked_at timestamp with time zone NOT NULL,
+    note_id uuid NOT NULL,
+    note_revision integer NOT NULL,
+    note_starts_at timestamp with time zone NOT NULL,
+    note_message_count integer NOT NULL,
+    note_character_count integer NOT NULL,
+    note_left_alone boolean NOT NULL,
+    CONSTRAINT links_entity_type_is_known CHECK ((entity_type = ANY (ARRAY['person'::text, 'lead'::text, 'deal'::text]))),
+    CONSTRAINT links_note_counts_are_not_negative CHECK (((note_message_count >= 0) AND (note_character_count >= 0))),
+    CONSTRAINT links_note_revision_is_positive CHECK ((note_revision >= 1))
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05');
+
+COMMENT ON TABLE inbox.links IS 'A conversation''s links to the CRM, each with the newest note that it has there: no message joins an older one.';
+
+COMMENT ON COLUMN inbox.links.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.links.conversation_id IS 'The linked conversation.';
+
+COMMENT ON COLUMN inbox.links.entity_type IS 'person, lead or deal.';
+
+COMMENT ON COLUMN inbox.links.entity_id IS 'The CRM''s id of the entity.';
+
+COMMENT ON COLUMN inbox.links.linked_at IS 'The time of the command that linked it.';
+
+COMMENT ON COLUMN inbox.links.note_id IS 'The newest note.';
+
+COMMENT ON COLUMN inbox.links.note_revision IS 'The newest revision of that note.';
+
+COMMENT ON COLUMN inbox.links.note_starts_at IS 'When its 24 hours start.';
+
+COMMENT ON COLUMN inbox.links.note_message_count IS 'Messages in it.';
+
+COMMENT ON COLUMN inbox.links.note_character_count IS 'Characters of those messages.';
+
+COMMENT ON COLUMN inbox.links.note_left_alone IS 'Whether somebody edited or deleted it in the CRM: it is never touched again.';
+
 CREATE TABLE inbox.messages (
     account_id text NOT NULL,
     conversation_id uuid NOT NULL,
@@ -119,6 +199,7 @@ CREATE TABLE inbox.messages (
     sent_at timestamp with time zone NOT NULL,
     historical boolean NOT NULL,
     recorded_at timestamp with time zone NOT NULL,
+    version integer NOT NULL,
     CONSTRAINT messages_direction_is_known CHECK ((direction = ANY (ARRAY['inbound'::text, 'outbound'::text])))
 );
 
@@ -149,6 +230,8 @@ COMMENT ON COLUMN inbox.messages.sent_at IS 'When the provider says it was sent.
 COMMENT ON COLUMN inbox.messages.historical IS 'An import: it neither reopened nor notified.';
 
 COMMENT ON COLUMN inbox.messages.recorded_at IS 'When it was recorded here, by the database''s clock.';
+
+COMMENT ON COLUMN inbox.messages.version IS 'The version of its conversation that recorded it: the order among messages of one sent_at.';
 
 CREATE TABLE inbox.migrations (
     number integer NOT NULL,
@@ -228,6 +311,27 @@ COMMENT ON COLUMN inbox.redrives."offset" IS 'The dead letter''s offset.';
 
 COMMENT ON COLUMN inbox.redrives.redriven_at IS 'When it was put back.';
 
+CREATE TABLE inbox.tombstones (
+    account_id text NOT NULL,
+    conversation_id uuid NOT NULL,
+    deleted_at timestamp with time zone NOT NULL,
+    deleted_by text NOT NULL,
+    version integer NOT NULL,
+    CONSTRAINT tombstones_version_is_positive CHECK ((version >= 1))
+);
+
+COMMENT ON TABLE inbox.tombstones IS 'What stays of a deleted conversation: nothing that its contact wrote or is known by.';
+
+COMMENT ON COLUMN inbox.tombstones.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.tombstones.conversation_id IS 'The deleted conversation.';
+
+COMMENT ON COLUMN inbox.tombstones.deleted_at IS 'When it was last deleted, by the database''s clock; no message of that time or before brings it back.';
+
+COMMENT ON COLUMN inbox.tombstones.deleted_by IS 'The user who deleted it.';
+
+COMMENT ON COLUMN inbox.tombstones.version IS 'The version of its last event; should it start afresh, it goes on from here.';
+
 CREATE TABLE inbox.users (
     account_id text NOT NULL,
     user_id text NOT NULL,
@@ -266,6 +370,15 @@ ALTER TABLE ONLY inbox.commands
 ALTER TABLE ONLY inbox.conversations
     ADD CONSTRAINT conversations_pkey PRIMARY KEY (account_id, conversation_id);
 
+ALTER TABLE ONLY inbox.deleted_messages
+    ADD CONSTRAINT deleted_messages_pkey PRIMARY KEY (account_id, message_id);
+
+ALTER TABLE ONLY inbox.entity_requests
+    ADD CONSTRAINT entity_requests_pkey PRIMARY KEY (account_id, conversation_id, request_id);
+
+ALTER TABLE ONLY inbox.links
+    ADD CONSTRAINT links_pkey PRIMARY KEY (account_id, conversation_id, entity_type, entity_id);
+
 ALTER TABLE ONLY inbox.messages
     ADD CONSTRAINT messages_pkey PRIMARY KEY (account_id, message_id);
 
@@ -284,12 +397,17 @@ ALTER TABLE ONLY inbox.positions
 ALTER TABLE ONLY inbox.redrives
     ADD CONSTRAINT redrives_pkey PRIMARY KEY (partition, "offset");
 
+ALTER TABLE ONLY inbox.tombstones
+    ADD CONSTRAINT tombstones_pkey PRIMARY KEY (account_id, conversation_id);
+
 ALTER TABLE ONLY inbox.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (account_id, user_id);
 
 CREATE INDEX channels_by_address ON inbox.channels USING btree (account_id, address) WHERE (NOT removed);
 
 CREATE INDEX commands_by_age ON inbox.commands USING btree (applied_at);
+
+CREATE INDEX deleted_messages_by_age ON inbox.deleted_messages USING btree (deleted_at);
 
 CREATE INDEX messages_of_conversation ON inbox.messages USING btree (conversation_id, sent_at);
 
@@ -301,9 +419,15 @@ GRANT SELECT,INSERT,UPDATE ON TABLE inbox.channels TO inbox_worker;
 
 GRANT SELECT,INSERT,DELETE ON TABLE inbox.commands TO inbox_worker;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE inbox.conversations TO inbox_worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.conversations TO inbox_worker;
 
-GRANT SELECT,INSERT ON TABLE inbox.messages TO inbox_worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.deleted_messages TO inbox_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.entity_requests TO inbox_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.links TO inbox_worker;
+
+GRANT SELECT,INSERT,DELETE ON TABLE inbox.messages TO inbox_worker;
 
 GRANT SELECT ON TABLE inbox.migrations TO inbox_worker;
 
@@ -314,5 +438,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE inbox.outbox_shards TO inbox_worker;
 GRANT SELECT,INSERT,UPDATE ON TABLE inbox.positions TO inbox_worker;
 
 GRANT SELECT,INSERT ON TABLE inbox.redrives TO inbox_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE inbox.tombstones TO inbox_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.users TO inbox_worker;

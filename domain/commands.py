@@ -1,19 +1,22 @@
-"""Commands on a conversation: who may do what, and what it changes.
+"""Commands on a conversation: who may ask, which rule answers, and the one result of each.
 
 Every command is checked against what is known when it is applied, in this order: the
 conversation, the user who asks, the expected version, then the command's own rule. Doing what
 is already so is accepted and changes nothing.
 """
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
-
-from domain.audience import assignment_audience, notifications
 from domain.conversation import Conversation
-from domain.decision import Decision, Outgoing, caused_by
-from domain.directory import Directory
+from domain.decision import Outgoing, caused_by
+from domain.directory import Channel, Directory
+from domain.lifecycle import assign, close, delete, reopen
+from domain.linking import link, request_entity, unlink
+from domain.replies import reply
+from domain.thread import Decision, Thread
+from domain.verdict import Asked, Changed, Refused, Verdict
 from schemas.cloudevents import Incoming
 from schemas.codes import Rejection
 from schemas.commands import (
@@ -21,78 +24,59 @@ from schemas.commands import (
     CommandRejected,
     ConversationAssign,
     ConversationClose,
+    ConversationDelete,
     ConversationReopen,
 )
-from schemas.conversations import (
-    ConversationAssigned,
-    ConversationClosed,
-    ConversationEvent,
-    ConversationReopened,
-    ConversationUnassigned,
-)
 from schemas.fields import Command
+from schemas.links import ConversationLink, ConversationUnlink, EntityRequest
+from schemas.messages import MessageSend
+from schemas.notes import NoteMessage
 
-AnyCommand = ConversationAssign | ConversationClose | ConversationReopen
-
-
-class Refused(NamedTuple):
-    """Why a command is refused."""
-
-    code: Rejection
-    detail: str
-
-
-class Changed(NamedTuple):
-    """What a command changes."""
-
-    state: Conversation
-    event: type[ConversationEvent]
-
-
-Verdict = Refused | Changed | None
-"""None: accepted, and nothing changes."""
+_RULES: dict[type[Command], Callable[[Asked], Verdict]] = {
+    ConversationAssign: assign,
+    ConversationClose: close,
+    ConversationReopen: reopen,
+    ConversationDelete: delete,
+    ConversationLink: link,
+    ConversationUnlink: unlink,
+    EntityRequest: request_entity,
+    MessageSend: reply,
+}
 
 
 def decide_command(
-    before: Conversation | None,
-    command: Incoming[AnyCommand],
+    thread: Thread,
+    command: Incoming[Any],
     now: datetime,
     directory: Directory,
     app_url: str,
+    *,
+    channel: Channel | None = None,
+    latest: tuple[NoteMessage, ...] = (),
 ) -> Decision:
-    """Apply a command that was not applied before; always with exactly one result."""
-    verdict = _verdict(before, command, now, directory)
-    if isinstance(verdict, Refused):
-        return Decision(before, (_result(command, before, verdict),))
-    if verdict is None or before is None:
-        return Decision(before, (_result(command, before),))
-    outgoing = [_log(before, verdict, command)]
-    if isinstance(command.data, ConversationAssign) and command.data.assignee_id is not None:
-        outgoing += notifications(
-            verdict.state,
-            assignment_audience(command.data.assignee_id, command.data.actor_id, directory),
-            kind="assignment",
-            cause_id=command.id,
-            app_url=app_url,
-        )
-    outgoing.append(_result(command, verdict.state))
-    return Decision(verdict.state, tuple(outgoing))
+    """Apply a command that was not applied before; always with exactly one result.
 
-
-def _verdict(
-    before: Conversation | None,
-    command: Incoming[AnyCommand],
-    now: datetime,
-    directory: Directory,
-) -> Verdict:
-    data = command.data
+    `channel` is the conversation's, for those who delete or reply; `latest` are its latest
+    messages in order of time, for those who link.
+    """
+    before = thread.conversation
     if before is None:
-        return Refused(Rejection.UNKNOWN_CONVERSATION, f"no conversation {data.conversation_id}")
-    return (
-        _check_actor(data, directory)
-        or _check_version(before, data)
-        or _RULES[type(data)](before, command, now, directory)
+        unknown = f"no conversation {command.data.conversation_id}"
+        refused = Refused(Rejection.UNKNOWN_CONVERSATION, unknown)
+        return Decision(thread, (_result(command, 0, refused),))
+    asked = Asked(thread, before, command, now, directory, channel, latest, app_url)
+    verdict = (
+        _check_actor(command.data, directory)
+        or _check_version(before, command.data)
+        or _RULES[type(command.data)](asked)
     )
+    if isinstance(verdict, Refused):
+        return Decision(thread, (_result(command, before.version, verdict),))
+    if verdict is None:
+        return Decision(thread, (_result(command, before.version),))
+    logged = _log(before, verdict, command)
+    result = _result(command, verdict.thread.version)
+    return Decision(verdict.thread, (*logged, *verdict.also, result), verdict.message)
 
 
 def _check_actor(data: Command, directory: Directory) -> Refused | None:
@@ -111,76 +95,28 @@ def _check_version(before: Conversation, data: Command) -> Refused | None:
     return Refused(Rejection.STALE_VERSION, detail)
 
 
-def _assign(
-    before: Conversation, command: Incoming[AnyCommand], now: datetime, directory: Directory
-) -> Verdict:
-    assert isinstance(command.data, ConversationAssign)
-    assignee_id = command.data.assignee_id
-    if assignee_id == before.assignee_id:
-        return None
-    if assignee_id is None:
-        return Changed(_next(before, assignee_id=None), ConversationUnassigned)
-    assignee = directory.user(assignee_id)
-    if assignee is None:
-        return Refused(Rejection.UNKNOWN_USER, f"no user {assignee_id}")
-    if not assignee.inbox_access:
-        return Refused(Rejection.NO_INBOX_ACCESS, f"user {assignee_id} has no inbox access")
-    if not assignee.available:
-        return Refused(Rejection.ASSIGNEE_UNAVAILABLE, f"user {assignee_id} is not available")
-    return Changed(_next(before, assignee_id=assignee_id), ConversationAssigned)
-
-
-def _close(
-    before: Conversation, command: Incoming[AnyCommand], now: datetime, directory: Directory
-) -> Verdict:
-    if before.status == "closed":
-        return None
-    seen_at = before.last_inbound_at
-    if seen_at is not None and command.time < seen_at:
-        detail = "the contact wrote after the close was issued"
-        return Refused(Rejection.SUPERSEDED, detail)
-    return Changed(_next(before, status="closed", closed_at=now), ConversationClosed)
-
-
-def _reopen(
-    before: Conversation, command: Incoming[AnyCommand], now: datetime, directory: Directory
-) -> Verdict:
-    if before.status == "open":
-        return None
-    return Changed(_next(before, status="open", closed_at=None), ConversationReopened)
-
-
-_RULES = {
-    ConversationAssign: _assign,
-    ConversationClose: _close,
-    ConversationReopen: _reopen,
-}
-
-
-def _next(before: Conversation, **changes: object) -> Conversation:
-    return msgspec.structs.replace(before, version=before.version + 1, **changes)
-
-
-def _log(before: Conversation, changed: Changed, command: Incoming[AnyCommand]) -> Outgoing:
+def _log(before: Conversation, changed: Changed, command: Incoming[Any]) -> tuple[Outgoing, ...]:
+    if changed.event is None:
+        return ()
+    after = changed.thread.conversation
     event = changed.event(
         account_id=before.account_id,
         conversation_id=before.conversation_id,
-        version=changed.state.version,
+        version=changed.thread.version,
         before=before.snapshot,
-        after=changed.state.snapshot,
+        after=after.snapshot if after else None,
         actor_id=command.data.actor_id,
-        reason="command",
+        reason="reply" if changed.message else "command",
+        **changed.details,
     )
-    return caused_by(command.id, event)
+    return (caused_by(command.id, event),)
 
 
-def _result(
-    command: Incoming[AnyCommand], state: Conversation | None, refused: Refused | None = None
-) -> Outgoing:
+def _result(command: Incoming[Any], version: int, refused: Refused | None = None) -> Outgoing:
     about: dict[str, Any] = {
         "account_id": command.data.account_id,
         "conversation_id": str(command.data.conversation_id),
-        "version": state.version if state else 0,
+        "version": version,
         "command_id": command.id,
         "command_type": command.type,
     }

@@ -1,7 +1,8 @@
 """The state of a conversation, the log events that change it, and how to fold them.
 
     (nothing) ── first message ──> open <── reopen, new message ── closed
-                                    └────────────── close ──────────^
+        ^                           ├────────────── close ──────────^
+        └───────── delete ──────────┴─ (of a closed one too)
 
 Every change raises `version` by one and is exactly one event, so the log of events is the
 state: `fold` rebuilds from the events what the tables hold.
@@ -36,6 +37,9 @@ class Conversation(Struct, frozen=True):
     last_inbound_at: datetime | None = None
     """When the newest message of the contact that wants to be seen was recorded, by our clock."""
     closed_at: datetime | None = None
+    link_count: int = 0
+    erased_until: datetime | None = None
+    """When it was last deleted, if it started afresh since."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -49,6 +53,17 @@ class Conversation(Struct, frozen=True):
         if self.assignee_id is None:
             return "unassigned"
         return "assigned_to_me" if self.assignee_id == user_id else "assigned_to_others"
+
+
+class Tombstone(Struct, frozen=True):
+    """What stays of a deleted conversation: nothing personal."""
+
+    account_id: AccountId
+    conversation_id: ConversationId
+    deleted_at: datetime
+    deleted_by: str
+    version: int
+    """The version of its last event; should it start afresh, it goes on from here."""
 
 
 class Folded(Struct, frozen=True):
@@ -68,5 +83,5 @@ def fold(folded: Folded, event: ConversationEvent) -> Folded:
         raise ValueError(f"version {event.version} after {folded.version}: events are missing")
     if event.before != folded.snapshot:
         raise ValueError(f"version {event.version} says before={event.before}, not the state")
-    count = folded.message_count + isinstance(event, MessageRecorded)
+    count = folded.message_count + isinstance(event, MessageRecorded) if event.after else 0
     return Folded(event.version, count, event.after)

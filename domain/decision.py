@@ -1,11 +1,10 @@
-"""What a rule answers: the next state, and what is to be said of it."""
+"""What rules ask for: messages to be recorded, events to be published."""
 
 from datetime import datetime
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from domain.conversation import Conversation
 from schemas.fields import AccountId, ConversationId, Direction, Emitted, MessageId
 from schemas.ids import emitted_event_id
 from schemas.messages import Media
@@ -26,6 +25,8 @@ class Message(Struct, frozen=True, kw_only=True):
     media: tuple[Media, ...]
     sent_at: datetime
     historical: bool
+    version: int
+    """The version of its conversation that recorded it."""
 
 
 class Outgoing(NamedTuple):
@@ -34,22 +35,6 @@ class Outgoing(NamedTuple):
     event_id: str
     cause_id: str
     data: Emitted
-
-
-class Decision(NamedTuple):
-    """The answer of a rule to a command."""
-
-    state: Conversation | None
-    """The conversation afterwards; None where there is none."""
-    outgoing: tuple[Outgoing, ...]
-
-
-class Recorded(NamedTuple):
-    """The answer of a rule to a message that was not recorded before."""
-
-    state: Conversation
-    outgoing: tuple[Outgoing, ...]
-    message: Message
 
 
 def caused_by(cause_id: str, data: Emitted) -> Outgoing:

@@ -1,4 +1,4 @@
-"""A contact writes: one message, once; a new conversation; auto-reopen; whom to tell."""
+"""A contact writes: one message, once; a new conversation; auto-reopen; notes; whom to tell."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -7,8 +7,10 @@ import msgspec
 
 from domain.audience import message_audience, notifications, preview
 from domain.conversation import Conversation
-from domain.decision import Message, Outgoing, Recorded, caused_by
+from domain.decision import Message, Outgoing, caused_by
 from domain.directory import Directory
+from domain.notes import join_notes, note_message, occasion
+from domain.thread import Decision, Thread
 from schemas.cloudevents import Incoming
 from schemas.conversations import (
     ConversationCreated,
@@ -39,16 +41,25 @@ def identify(event: MessageReceived) -> Identity:
     )
 
 
+def is_erased(thread: Thread, event: MessageReceived) -> bool:
+    """Whether a message belongs to what was deleted: it never brings that back."""
+    if thread.conversation is not None:
+        erased_until = thread.conversation.erased_until
+    else:
+        erased_until = thread.tombstone.deleted_at if thread.tombstone else None
+    return erased_until is not None and event.sent_at <= erased_until
+
+
 def decide_message(
-    before: Conversation | None,
+    thread: Thread,
     event: Incoming[MessageReceived],
     now: datetime,
     directory: Directory,
     app_url: str,
     *,
     identity: Identity | None = None,
-) -> Recorded:
-    """Record a message that was not recorded before.
+) -> Decision:
+    """Record a message that was not recorded before, and is not erased.
 
     `now` is when it is recorded; `identity` spares working it out again. The caller has made sure
     that the message is new: a repeat changes nothing and emits nothing, so it never comes here.
@@ -56,12 +67,13 @@ def decide_message(
     data = event.data
     conversation_key, message_id = identity or identify(data)
     outgoing: list[Outgoing] = []
-    conversation = before
+    conversation = thread.conversation
     if conversation is None:
-        conversation, created = _open(conversation_key, event)
+        conversation, created = _open(conversation_key, event, thread)
         outgoing.append(created)
     conversation, recorded = _record(conversation, event, message_id, now)
     outgoing.append(recorded)
+    message = _message(conversation, data, message_id)
     if not data.historical:
         if conversation.status == "closed":
             conversation, reopened = _reopen(conversation, event.id)
@@ -74,23 +86,30 @@ def decide_message(
             app_url=app_url,
             message=(message_id, preview(data.body, data.media)),
         )
-    return Recorded(conversation, tuple(outgoing), _message(conversation, data, message_id))
+    links = thread.links
+    if links:
+        about = occasion(event.id, conversation, directory, app_url)
+        links, notes = join_notes(about, links, note_message(message))
+        outgoing += notes
+    return Decision(Thread(conversation, links=links), tuple(outgoing), message)
 
 
 def _open(
-    conversation_key: ConversationId, event: Incoming[MessageReceived]
+    conversation_key: ConversationId, event: Incoming[MessageReceived], thread: Thread
 ) -> tuple[Conversation, Outgoing]:
+    tombstone = thread.tombstone
     conversation = Conversation(
         account_id=event.data.account_id,
         conversation_id=conversation_key,
         channel_id=event.data.channel_id,
         contact_address=event.data.contact.address,
-        version=1,
+        version=thread.version + 1,
+        erased_until=tombstone.deleted_at if tombstone else None,
     )
     created = ConversationCreated(
         account_id=conversation.account_id,
         conversation_id=conversation_key,
-        version=1,
+        version=conversation.version,
         before=None,
         after=_OPEN_UNASSIGNED,
         actor_id=None,
@@ -165,4 +184,5 @@ def _message(conversation: Conversation, data: MessageReceived, message_id: Mess
         media=data.media,
         sent_at=data.sent_at,
         historical=data.historical,
+        version=conversation.version,
     )

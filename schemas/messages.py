@@ -61,6 +61,10 @@ class MessageSend(Command, frozen=True, kw_only=True):
     content_sid: NonEmpty | UnsetType = UNSET
     content_variables: dict[str, str] | UnsetType = UNSET
 
+    def __post_init__(self) -> None:
+        if not (self.body or self.media_urls or self.content_sid):
+            raise ValueError("body, media_urls, content_sid: a reply needs one of them")
+
 
 class MessageStatus(EventData, frozen=True, kw_only=True):
     """A delivery receipt of the provider. Unknown status words are kept as they are."""

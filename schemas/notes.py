@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from schemas.fields import Direction, Emitted, EventData, User
 from schemas.links import Entity
@@ -66,6 +66,9 @@ class NoteCreated(_Note, frozen=True, kw_only=True):
     """A note starts on an entity."""
 
     TYPE = "inbox.note.created.v1"
+
+    continues: str | UnsetType = UNSET
+    """The earlier note of the same 24 hours that is full, which this one goes on from."""
 
 
 class NoteAppended(_Note, frozen=True, kw_only=True):

@@ -59,12 +59,43 @@ def message(contact: str, body: str = "Hello", **fields: Any) -> Event:
 
 
 def command(type_: str, contact: str, actor: str, **fields: Any) -> Event:
-    """A command on a contact's conversation; `id` and `time` are the CloudEvent's."""
+    """A command on a contact's conversation; `id` and `time` are the CloudEvent's.
+
+    Its type is one of a conversation, such as `close`, unless it has a dot.
+    """
     attributes = {name: fields.pop(name) for name in ("id", "time") if name in fields}
     account = fields.pop("account_id", ACCOUNT)
     key = conversation(contact)
     data = {"account_id": account, "conversation_id": key, "actor_id": actor} | fields
-    return event(f"conversation.{type_}", data, key=key, **attributes)
+    full = type_ if "." in type_ else f"conversation.{type_}"
+    return event(full, data, key=key, **attributes)
+
+
+def link(contact: str, entity: str, actor: str = "ana", **fields: Any) -> Event:
+    """A link to an entity, written as `deal:d1`; `request_id` may be given."""
+    return command("link", contact, actor, entity=_entity(entity), **fields)
+
+
+def unlink(contact: str, entity: str, actor: str = "ana", **fields: Any) -> Event:
+    """The removal of a link."""
+    return command("unlink", contact, actor, entity=_entity(entity), **fields)
+
+
+def _entity(entity: str) -> dict[str, str]:
+    kind, _, id_ = entity.partition(":")
+    return {"type": kind, "id": id_}
+
+
+def note_changed(how: str, contact: str, note_id: str) -> Event:
+    """What the CRM says of a note: it was `edited` or `deleted`."""
+    key = conversation(contact)
+    data = {"account_id": ACCOUNT, "conversation_id": key, "note_id": note_id}
+    return event(f"note.{how}", data, key=key)
+
+
+def reply(contact: str, body: str, actor: str = "ana", **fields: Any) -> Event:
+    """A user's reply; `time` is when it was written."""
+    return command("message.send", contact, actor, body=body, **fields)
 
 
 def user(user_id: str, *, account: str = ACCOUNT, inbox_access: bool = True) -> Event:

@@ -1,9 +1,15 @@
 """Which topic is worked on by which agent: one literal table."""
 
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from schemas.commands import ConversationAssign, ConversationClose, ConversationReopen
+from schemas.commands import (
+    ConversationAssign,
+    ConversationClose,
+    ConversationDelete,
+    ConversationReopen,
+)
 from schemas.directory import (
     ChannelInstalled,
     ChannelRemoved,
@@ -13,11 +19,14 @@ from schemas.directory import (
     UserUpserted,
 )
 from schemas.fields import EventData
-from schemas.messages import MessageReceived
+from schemas.links import ConversationLink, ConversationUnlink, EntityRequest
+from schemas.messages import MessageReceived, MessageSend
+from schemas.notes import NoteDeleted, NoteEdited
 from workers.batch import Work
 from workers.commanded import Commands
 from workers.directed import DirectoryChanges
 from workers.directories import Directories
+from workers.noted import NotesChanged
 from workers.received import ReceivedMessages
 
 
@@ -33,6 +42,12 @@ class Agent(NamedTuple):
 
     structs: tuple[type[EventData], ...]
     begin: Callable[[Context], Work]
+    records_max: int = sys.maxsize
+    """Records of one transaction, where fewer are wanted than `INBOX_BATCH_RECORDS`."""
+
+
+LINKS_MAX = 50
+"""A link loads the latest messages of its conversation: 20, of up to 256 KiB each."""
 
 
 AGENTS: dict[str, Agent] = {
@@ -45,8 +60,18 @@ AGENTS: dict[str, Agent] = {
         lambda context: Commands("assignments", context.directories, context.app_url),
     ),
     "lifecycle": Agent(
-        (ConversationClose, ConversationReopen),
+        (ConversationClose, ConversationReopen, ConversationDelete),
         lambda context: Commands("lifecycle", context.directories, context.app_url),
+    ),
+    "links": Agent(
+        (ConversationLink, ConversationUnlink, EntityRequest),
+        lambda context: Commands("links", context.directories, context.app_url),
+        records_max=LINKS_MAX,
+    ),
+    "notes.changed": Agent((NoteEdited, NoteDeleted), lambda context: NotesChanged()),
+    "messages.send": Agent(
+        (MessageSend,),
+        lambda context: Commands("messages.send", context.directories, context.app_url),
     ),
     "directory": Agent(
         (

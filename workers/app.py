@@ -19,10 +19,9 @@ from db.migrate import verify
 from db.outbox import ensure_shards
 from db.positions import load_positions
 from schemas.cloudevents import Decoders
-from schemas.fields import EventData
 from schemas.topics import RELAY_SHARDS
 from workers import metrics
-from workers.agents import AGENTS, Context
+from workers.agents import AGENTS, Agent, Context
 from workers.batch import BatchLoop, Work
 from workers.directories import Directories
 from workers.errors import StrangeLog
@@ -82,15 +81,13 @@ class InboxApp(faust.App):
 
     def _add_agents(self) -> None:
         context = Context(self.directories, self.settings.app_url)
-        for name, (structs, begin) in AGENTS.items():
-            self._add_agent(name, structs, partial(begin, context))
+        for name, agent in AGENTS.items():
+            self._add_agent(name, agent, partial(agent.begin, context))
 
-    def _add_agent(
-        self, name: str, structs: tuple[type[EventData], ...], begin: Callable[[], Work]
-    ) -> None:
+    def _add_agent(self, name: str, agent: Agent, begin: Callable[[], Work]) -> None:
         topic = self.settings.topic(name)
         self.ingested_topics.add(topic)
-        decoders = Decoders(structs)
+        decoders = Decoders(agent.structs)
 
         async def apply(stream: Any) -> None:
             loop = BatchLoop(
@@ -99,6 +96,7 @@ class InboxApp(faust.App):
                 begin,
                 pool=self.pool,
                 settings=self.settings,
+                records_max=min(agent.records_max, self.settings.batch_records),
                 committed=self.relay.hand_over,
                 alive=self.watchdog.progress,
             )

@@ -101,6 +101,7 @@ class BatchLoop:
         *,
         pool: Pool,
         settings: Settings,
+        records_max: int,
         committed: Callable[[list[OutboxRow]], None],
         alive: Callable[[], None],
     ) -> None:
@@ -109,6 +110,7 @@ class BatchLoop:
         self._begin = begin
         self._pool = pool
         self._settings = settings
+        self._records_max = records_max
         self._committed = committed
         """Given the outbox rows of a transaction, now that it is committed."""
         self._alive = alive
@@ -127,8 +129,8 @@ class BatchLoop:
         waiting = [Segment(partition, poll.start, poll.end, poll.records, events)]
         while waiting:
             segment = waiting.pop()
-            if len(segment.records) > self._settings.batch_records:
-                segment, rest = segment.cut(self._settings.batch_records)
+            if len(segment.records) > self._records_max:
+                segment, rest = segment.cut(self._records_max)
                 waiting.append(rest)
             done = await self._apply_until_settled(segment)
             if isinstance(done, int):

@@ -1,4 +1,4 @@
-"""What a worker does every few seconds: measure what only a query tells, forget old commands."""
+"""What a worker does every few seconds: measure what only a query tells, forget what is old."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from db.commands import PRUNED_MAX, prune_commands
 from db.errors import is_transient
+from db.messages import prune_deleted_messages
 from db.outbox import outbox_age
 from db.queries import QUERIES
 from workers import metrics
@@ -32,7 +33,7 @@ async def keep_house(app: "InboxApp") -> None:
             await _measure_lag(app)
             await _measure_outbox(app)
             if time.monotonic() >= prune_at:
-                all_pruned = await _prune_commands(app)
+                all_pruned = await _prune(app)
                 prune_at = time.monotonic() + PRUNE_SECONDS if all_pruned else 0.0
         except Exception as error:
             if not (isinstance(error, KafkaError) or is_transient(error)):
@@ -80,8 +81,12 @@ async def _measure_outbox(app: "InboxApp") -> None:
     metrics.OUTBOX_AGE_SECONDS.set(age_seconds)
 
 
-async def _prune_commands(app: "InboxApp") -> bool:
-    """Whether none is left that is old enough."""
+async def _prune(app: "InboxApp") -> bool:
+    """Whether nothing is left that is old enough."""
     async with app.pool.acquire() as connection:
         now = await connection.fetchval(QUERIES["clock"])
-        return await prune_commands(connection, now) < PRUNED_MAX
+        pruned = [
+            await prune_commands(connection, now),
+            await prune_deleted_messages(connection, now),
+        ]
+    return max(pruned) < PRUNED_MAX

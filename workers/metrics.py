@@ -16,6 +16,11 @@ DUPLICATES = Counter(
     ["topic"],
     registry=REGISTRY,
 )
+ERASED = Counter(
+    "inbox_erased_messages",
+    "Messages not recorded, since their conversation was deleted after they were sent",
+    registry=REGISTRY,
+)
 DEAD_LETTERS = Counter(
     "inbox_dead_letters", "Records dead-lettered, by code", ["topic", "code"], registry=REGISTRY
 )

@@ -4,17 +4,17 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from db.connect import AnyConnection
-from db.conversations import ConversationKey, lock_conversations, save_conversations
-from db.messages import MessageKey, record_messages, recorded_messages
-from domain.conversation import Conversation
+from db.conversations import ConversationKey
+from db.messages import MessageKey, deleted_messages, record_messages, recorded_messages
 from domain.decision import Message, Outgoing
 from domain.directory import Directory
-from domain.messages import Identity, decide_message, identify
+from domain.messages import Identity, decide_message, identify, is_erased
 from schemas.cloudevents import Incoming
 from schemas.fields import AccountId
 from schemas.messages import MessageReceived
 from workers import metrics
 from workers.directories import Directories
+from workers.threads import Threads
 
 TOPIC = "messages.received"
 
@@ -27,9 +27,7 @@ class ReceivedMessages:
         self._app_url = app_url
         # By the event's own identity: each event is one object for as long as its batch lives.
         self._identities: dict[int, Identity] = {}
-        self._conversations: dict[ConversationKey, Conversation] = {}
-        self._existing: set[ConversationKey] = set()
-        self._changed: set[ConversationKey] = set()
+        self._threads = Threads()
         self._recorded: set[MessageKey] = set()
         self._messages: list[Message] = []
         self._directories: dict[AccountId, Directory] = {}
@@ -37,7 +35,7 @@ class ReceivedMessages:
     async def load(
         self, connection: AnyConnection, events: Sequence[Incoming[MessageReceived]]
     ) -> None:
-        """Lock the conversations, and find out which messages are recorded already."""
+        """Lock the threads, and find out which messages are recorded already."""
         conversations: set[ConversationKey] = set()
         messages: set[MessageKey] = set()
         for event in events:
@@ -45,9 +43,10 @@ class ReceivedMessages:
             identity = self._identities[id(event)] = identify(event.data)
             conversations.add((account_id, identity.conversation_id))
             messages.add((account_id, identity.message_id))
-        self._conversations = await lock_conversations(connection, conversations)
-        self._existing = set(self._conversations)
+        await self._threads.load(connection, conversations)
         self._recorded = await recorded_messages(connection, messages)
+        if self._threads.any_was_deleted:
+            self._recorded |= await deleted_messages(connection, messages)
         accounts = {account_id for account_id, _ in conversations}
         self._directories = await self._cache.load(connection, accounts)
 
@@ -59,20 +58,19 @@ class ReceivedMessages:
         if message_key in self._recorded:
             metrics.DUPLICATES.labels(TOPIC).inc()
             return ()
-        self._recorded.add(message_key)
         key = (account_id, identity.conversation_id)
-        before, directory = self._conversations.get(key), self._directories[account_id]
-        decision = decide_message(before, event, now, directory, self._app_url, identity=identity)
-        self._conversations[key] = decision.state
-        self._changed.add(key)
+        thread, directory = self._threads[key], self._directories[account_id]
+        if is_erased(thread, event.data):
+            metrics.ERASED.inc()
+            return ()
+        self._recorded.add(message_key)
+        decision = decide_message(thread, event, now, directory, self._app_url, identity=identity)
+        self._threads[key] = decision.thread
+        assert decision.message is not None
         self._messages.append(decision.message)
         return decision.outgoing
 
     async def save(self, connection: AnyConnection, now: datetime) -> None:
-        """Write the messages, and each conversation once."""
-        await save_conversations(
-            connection,
-            new=[self._conversations[key] for key in self._changed - self._existing],
-            changed=[self._conversations[key] for key in self._changed & self._existing],
-        )
+        """Write the messages, and each thread once."""
+        await self._threads.save(connection)
         await record_messages(connection, self._messages, now)

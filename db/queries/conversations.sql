@@ -2,7 +2,7 @@
 -- The conversations of a batch, locked in the order of their key so that batches never deadlock.
 SELECT c.account_id, c.conversation_id::text, c.channel_id, c.contact_address, c.contact_name,
        c.status, c.assignee_id, c.version, c.message_count, c.last_message_at,
-       c.last_inbound_at, c.closed_at
+       c.last_inbound_at, c.closed_at, c.link_count, c.erased_until
 FROM inbox.conversations AS c
 WHERE (c.account_id, c.conversation_id) IN (
     SELECT k.account_id, k.conversation_id
@@ -15,12 +15,13 @@ FOR UPDATE
 -- New conversations. One that another batch made meanwhile is a unique violation: try again.
 INSERT INTO inbox.conversations (
     account_id, conversation_id, channel_id, contact_address, contact_name, status, assignee_id,
-    version, message_count, last_message_at, last_inbound_at, closed_at
+    version, message_count, last_message_at, last_inbound_at, closed_at, link_count, erased_until
 )
 SELECT *
 FROM unnest(
     $1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-    $8::integer[], $9::integer[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[]
+    $8::integer[], $9::integer[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
+    $13::integer[], $14::timestamptz[]
 )
 
 -- name: update_conversations
@@ -28,12 +29,51 @@ FROM unnest(
 UPDATE inbox.conversations AS c
 SET contact_name = n.contact_name, status = n.status, assignee_id = n.assignee_id,
     version = n.version, message_count = n.message_count, last_message_at = n.last_message_at,
-    last_inbound_at = n.last_inbound_at, closed_at = n.closed_at
+    last_inbound_at = n.last_inbound_at, closed_at = n.closed_at, link_count = n.link_count
 FROM unnest(
     $1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::integer[],
-    $8::timestamptz[], $9::timestamptz[], $10::timestamptz[]
+    $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::integer[]
 ) AS n (
     account_id, conversation_id, contact_name, status, assignee_id, version, message_count,
-    last_message_at, last_inbound_at, closed_at
+    last_message_at, last_inbound_at, closed_at, link_count
 )
 WHERE c.account_id = n.account_id AND c.conversation_id = n.conversation_id
+
+-- name: delete_conversations
+-- Remove conversations for good, with all that belongs to them; their rows are locked.
+WITH gone AS (
+    SELECT account_id, conversation_id, deleted_at
+    FROM unnest($1::text[], $2::uuid[], $3::timestamptz[])
+        AS k (account_id, conversation_id, deleted_at)
+), links AS (
+    DELETE FROM inbox.links AS l USING gone AS g
+    WHERE l.account_id = g.account_id AND l.conversation_id = g.conversation_id
+), requests AS (
+    DELETE FROM inbox.entity_requests AS r USING gone AS g
+    WHERE r.account_id = g.account_id AND r.conversation_id = g.conversation_id
+), messages AS (
+    DELETE FROM inbox.messages AS m USING gone AS g
+    WHERE m.account_id = g.account_id AND m.conversation_id = g.conversation_id
+    RETURNING m.account_id, m.message_id, g.deleted_at
+), remembered AS (
+    INSERT INTO inbox.deleted_messages (account_id, message_id, deleted_at)
+    SELECT account_id, message_id, deleted_at FROM messages
+    ON CONFLICT (account_id, message_id) DO UPDATE SET deleted_at = excluded.deleted_at
+)
+DELETE FROM inbox.conversations AS c USING gone AS g
+WHERE c.account_id = g.account_id AND c.conversation_id = g.conversation_id
+
+-- name: save_tombstones
+-- What stays of deleted conversations; of one deleted again the newest.
+INSERT INTO inbox.tombstones (account_id, conversation_id, deleted_at, deleted_by, version)
+SELECT *
+FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::text[], $5::integer[])
+ON CONFLICT (account_id, conversation_id) DO UPDATE
+SET deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by,
+    version = excluded.version
+
+-- name: load_tombstones
+-- The tombstones of conversations that are not there.
+SELECT t.account_id, t.conversation_id::text, t.deleted_at, t.deleted_by, t.version
+FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
+JOIN inbox.tombstones AS t USING (account_id, conversation_id)

@@ -3,3 +3,32 @@
 SELECT m.account_id, m.message_id::text
 FROM unnest($1::text[], $2::uuid[]) AS k (account_id, message_id)
 JOIN inbox.messages AS m USING (account_id, message_id)
+
+-- name: deleted_messages
+-- Which messages of a batch were deleted lately.
+SELECT d.account_id, d.message_id::text
+FROM unnest($1::text[], $2::uuid[]) AS k (account_id, message_id)
+JOIN inbox.deleted_messages AS d USING (account_id, message_id)
+
+-- name: prune_deleted_messages
+-- Forget up to $2 messages that were deleted before $1.
+DELETE FROM inbox.deleted_messages
+WHERE (account_id, message_id) IN (
+    SELECT account_id, message_id FROM inbox.deleted_messages
+    WHERE deleted_at < $1
+    ORDER BY deleted_at
+    LIMIT $2
+)
+
+-- name: latest_messages
+-- The latest $3 messages of each of some conversations, in order of time.
+SELECT k.account_id, k.conversation_id::text, m.message_id::text, m.direction, m.sender_name,
+       m.sender_address, m.body, m.media, m.sent_at
+FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM inbox.messages AS newest
+    WHERE newest.conversation_id = k.conversation_id AND newest.account_id = k.account_id
+    ORDER BY newest.sent_at DESC, newest.version DESC
+    LIMIT $3
+) AS m
+ORDER BY m.sent_at, m.version

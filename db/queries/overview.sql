@@ -2,7 +2,7 @@
 -- Some conversations as they are, without a lock.
 SELECT c.account_id, c.conversation_id::text, c.channel_id, c.contact_address, c.contact_name,
        c.status, c.assignee_id, c.version, c.message_count, c.last_message_at,
-       c.last_inbound_at, c.closed_at
+       c.last_inbound_at, c.closed_at, c.link_count, c.erased_until
 FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
 JOIN inbox.conversations AS c USING (account_id, conversation_id)
 

@@ -28,10 +28,20 @@ HOT = {
     "lock_conversations": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
     "update_conversations": (
         "text[], uuid[], text[], text[], text[], integer[], integer[], timestamptz[],"
-        " timestamptz[], timestamptz[]",
+        " timestamptz[], timestamptz[], integer[]",
         "'{a}', ARRAY[gen_random_uuid()], '{n}', '{open}', '{u}', '{1}', '{1}', '{now}', '{now}',"
-        " '{now}'",
+        " '{now}', '{0}'",
     ),
+    "load_tombstones": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
+    "load_links": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
+    "update_links": (
+        "text[], uuid[], text[], text[], timestamptz[], uuid[], integer[], timestamptz[],"
+        " integer[], integer[], boolean[]",
+        "'{a}', ARRAY[gen_random_uuid()], '{deal}', '{d}', '{now}', ARRAY[gen_random_uuid()],"
+        " '{1}', '{now}', '{1}', '{1}', '{f}'",
+    ),
+    "load_requests": ("text[], uuid[], text[]", "'{a}', ARRAY[gen_random_uuid()], '{r}'"),
+    "deleted_messages": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
     "recorded_messages": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
     "applied_commands": ("text[], text[]", "'{a}', '{c}'"),
     "directory_versions": ("text[]", "'{a}'"),
@@ -139,9 +149,8 @@ async def test_every_table_and_column_is_explained(
         "ALTER TABLE inbox.messages ADD COLUMN mine int",
         "DROP TABLE inbox.messages",
         "TRUNCATE inbox.messages",
-        "DELETE FROM inbox.messages",
         "UPDATE inbox.messages SET body = ''",
-        "DELETE FROM inbox.conversations",
+        "DELETE FROM inbox.tombstones",
         "DELETE FROM inbox.positions",
         "INSERT INTO inbox.migrations VALUES (9, 'mine')",
         "CREATE TEMPORARY TABLE mine (id int)",

@@ -7,8 +7,9 @@ from uuid import UUID
 import msgspec
 
 from domain.conversation import Conversation
-from domain.decision import Decision, Outgoing
+from domain.decision import Outgoing
 from domain.directory import Directory, User
+from domain.thread import Decision
 from schemas import ids
 from schemas.cloudevents import Incoming
 from schemas.commands import (

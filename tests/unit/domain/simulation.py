@@ -14,6 +14,7 @@ from domain.conversation import Conversation
 from domain.decision import Outgoing
 from domain.directory import Directory, User, UserEvent, decide_user
 from domain.messages import decide_message, identify
+from domain.thread import NO_THREAD, Thread
 from schemas.cloudevents import Incoming
 from schemas.directory import (
     UserAvailabilityChanged,
@@ -53,7 +54,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self.users: dict[tuple[AccountId, UserId], User] = {}
-        self.conversations: dict[ConversationKey, Conversation] = {}
+        self.threads: dict[ConversationKey, Thread] = {}
         self.recorded: set[tuple[AccountId, str]] = set()
         self.applied: set[tuple[AccountId, str]] = set()
         self.said: list[Said] = []
@@ -68,7 +69,13 @@ class Inbox:
     @property
     def state(self) -> tuple[Any, ...]:
         """Everything but what was said."""
-        return copy(self.users), copy(self.conversations), copy(self.recorded), copy(self.applied)
+        return copy(self.users), copy(self.threads), copy(self.recorded), copy(self.applied)
+
+    @property
+    def conversations(self) -> dict[ConversationKey, Conversation]:
+        """The conversations that there are."""
+        found = ((key, thread.conversation) for key, thread in self.threads.items())
+        return {key: conversation for key, conversation in found if conversation}
 
     def apply(self, event: Event, now: datetime) -> tuple[Outgoing, ...]:
         """Apply an event as the agent of its topic would."""
@@ -89,10 +96,9 @@ class Inbox:
             return ()
         self.recorded.add((account_id, message_id))
         key = (account_id, conversation_key)
-        decision = decide_message(
-            self.conversations.get(key), event, now, self._directory(account_id), APP_URL
-        )
-        self.conversations[key] = decision.state
+        thread = self.threads.get(key, NO_THREAD)
+        decision = decide_message(thread, event, now, self._directory(account_id), APP_URL)
+        self.threads[key] = decision.thread
         return decision.outgoing
 
     def _command(self, event: Event, now: datetime) -> tuple[Outgoing, ...]:
@@ -101,11 +107,9 @@ class Inbox:
             return ()
         self.applied.add((account_id, event.id))
         key = (account_id, str(event.data.conversation_id))
-        decision = decide_command(
-            self.conversations.get(key), event, now, self._directory(account_id), APP_URL
-        )
-        if decision.state is not None:
-            self.conversations[key] = decision.state
+        thread = self.threads.get(key, NO_THREAD)
+        decision = decide_command(thread, event, now, self._directory(account_id), APP_URL)
+        self.threads[key] = decision.thread
         return decision.outgoing
 
     def _direct(self, data: UserEvent) -> tuple[Outgoing, ...]:

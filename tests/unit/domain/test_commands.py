@@ -8,8 +8,8 @@ import pytest
 
 from domain.commands import decide_command
 from domain.conversation import Conversation
-from domain.decision import Decision
 from domain.directory import Directory
+from domain.thread import Decision, Thread
 from schemas.cloudevents import Incoming
 from schemas.codes import Rejection
 from schemas.commands import CommandAccepted, CommandRejected
@@ -58,7 +58,7 @@ every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=list(C
 def decide(
     before: Conversation | None, command: Incoming[Any], known: Directory = TEAM
 ) -> Decision:
-    return decide_command(before, command, NOW, known, APP_URL)
+    return decide_command(Thread(before), command, NOW, known, APP_URL)
 
 
 def rejected(
@@ -66,7 +66,7 @@ def rejected(
 ) -> CommandRejected:
     """The rejection, which changes nothing and says nothing else."""
     decision = decide(before, command, known)
-    assert decision.state is before
+    assert decision.thread.conversation is before
     assert len(decision.outgoing) == 1
     answer = result(decision)
     assert isinstance(answer, CommandRejected)
@@ -188,7 +188,7 @@ def test_what_is_already_so_is_accepted_and_changes_nothing(
     before: Conversation, command: Incoming[Any]
 ) -> None:
     decision = decide(before, command)
-    assert decision.state is before
+    assert decision.thread.conversation is before
     assert kinds(decision.outgoing) == ["command.accepted"]
     assert result(decision).version == before.version
 
@@ -199,7 +199,7 @@ def test_what_is_already_so_is_accepted_and_changes_nothing(
 def test_any_user_with_access_assigns_any_available_user_at_any_time(
     before: Conversation, assignee_id: str | None, actor_id: str
 ) -> None:
-    state = decide(before, assign(assignee_id, actor_id=actor_id)).state
+    state = decide(before, assign(assignee_id, actor_id=actor_id)).thread.conversation
     changed = before.assignee_id != assignee_id
     assert state == msgspec.structs.replace(
         before, assignee_id=assignee_id, version=before.version + changed
@@ -224,8 +224,12 @@ def test_who_cannot_be_assigned(assignee_id: str, actor_id: str, code: Rejection
 
 def test_an_unavailable_users_conversation_can_be_taken_from_them() -> None:
     before = conversation(assignee_id="away")
-    assert decide(before, assign(None)).state == conversation(assignee_id=None, version=3)
-    assert decide(before, assign("bo")).state == conversation(assignee_id="bo", version=3)
+    assert decide(before, assign(None)).thread.conversation == conversation(
+        assignee_id=None, version=3
+    )
+    assert decide(before, assign("bo")).thread.conversation == conversation(
+        assignee_id="bo", version=3
+    )
 
 
 def test_an_assignment_is_one_event_with_before_and_after() -> None:
@@ -268,7 +272,7 @@ def test_an_assignee_who_wants_no_notification_gets_none() -> None:
 
 def test_closing_keeps_the_assignment_and_says_when() -> None:
     decision = decide(ASSIGNED, close())
-    assert decision.state == conversation(
+    assert decision.thread.conversation == conversation(
         assignee_id="bo", version=4, status="closed", closed_at=NOW
     )
     assert kinds(decision.outgoing) == ["conversation.closed", "command.accepted"]
@@ -280,7 +284,7 @@ def test_closing_keeps_the_assignment_and_says_when() -> None:
 def test_reopening_returns_it_to_the_section_of_its_assignment() -> None:
     before = conversation(assignee_id="bo", status="closed", version=5, closed_at=NOON)
     decision = decide(before, reopen())
-    assert decision.state == conversation(assignee_id="bo", version=6)
+    assert decision.thread.conversation == conversation(assignee_id="bo", version=6)
     assert kinds(decision.outgoing) == ["conversation.reopened", "command.accepted"]
     (event,) = changes(decision.outgoing)
     assert (event.before, event.after) == (Snapshot("closed", "bo"), Snapshot("open", "bo"))
@@ -299,12 +303,12 @@ def test_a_close_issued_before_the_newest_inbound_message_was_recorded_is_supers
     answer = result(decision)
     if is_closed:
         assert isinstance(answer, CommandAccepted)
-        assert decision.state is not None
-        assert decision.state.status == "closed"
+        assert decision.thread.conversation is not None
+        assert decision.thread.conversation.status == "closed"
     else:
         assert isinstance(answer, CommandRejected)
         assert answer.code == Rejection.SUPERSEDED
-        assert decision.state is before
+        assert decision.thread.conversation is before
 
 
 def test_only_a_close_is_superseded() -> None:

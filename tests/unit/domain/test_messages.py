@@ -1,12 +1,18 @@
 """A contact writes: one message, once; a new conversation; auto-reopen; whom to tell."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import uuid5
 
 import msgspec
 import pytest
 
+from domain.conversation import Conversation
+from domain.decision import Message, Outgoing
+from domain.directory import Directory
 from domain.messages import decide_message, identify
+from domain.thread import Thread
+from schemas.cloudevents import Incoming
 from schemas.conversations import (
     ConversationCreated,
     ConversationReopened,
@@ -15,7 +21,7 @@ from schemas.conversations import (
 )
 from schemas.fields import AccountId
 from schemas.ids import NAMESPACE, inbound_message_id
-from schemas.messages import Contact, Media
+from schemas.messages import Contact, Media, MessageReceived
 from tests.unit.domain.given import (
     ACCOUNT,
     APP_URL,
@@ -34,6 +40,25 @@ from tests.unit.domain.given import (
 OPEN, CLOSED = Snapshot("open", None), Snapshot("closed", None)
 LATER = NOON + SECOND
 NOBODY = directory()
+
+
+class Recorded(NamedTuple):
+    """What became of a message, and of a conversation without links."""
+
+    state: Conversation
+    outgoing: tuple[Outgoing, ...]
+    message: Message
+
+
+def decide(
+    before: Conversation | None,
+    event: Incoming[MessageReceived],
+    now: datetime,
+    known: Directory,
+) -> Recorded:
+    thread, outgoing, message = decide_message(Thread(before), event, now, known, APP_URL)
+    assert thread.conversation and message
+    return Recorded(thread.conversation, outgoing, message)
 
 
 def test_a_message_belongs_to_the_conversation_and_has_the_id_derived_from_its_data() -> None:
@@ -58,7 +83,7 @@ def test_account_channel_and_the_providers_id_each_make_another_message(fields: 
 
 
 def test_a_first_message_opens_an_unassigned_conversation_in_two_versions() -> None:
-    state, outgoing, _ = decide_message(None, message(), LATER, NOBODY, APP_URL)
+    state, outgoing, _ = decide(None, message(), LATER, NOBODY)
     assert state == conversation(last_inbound_at=LATER)
     created, recorded = changes(outgoing)
     assert isinstance(created, ConversationCreated)
@@ -71,7 +96,7 @@ def test_a_first_message_opens_an_unassigned_conversation_in_two_versions() -> N
 
 
 def test_the_recorded_event_says_all_of_the_message_but_its_text() -> None:
-    _, outgoing, _ = decide_message(None, message(body="secret words"), LATER, NOBODY, APP_URL)
+    _, outgoing, _ = decide(None, message(body="secret words"), LATER, NOBODY)
     recorded = changes(outgoing)[1]
     assert isinstance(recorded, MessageRecorded)
     assert recorded.message_id == inbound_message_id(ACCOUNT, CHANNEL, "SM1")
@@ -84,7 +109,7 @@ def test_the_recorded_event_says_all_of_the_message_but_its_text() -> None:
 def test_the_message_to_be_recorded_is_what_the_contact_wrote() -> None:
     media = (Media("https://example.com/1", "image/png"),)
     event = message(body="Look", media=media)
-    recorded = decide_message(None, event, LATER, NOBODY, APP_URL).message
+    recorded = decide(None, event, LATER, NOBODY).message
     assert msgspec.structs.asdict(recorded) == {
         "account_id": ACCOUNT,
         "conversation_id": CONVERSATION,
@@ -103,7 +128,7 @@ def test_the_message_to_be_recorded_is_what_the_contact_wrote() -> None:
 
 def test_a_further_message_is_one_version_and_no_change_of_section() -> None:
     before = conversation(assignee_id="bo", version=7, message_count=3)
-    state, outgoing, _ = decide_message(before, message(), LATER, NOBODY, APP_URL)
+    state, outgoing, _ = decide(before, message(), LATER, NOBODY)
     assert kinds(outgoing) == ["conversation.message_recorded"]
     assert (state.version, state.message_count, state.assignee_id) == (8, 4, "bo")
     (recorded,) = changes(outgoing)
@@ -112,7 +137,7 @@ def test_a_further_message_is_one_version_and_no_change_of_section() -> None:
 
 def test_a_message_reopens_a_closed_conversation_which_keeps_its_assignment() -> None:
     before = conversation(status="closed", assignee_id="bo", version=4, closed_at=NOON)
-    state, outgoing, _ = decide_message(before, message(), LATER, NOBODY, APP_URL)
+    state, outgoing, _ = decide(before, message(), LATER, NOBODY)
     recorded, reopened = changes(outgoing)
     assert isinstance(recorded, MessageRecorded)
     assert (recorded.version, recorded.before, recorded.after) == (
@@ -134,7 +159,7 @@ def test_a_message_reopens_a_closed_conversation_which_keeps_its_assignment() ->
 def test_a_historical_message_is_recorded_but_neither_reopens_nor_notifies() -> None:
     before = conversation(status="closed", version=4, closed_at=NOON)
     event = message(historical=True, sent_at=NOON + 10 * SECOND)
-    state, outgoing, recorded = decide_message(before, event, LATER, directory("ana"), APP_URL)
+    state, outgoing, recorded = decide(before, event, LATER, directory("ana"))
     assert kinds(outgoing) == ["conversation.message_recorded"]
     (change,) = changes(outgoing)
     assert isinstance(change, MessageRecorded)
@@ -147,14 +172,14 @@ def test_a_historical_message_is_recorded_but_neither_reopens_nor_notifies() -> 
 
 def test_a_historical_first_message_opens_a_conversation_and_notifies_nobody() -> None:
     event = message(historical=True)
-    state, outgoing, _ = decide_message(None, event, LATER, directory("ana"), APP_URL)
+    state, outgoing, _ = decide(None, event, LATER, directory("ana"))
     assert kinds(outgoing) == ["conversation.created", "conversation.message_recorded"]
     assert (state.status, state.version, state.last_inbound_at) == ("open", 2, None)
 
 
 def test_a_message_counts_as_recorded_by_our_clock_not_the_contacts() -> None:
     event = message(sent_at=NOON - 3600 * SECOND)
-    state, _, _ = decide_message(conversation(), event, LATER, NOBODY, APP_URL)
+    state, _, _ = decide(conversation(), event, LATER, NOBODY)
     assert state.last_inbound_at == LATER
     assert state.last_message_at == NOON, "the newest sent_at stays, since this one came late"
 
@@ -167,7 +192,7 @@ def test_the_contacts_newest_name_is_kept(
     known: str | None, told: str | None, kept: str | None
 ) -> None:
     before = conversation(contact_name=known)
-    assert decide_message(before, message(name=told), LATER, NOBODY, APP_URL).state == (
+    assert decide(before, message(name=told), LATER, NOBODY).state == (
         conversation(
             contact_name=kept,
             version=3,
@@ -181,7 +206,7 @@ def test_the_contacts_newest_name_is_kept(
 def test_a_message_notifies_with_the_version_that_it_led_to() -> None:
     before = conversation(status="closed", version=4)
     event = message(body="Is it still for sale?")
-    _, outgoing, _ = decide_message(before, event, LATER, directory("ana"), APP_URL)
+    _, outgoing, _ = decide(before, event, LATER, directory("ana"))
     assert kinds(outgoing)[-1] == "notification.requested"
     (told,) = notified(outgoing)
     assert (told.kind, told.version, told.contact_name) == ("message", 6, "Ana")
@@ -193,15 +218,14 @@ def test_a_message_notifies_with_the_version_that_it_led_to() -> None:
 
 
 def test_without_recipients_there_is_no_notification() -> None:
-    _, outgoing, _ = decide_message(None, message(), LATER, NOBODY, APP_URL)
+    _, outgoing, _ = decide(None, message(), LATER, NOBODY)
     assert notified(outgoing) == []
 
 
 def test_every_event_names_its_cause_and_has_an_id_that_a_replay_gives_again() -> None:
     before = conversation(status="closed")
     first, again = (
-        decide_message(before, message(), now, directory("ana"), APP_URL).outgoing
-        for now in (LATER, LATER + SECOND)
+        decide(before, message(), now, directory("ana")).outgoing for now in (LATER, LATER + SECOND)
     )
     assert [item.event_id for item in first] == [item.event_id for item in again]
     assert len({item.event_id for item in first}) == 3
@@ -209,22 +233,22 @@ def test_every_event_names_its_cause_and_has_an_id_that_a_replay_gives_again() -
 
 
 def test_careless_event_ids_do_not_mix_up_what_is_emitted() -> None:
-    state, first, _ = decide_message(None, message(event_id="1"), LATER, NOBODY, APP_URL)
+    state, first, _ = decide(None, message(event_id="1"), LATER, NOBODY)
     event = message(event_id="1", provider_message_id="SM2")
-    _, second, _ = decide_message(state, event, LATER, NOBODY, APP_URL)
+    _, second, _ = decide(state, event, LATER, NOBODY)
     assert not {item.event_id for item in first} & {item.event_id for item in second}
 
 
 def test_a_contact_without_a_name_is_told_of_without_one() -> None:
     event = message(contact=Contact("whatsapp:+4911"))
-    state, outgoing, recorded = decide_message(None, event, LATER, directory("ana"), APP_URL)
+    state, outgoing, recorded = decide(None, event, LATER, directory("ana"))
     assert (state.contact_name, recorded.sender_name) == (None, None)
     assert notified(outgoing)[0].contact_name is None
 
 
 def test_the_same_contact_of_another_account_has_a_conversation_there() -> None:
     event = message(account_id="globex")
-    state, outgoing, recorded = decide_message(None, event, LATER, NOBODY, APP_URL)
+    state, outgoing, recorded = decide(None, event, LATER, NOBODY)
     assert state.account_id == recorded.account_id == AccountId("globex")
     assert {item.data.account_id for item in outgoing} == {"globex"}
     assert state.conversation_id != CONVERSATION

@@ -1,0 +1,46 @@
+"""A note as HTML, for CRMs whose notes are HTML: few tags, no styles, nothing that runs."""
+
+import re
+from html import escape
+
+from schemas.messages import Media
+from schemas.note_text import ShownNote, clean, head, heading, one_line
+from schemas.notes import NoteMessage
+
+# Stricter than RFC 3986: no user before the host, which would pass for the host, and no host of
+# other than ASCII. Whatever does not match is shown, but is no link.
+_WEB_ADDRESS = re.compile(
+    r"(?i:https?)://[A-Za-z0-9._-]+(?::[0-9]{1,5})?(?:[/?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*)?"
+)
+
+
+def as_html(note: ShownNote) -> str:
+    """The whole note as a fragment of HTML.
+
+    Its tags are `p`, `br`, `strong`, `blockquote` and `a`, the last with `href` and `rel`.
+    """
+    lines = [escape(line) for line in head(note)]
+    lines.append(f"Conversation: {_link(note.inbox_url)}")
+    first = f"<p>{'<br>'.join(lines)}</p>"
+    return "\n".join([first, *map(_message_as_html, note.messages)])
+
+
+def _message_as_html(message: NoteMessage) -> str:
+    blocks = [f"<p><strong>{escape(heading(message))}</strong></p>"]
+    if body := escape(clean(message.body)).replace("\n", "<br>"):
+        # A quotation can be told from headings even where a CRM takes all styles away.
+        blocks.append(f"<blockquote>{body}</blockquote>")
+    blocks += map(_file_as_html, message.media)
+    return "\n".join(blocks)
+
+
+def _file_as_html(file: Media) -> str:
+    return f"<p>Attached {escape(one_line(file.content_type))}: {_link(file.url)}</p>"
+
+
+def _link(url: str) -> str:
+    """A link that shows where it leads; the plain text of what is no web address."""
+    shown = escape(one_line(url))
+    if not _WEB_ADDRESS.fullmatch(url):
+        return shown
+    return f'<a href="{shown}" rel="noopener noreferrer nofollow">{shown}</a>'

@@ -1,0 +1,138 @@
+"""Notes to be shown, plain ones and such as contacts with bad intentions would have written."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from schemas.fields import AccountId, Direction
+from schemas.links import Entity
+from schemas.messages import Media
+from schemas.note_text import ShownNote, fold
+from schemas.notes import Assignee, NoteAppended, NoteCreated, NoteMessage
+
+START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+HEADING = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, (contact|reply by) ")
+URL = "https://inbox.example.com/conversations/9c2a"
+
+
+def said(
+    body: str = "Hello",
+    minute: int = 0,
+    *attached: Media,
+    direction: Direction = "inbound",
+    name: str | None = "Ana Müller 👋",
+    address: str = "whatsapp:+4915112345678",
+) -> NoteMessage:
+    """A message sent so many minutes after the note's start."""
+    moment = START + timedelta(minutes=minute)
+    return NoteMessage("m", direction, name, address, moment, body, attached)
+
+
+def event_fields(*messages: NoteMessage, **changed: Any) -> dict[str, Any]:
+    """What the events of notes have in common."""
+    return {
+        "account_id": AccountId("acme"),
+        "conversation_id": "9c2a",
+        "version": 5,
+        "note_id": "n1",
+        "revision": 1,
+        "entity": Entity("person", "p1"),
+        "starts_at": START,
+        "ends_at": START + timedelta(hours=24),
+        "assignee": Assignee("u-carl", "Carl Berg"),
+        "inbox_url": URL,
+        "messages": messages,
+    } | changed
+
+
+def created(*messages: NoteMessage, **changed: Any) -> NoteCreated:
+    """A note's first event."""
+    return NoteCreated(**event_fields(*messages, **changed))
+
+
+def appended(revision: int, *messages: NoteMessage, **changed: Any) -> NoteAppended:
+    """One of a note's later events."""
+    return NoteAppended(**event_fields(*messages, revision=revision, **changed))
+
+
+def folded(first: NoteCreated, *others: NoteAppended) -> ShownNote:
+    """The note after all of its events."""
+    note = fold(None, first)
+    for other in others:
+        note = fold(note, other)
+    return note
+
+
+def example() -> ShownNote:
+    """The note of the contract's examples."""
+    first, second = (
+        files("schemas").joinpath(f"examples/inbox.note.{name}.v1.json").read_bytes()
+        for name in ("created", "appended")
+    )
+    return folded(
+        msgspec.convert(msgspec.json.decode(first)["data"], NoteCreated),
+        msgspec.convert(msgspec.json.decode(second)["data"], NoteAppended),
+    )
+
+
+def visible(text: str) -> str:
+    """What is to be seen of a text, after Unicode's own tables."""
+    for line_break in ("\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"):
+        text = text.replace(line_break, "\n")
+    shown = ""
+    for char in text:
+        category = unicodedata.category(char)
+        if category == "Cs":
+            shown += "\ufffd"
+        elif char in "\n\t" or (
+            category != "Cc"
+            and unicodedata.bidirectional(char)
+            not in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+        ):
+            shown += char
+    return shown
+
+
+def visible_line(text: str) -> str:
+    """What is to be seen of a text that is shown on one line."""
+    return " ".join(visible(text).split())
+
+
+NASTY = [
+    *("\r\n", "\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029", "\x1c", "\t", " ", "    "),
+    *("\0", "\x1b[2J", "\x7f", "\x9b", "\u202e", "\u2066", "\u2069", "\u200f", "שלום", "\ud800"),
+    *("<script>", "</p>", "</blockquote>", "<!--", "-->", "<![CDATA[", "<?php", "<!DOCTYPE"),
+    *('"', "'", "`", "=", ">", "&", "&lt;", "&#106;", "&#x6A", " onload='x'", "<img src=x>"),
+    *("javascript:", "https://", "http://a.example/", "@", "\\", "data:text/html,"),
+    *("2026-03-02 09:30:00 UTC, reply by Carl Berg", "  Attached image/png: ", "Unassigned"),
+]
+HOSTILE = st.lists(st.sampled_from(NASTY) | st.text(max_size=3), max_size=8).map("".join)
+URLS = HOSTILE | st.just("https://a.example/?a=1&b='2'&lt;=%20")
+SENT = st.builds(
+    said,
+    HOSTILE,
+    st.integers(0, 3),
+    direction=st.sampled_from(["inbound", "outbound"]),
+    name=st.none() | HOSTILE,
+    address=HOSTILE,
+)
+WITH_FILES = st.builds(
+    lambda message, media: replace(message, media=tuple(media)),
+    SENT,
+    st.lists(st.builds(Media, URLS, HOSTILE), max_size=2),
+)
+NOTES = st.builds(
+    lambda messages, **changed: fold(None, created(*messages, **changed)),
+    st.lists(WITH_FILES, max_size=3),
+    entity=st.builds(Entity, HOSTILE, HOSTILE),
+    assignee=st.none() | st.builds(Assignee, HOSTILE, HOSTILE),
+    inbox_url=URLS,
+    continues=st.just(UNSET) | HOSTILE,
+)

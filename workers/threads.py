@@ -1,0 +1,119 @@
+"""The threads of one batch: locked and loaded, changed by the rules, saved."""
+
+from collections.abc import Collection, Set
+
+from db.connect import AnyConnection
+from db.conversations import (
+    ConversationKey,
+    delete_conversations,
+    load_tombstones,
+    lock_conversations,
+    save_conversations,
+)
+from db.links import (
+    LinkRow,
+    RequestKey,
+    delete_links,
+    insert_links,
+    load_links,
+    load_requests,
+    save_requests,
+    update_links,
+)
+from domain.thread import NO_THREAD, Thread
+
+_Changed = dict[ConversationKey, tuple[Thread, Thread]]
+"""Threads as they were and as they are."""
+
+
+class Threads:
+    """Conversations with all that belongs to them, by account and id."""
+
+    def __init__(self) -> None:
+        self._before: dict[ConversationKey, Thread] = {}
+        self._after: dict[ConversationKey, Thread] = {}
+
+    async def load(
+        self,
+        connection: AnyConnection,
+        keys: Set[ConversationKey],
+        requests: Collection[RequestKey] = (),
+    ) -> None:
+        """Lock and read; what belongs to a conversation only ever changes under its lock."""
+        conversations = await lock_conversations(connection, keys)
+        tombstones = await load_tombstones(connection, keys - conversations.keys())
+        linked = [key for key, found in conversations.items() if found.link_count]
+        links = await load_links(connection, linked)
+        asked = await load_requests(connection, requests)
+        for key, conversation in conversations.items():
+            self._before[key] = Thread(
+                conversation, links=links.get(key, ()), requests=asked.get(key, {})
+            )
+        for key, tombstone in tombstones.items():
+            self._before[key] = Thread(tombstone=tombstone)
+        self._after = dict(self._before)
+
+    @property
+    def any_was_deleted(self) -> bool:
+        """Whether a conversation of the batch was ever deleted."""
+        return any(
+            thread.tombstone or (thread.conversation and thread.conversation.erased_until)
+            for thread in self._before.values()
+        )
+
+    def __getitem__(self, key: ConversationKey) -> Thread:
+        """A thread as it is now; an empty one where there never was a conversation."""
+        return self._after.get(key, NO_THREAD)
+
+    def __setitem__(self, key: ConversationKey, thread: Thread) -> None:
+        self._after[key] = thread
+
+    async def save(self, connection: AnyConnection) -> None:
+        """Write what changed, each row once."""
+        changed = {
+            key: (self._before.get(key, NO_THREAD), thread)
+            for key, thread in self._after.items()
+            if thread is not self._before.get(key)
+        }
+        await self._save_conversations(connection, changed)
+        await self._save_links(connection, changed)
+        await save_requests(
+            connection,
+            [
+                (key, request_id, answered)
+                for key, (before, after) in changed.items()
+                for request_id, answered in after.requests.items()
+                if before.requests.get(request_id) != answered
+            ],
+        )
+
+    async def _save_conversations(self, connection: AnyConnection, changed: _Changed) -> None:
+        new, updated, deleted = [], [], []
+        for before, after in changed.values():
+            if after.conversation is None:
+                if after.tombstone is not None:
+                    deleted.append(after.tombstone)
+            elif before.conversation is None:
+                new.append(after.conversation)
+            elif after.conversation is not before.conversation:
+                updated.append(after.conversation)
+        await delete_conversations(connection, deleted)
+        await save_conversations(connection, new, updated)
+
+    async def _save_links(self, connection: AnyConnection, changed: _Changed) -> None:
+        new, updated, removed = [], [], []
+        for key, (before, after) in changed.items():
+            # Those of a deleted conversation are gone with it.
+            if after.links is before.links or after.conversation is None:
+                continue
+            old = {link.entity: link for link in before.links}
+            for link in after.links:
+                known = old.pop(link.entity, None)
+                if known is None:
+                    new.append(LinkRow(key, link))
+                elif known is not link:
+                    updated.append(LinkRow(key, link))
+            removed += [LinkRow(key, link) for link in old.values()]
+        await delete_links(connection, removed)
+        await insert_links(connection, new)
+        await update_links(connection, updated)
