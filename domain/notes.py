@@ -228,12 +228,12 @@ def _said(
 
 
 def _caused(about: Occasion, data: NoteCreated | NoteAppended) -> Outgoing:
-    # The note tells apart what one event says of several entities.
     event_id = emitted_event_id(
         about.cause_id,
         data.account_id,
         data.conversation_id,
-        f"{data.TYPE}/{data.note_id}",
+        data.TYPE,
         data.version,
+        part=data.note_id,
     )
     return Outgoing(event_id, about.cause_id, data)

@@ -50,12 +50,13 @@ def emitted_event_id(
     what: str,
     version: int,
     *,
-    part: int = 1,
+    part: int | str = 1,
 ) -> str:
     """The id of an emitted event, of its cause, its conversation and its type.
 
     The account and the conversation's version keep apart what publishers with careless event ids
     would mix up: two accounts may use one command id, and name one conversation that neither has.
-    `part` numbers the parts of one notification.
+    `part` keeps apart what one cause says in one type: the number of a notification's part, or
+    the id of a note.
     """
     return uuid5_text(f"{cause_id}/{account_id}/{conversation_id}/{what}/{version}/{part}")

@@ -61,7 +61,7 @@ def test_an_outbound_example_has_the_attributes_of_what_the_system_writes(type_:
         data["conversation_id"],
         type_,
         data["version"],
-        part=data.get("part", 1),
+        part=data.get("part") or data.get("note_id") or 1,
     )
     assert given["id"] == event_id
     assert given["source"] == "/inbox"
