@@ -16,7 +16,8 @@ from schemas.ids import conversation_id, uuid5_text
 from workers.settings import Settings, required
 
 ACCOUNT, CHANNEL = AccountId("bench"), ChannelId("wa")
-USERS = ("ana", "bo", "cy")
+USERS = INSTALLER, *_ = ("ana", "bo", "cy")
+ENTITIES = (("person", "p1"), ("lead", "l1"), ("deal", "d1"))
 BODY = "Is the flat in the Lindenstrasse still free, and could we see it on Saturday? " * 2
 
 BATCH_BYTES = 512 * 1024
@@ -35,11 +36,27 @@ class Load:
     doubled: float = 0.0
     """Part of the messages that is published twice, with another event id."""
     commands: float = 0.0
-    """Commands per message: assignments, closes and reopens."""
+    """Commands per message: mostly assignments, closes and reopens, some of each other kind."""
+    series: int = 0
+    """Loads of different series have neither contacts nor messages in common."""
+
+    @property
+    def contacts(self) -> list[str]:
+        """The addresses of all contacts."""
+        return [f"whatsapp:+49{self.series}{number:09d}" for number in range(self.conversations)]
 
 
 def directory() -> Iterator[Made]:
-    """The account's users, whom its messages are told to."""
+    """The account's users, whom its messages are told to, and its channel."""
+    channel = {
+        "account_id": ACCOUNT,
+        "channel_id": CHANNEL,
+        "provider": "whatsapp",
+        "address": "whatsapp:+14155238886",
+        "name": "Sales",
+        "installed_by": INSTALLER,
+    }
+    yield _made("channel.installed", channel, ACCOUNT, "channel", datetime.now(UTC))
     for user_id in USERS:
         data = {
             "account_id": ACCOUNT,
@@ -56,27 +73,45 @@ def events(load: Load) -> Iterator[Made]:
     chance = random.Random(load.seed)  # noqa: S311  # repeatable on purpose
     # A few conversations get most of the messages, as Zipf says.
     weights = [1 / (rank + 10) for rank in range(load.conversations)]
-    contacts = [f"whatsapp:+49{number:010d}" for number in range(load.conversations)]
     now = datetime.now(UTC)
-    for number, contact in enumerate(chance.choices(contacts, weights, k=load.messages)):
-        yield _message(number, contact, now, "once")
+    for number, contact in enumerate(chance.choices(load.contacts, weights, k=load.messages)):
+        id_ = f"SM{load.series}{number:031d}"
+        # Later than a deletion, so that conversations start afresh, and in notes of several days.
+        sent_at = now + timedelta(hours=chance.choice((0, 20, 40))) if load.commands else now
+        yield message(id_, contact, sent_at, "once")
         if chance.random() < load.doubled:
-            yield _message(number, contact, now, "twice")
+            yield message(id_, contact, sent_at, "twice")
         if chance.random() < load.commands:
             yield _command(chance, f"command-{number}", contact, now)
 
 
-def _message(number: int, contact: str, now: datetime, copy: str) -> Made:
+def message(id_: str, contact: str, sent_at: datetime, copy: str = "once") -> Made:
+    """A contact's message."""
     data = {
         "account_id": ACCOUNT,
         "channel_id": CHANNEL,
-        "provider_message_id": f"SM{number:032d}",
+        "provider_message_id": id_,
         "contact": {"address": contact, "name": "Ana Müller"},
         "body": BODY,
-        "sent_at": now,
+        "sent_at": sent_at,
     }
     key = conversation_id(ACCOUNT, CHANNEL, contact)
-    return _made("message.received", data, key, uuid5_text(f"{number}/{copy}"), now)
+    return _made("message.received", data, key, uuid5_text(f"{id_}/{copy}"), sent_at)
+
+
+def link(contact: str, entity: tuple[str, str], now: datetime) -> Made:
+    """A link of a contact's conversation."""
+    key = conversation_id(ACCOUNT, CHANNEL, contact)
+    data = {
+        "account_id": ACCOUNT,
+        "conversation_id": key,
+        "actor_id": INSTALLER,
+        "entity": dict(zip(("type", "id"), entity, strict=True)),
+    }
+    return _made("conversation.link", data, key, f"link-{contact}-{entity}", now)
+
+
+_KINDS = (*["assign", "close", "close", "reopen"] * 5, *["link"] * 4, "unlink", "delete")
 
 
 def _command(chance: random.Random, command_id: str, contact: str, now: datetime) -> Made:
@@ -86,9 +121,11 @@ def _command(chance: random.Random, command_id: str, contact: str, now: datetime
         "conversation_id": key,
         "actor_id": chance.choice(USERS),
     }
-    kind = chance.choice(("assign", "close", "close", "reopen"))
+    kind = chance.choice(_KINDS)
     if kind == "assign":
         data["assignee_id"] = chance.choice((*USERS, None))
+    elif kind in {"link", "unlink"}:
+        data["entity"] = dict(zip(("type", "id"), chance.choice(ENTITIES), strict=True))
     # Half of them were issued before the messages are recorded, half after.
     issued = now + timedelta(hours=chance.choice((-1, 1)))
     return _made(f"conversation.{kind}", data, key, command_id, issued)

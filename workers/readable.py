@@ -10,11 +10,15 @@ from rich.text import Text
 from schemas import commands, conversations, messages, notes, notifications
 from schemas.conversations import ConversationEvent
 from schemas.fields import Emitted
+from schemas.note_text import messages_as_text
 
 SHORT_ID_CHARACTERS = 8
 NAME_CHARACTERS = 16
 RECIPIENTS_SHOWN = 5
 """A notification may name 500 recipients, and its line should still be one that people read."""
+
+_BELOW_INDENT = " " * 10
+"""To where the conversation stands in the line above."""
 
 _ZERO_WIDTH_JOINER = "\u200d"
 
@@ -102,6 +106,8 @@ def _note(verb: str) -> Callable[[notes.NoteCreated | notes.NoteAppended], str]:
         where = f"{data.entity.type} {data.entity.id}"
         count = len(data.messages)
         what = "1 message" if count == 1 else f"{count} messages"
+        if isinstance(data, notes.NoteCreated) and data.continues is not UNSET:
+            what += f", continuing {short_id(data.continues)}"
         return f"note {short_id(data.note_id)} on {where} {verb}, r{data.revision}: {what}"
 
     return phrase
@@ -167,6 +173,8 @@ class Said(NamedTuple):
     style: str = ""
     contact_name: str | None = None
     """The contact's name, where the record tells it."""
+    below: tuple[str, ...] = ()
+    """More lines, where one does not say it all."""
 
 
 def said(when: datetime, data: Emitted) -> Said:
@@ -174,7 +182,13 @@ def said(when: datetime, data: Emitted) -> Said:
     rendering = RENDERINGS[data.TYPE]
     name = data.contact_name if isinstance(data, notifications.NotificationRequested) else None
     phrase = printable(rendering.phrase(data))
-    return Said(when, data.conversation_id, phrase, rendering.style, name)
+    return Said(when, data.conversation_id, phrase, rendering.style, name, _below(data))
+
+
+def _below(data: Emitted) -> tuple[str, ...]:
+    if not isinstance(data, notes.NoteCreated | notes.NoteAppended) or not data.messages:
+        return ()
+    return tuple(map(printable, messages_as_text(data.messages).split("\n")))
 
 
 def said_dead_letter(when: datetime, place: str, headers: Mapping[str, str]) -> Said:
@@ -205,3 +219,11 @@ def line(said: Said, contact_name: str | None) -> Text:
         "  ",
         (said.phrase, said.style),
     )
+
+
+def block(said: Said, contact_name: str | None) -> Text:
+    """The line, and indented below it the others."""
+    whole = line(said, contact_name)
+    for row in said.below:
+        whole.append(f"\n{_BELOW_INDENT}{row}".rstrip(" "))
+    return whole

@@ -7,8 +7,10 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from importlib.resources import files
 
 import asyncpg
+import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.bus import Bus
@@ -78,6 +80,21 @@ async def test_watch_prints_a_plain_line_for_each_event_until_ctrl_c(
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(LIMIT_SECONDS):
             assert await process.wait() == 0
+
+
+async def test_watch_prints_a_notes_new_messages_below_its_line(
+    settings: Settings, bus: Bus
+) -> None:
+    example = files("schemas").joinpath("examples/inbox.note.appended.v1.json").read_bytes()
+    note_id = msgspec.json.decode(example)["data"]["note_id"]
+    await bus.publish_raw("notes", example)
+    async with watch(settings, "--from-start", "--topic", "notes") as process:
+        assert [line.strip() for line in await lines(process, 3)] == [
+            f"9c2a538f  {'':16}  note {note_id[:8]} on person person-4711 appended, r2: 1 message",
+            "2026-03-02 10:02:00 UTC, contact Ana Müller 👋 at whatsapp:+4915112345678 "
+            "wrote to the inbox:",
+            "Perfeito, fico com 100.",
+        ]
 
 
 async def test_watch_joins_no_consumer_group(settings: Settings, bus: Bus) -> None:

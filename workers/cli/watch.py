@@ -9,7 +9,7 @@ import click
 from workers.cli.failures import mendable
 from workers.console import new_console
 from workers.follow import FOLLOWED, Follower
-from workers.readable import line
+from workers.readable import block
 from workers.settings import Settings
 
 NAMES_MAX = 10_000
@@ -36,6 +36,7 @@ def _topics(_context: click.Context, _parameter: click.Parameter, value: str) ->
 def watch(topics: list[str], from_start: bool) -> None:
     """Follow the events that the system publishes, a line each, until Ctrl-C.
 
+    Below a note's line stand the messages that joined it.
     Only committed events are shown. No consumer group takes part, so nobody else is disturbed.
     """
     settings = Settings.from_environment()
@@ -54,4 +55,4 @@ async def _watch(settings: Settings, topics: Collection[str], from_start: bool) 
                     if len(names) >= NAMES_MAX:
                         names.clear()
                     names[conversation_id] = seen.said.contact_name
-                console.print(line(seen.said, names.get(conversation_id)))
+                console.print(block(seen.said, names.get(conversation_id)))

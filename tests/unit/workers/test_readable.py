@@ -12,7 +12,7 @@ from schemas.conversations import Snapshot
 from schemas.fields import AccountId, Emitted
 from schemas.links import Entity, RequestedEntity
 from schemas.notifications import MessagePreview, Recipient
-from workers.readable import RENDERINGS, Said, line, said, said_dead_letter
+from workers.readable import RENDERINGS, Said, block, line, said, said_dead_letter
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ID = "0a1b2c3d-0000-5000-8000-000000000000"
@@ -126,6 +126,10 @@ PHRASES: list[tuple[Emitted, str]] = [
         notes.NoteAppended(**NOTE | {"messages": NOTE["messages"] * 3}),
         "note 0a1b2c3d on person p1 appended, r2: 3 messages",
     ),
+    (
+        notes.NoteCreated(**NOTE | {"revision": 1}, continues="9f8e7d6c-0000-5000-8000"),
+        "note 0a1b2c3d on person p1 created, r1: 1 message, continuing 9f8e7d6c",
+    ),
     (messages.MessageAccepted(**SENT), "reply 0a1b2c3d accepted by the provider: queued"),
     (messages.MessageStatusChanged(**SENT), "reply 0a1b2c3d moved on: queued"),
     (
@@ -150,6 +154,25 @@ def test_every_kind_of_event_has_its_phrase() -> None:
 def test_a_notification_tells_the_contacts_name() -> None:
     assert said(NOW, notifications.NotificationRequested(**NOTIFIED)).contact_name == "Maria Souza"
     assert said(NOW, conversations.ConversationCreated(**BY_CONTACT)).contact_name is None
+
+
+def test_below_a_notes_line_stand_its_new_messages() -> None:
+    shown = block(said(NOW, notes.NoteAppended(**NOTE)), "Maria Souza").plain
+    assert shown.split("\n") == [
+        "03:04:05  0a1b2c3d  Maria Souza       note 0a1b2c3d on person p1 appended, r2: 1 message",
+        "          2026-01-02 03:04:05 UTC, contact Maria at whatsapp:+4911 wrote to the inbox:",
+        "              secret text",
+    ]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [notes.NoteCreated(**NOTE | {"messages": ()}), conversations.ConversationClosed(**BY_ANA)],
+    ids=["a note without messages", "an event that is no note"],
+)
+def test_below_other_lines_stands_nothing(data: Emitted) -> None:
+    shown = said(NOW, data)
+    assert block(shown, None) == line(shown, None)
 
 
 def test_a_dead_letter_says_where_it_came_from_and_never_what_it_held() -> None:
@@ -202,3 +225,21 @@ def test_what_a_contact_wrote_cannot_move_the_cursor_or_break_the_line() -> None
     shown = line(said(NOW, data), hostile).plain
     assert not [c for c in shown if not c.isprintable() and c != "\u200d"]
     assert '" [2J  rm -rf  👩\u200d💻 [bold]"' in shown
+
+
+def test_what_a_contact_wrote_stays_below_the_notes_line() -> None:
+    hostile = "\x1b[2J\u202e\u200f\x07\t👩\u200d💻 [bold]\r\n03:04:05  forged\x85\u2028b\rc"
+    message = notes.NoteMessage(ID, "inbound", hostile, hostile, NOW, hostile, ())
+    shown = block(said(NOW, notes.NoteCreated(**NOTE | {"messages": (message,)})), None).plain
+    _, heading, *body = shown.split("\n")
+    assert heading.startswith(
+        "          2026-01-02 03:04:05 UTC, contact [2J  👩\u200d💻 [bold] 03:"
+    )
+    assert [row.removeprefix(" " * 14) for row in body] == [
+        "[2J  👩\u200d💻 [bold]",
+        "03:04:05  forged",
+        "",
+        "b",
+        "c",
+    ]
+    assert not [char for char in heading if not char.isprintable() and char != "\u200d"]

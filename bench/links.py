@@ -1,0 +1,94 @@
+"""How much of its throughput a worker keeps when every conversation is linked.
+
+    python -m bench.links [--messages 100000] [--conversations 2000] [--entities 2] [--rounds 3]
+
+In each round one worker applies two loads of the same size on one stack, one after the other and
+in turns which is first: one whose conversations are linked to so many entities each, and one
+whose are not. The time runs until the last event is published, and everything is checked, among
+it that each message is in exactly one note of each entity. Prints messages per second of each
+round, the medians and their ratio.
+"""
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.checker import check
+from bench.load import ENTITIES, Load, Made, directory, events, link, message, publish
+from bench.throughput import worker_rate
+from bench.workers import running, until_applied
+from workers.settings import Settings
+from workers.stack import stack
+
+SETTLE_SECONDS = 3
+"""Lets the servers finish what a preload left them."""
+
+
+def first_messages(load: Load) -> Iterator[Made]:
+    """A message of each contact, so that there is a conversation to link."""
+    now = datetime.now(UTC)
+    for number, contact in enumerate(load.contacts):
+        yield message(f"SMfirst{load.series}{number:026d}", contact, now)
+
+
+def links(load: Load, entities: int) -> Iterator[Made]:
+    """So many links of each conversation."""
+    now = datetime.now(UTC)
+    for contact in load.contacts:
+        for entity in ENTITIES[:entities]:
+            yield link(contact, entity, now)
+
+
+async def one_round(plain: Load, linked: Load, entities: int, *, linked_first: bool) -> list[float]:
+    """Messages per second without links and with them."""
+    settings = Settings.from_environment({"INBOX_PARTITIONS": "8"})
+    rates = {}
+    with tempfile.TemporaryDirectory() as name:
+        async with stack(settings, Path(name)) as settings:
+            known = 0
+            # Each is applied before the next comes: topics are not ordered against each other.
+            for made in (directory(), first_messages(plain), first_messages(linked), None):
+                known += await publish(settings, made or links(linked, entities))
+                with running(settings, Path(name)) as workers:
+                    await until_applied(settings, workers, known)
+            for load in (linked, plain) if linked_first else (plain, linked):
+                total = await publish(settings, events(load))
+                await asyncio.sleep(SETTLE_SECONDS)
+                rates[load] = await worker_rate(settings, known, total, Path(name))
+                known += total
+                what = "with links" if load is linked else "without links"
+                print(f"{what}: {rates[load]:,.0f} messages/s", flush=True)
+            counted = await check(settings)
+            print(", ".join(f"{number:,} {what}" for what, number in counted.items()), flush=True)
+    return [rates[plain], rates[linked]]
+
+
+async def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=100_000)
+    parser.add_argument("--conversations", type=int, default=2_000)
+    parser.add_argument("--entities", type=int, choices=range(1, len(ENTITIES) + 1), default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    plain, linked = (
+        Load(messages=given.messages, conversations=given.conversations, series=series)
+        for series in (0, 1)
+    )
+    rounds = [
+        await one_round(plain, linked, given.entities, linked_first=number % 2 == 1)
+        for number in range(given.rounds)
+    ]
+    without, with_links = (statistics.median(rates) for rates in zip(*rounds, strict=True))
+    print(
+        f"medians of {given.rounds}: {without:,.0f}/s without links, {with_links:,.0f}/s with"
+        f" {given.entities} each, ratio {with_links / without:.2f}"
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
