@@ -62,6 +62,8 @@ async def check(settings: Settings) -> dict[str, int]:
     )
     return {
         "messages": log.recorded.total(),
+        # Of conversations that were deleted after these were sent.
+        "erased messages": len(given.messages.keys() - log.recorded.keys()),
         "conversations": len(states),
         "deleted": len(log.deleted),
         "log events": log.events,

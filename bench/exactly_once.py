@@ -28,19 +28,19 @@ async def run(settings: Settings, load: Load, directory_path: Path) -> dict[str,
     total = known + await publish(settings, events(load))
     began = time.monotonic()
     with running(settings, directory_path, count=2) as workers:
-        await _kill_halfway(settings, workers, load.messages // 2)
+        await _kill_halfway(settings, workers, total // 2)
         ended = await until_applied(settings, workers, total)
     counted = await check(settings)
     return {"messages per second": load.messages / (ended - began), **counted}
 
 
-async def _kill_halfway(settings: Settings, workers: list[Running], messages: int) -> None:
+async def _kill_halfway(settings: Settings, workers: list[Running], records: int) -> None:
     connection = await asyncpg.connect(required(settings.migration_database_url, "database"))
     try:
         while True:
             for worker in workers:
                 worker.check()
-            if await connection.fetchval("SELECT count(*) FROM inbox.messages") >= messages:
+            if await connection.fetchval("SELECT sum(next_offset) FROM inbox.positions") >= records:
                 workers[0].kill_and_start_again()
                 return
             await asyncio.sleep(0.1)
