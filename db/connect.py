@@ -16,6 +16,9 @@ CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 30
 """A statement that takes longer is cancelled and its batch tried again."""
 
+TRANSACTION_SECONDS = 60
+"""A transaction that takes longer is ended, and its batch tried again."""
+
 # The hot queries join a batch's keys to a large table by its index, always. The planner, asked
 # while the table was small, would scan it whole and keep that plan while it grows.
 _SESSION = {
@@ -26,6 +29,9 @@ _SESSION = {
     "statement_timeout": f"{STATEMENT_SECONDS}s",
     # A worker that hangs in a transaction must not hold its locks against the others.
     "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS}s",
+    # One that froze, or was cut off, while it sent a statement is neither idle nor in one: of all
+    # limits only this ends it (PostgreSQL 17 and later).
+    "transaction_timeout": f"{TRANSACTION_SECONDS}s",
     "jit": "off",
 }
 

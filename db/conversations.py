@@ -1,7 +1,9 @@
 """Load, lock, save and delete the conversations of a batch."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
+
+import asyncpg
 
 from db.connect import AnyConnection
 from db.queries import QUERIES
@@ -53,6 +55,21 @@ async def load_tombstones(
     accounts, ids = zip(*keys, strict=True)
     rows = await connection.fetch(QUERIES["load_tombstones"], accounts, ids)
     return {(row[0], row[1]): Tombstone(*row) for row in rows}
+
+
+async def check_tombstones(
+    connection: AnyConnection, new: Sequence[Conversation], known: Sequence[Tombstone | None]
+) -> None:
+    """Make sure that new conversations, now written, go on from the tombstones that were known.
+
+    Another batch may have made and a third one deleted such a conversation since this one looked,
+    and its versions would come twice. From here on nobody can. Raises asyncpg's
+    SerializationError, as Postgres does for whatever was overtaken: the batch is tried again.
+    """
+    found = await load_tombstones(connection, [_key(conversation) for conversation in new])
+    expected = [tombstone for tombstone in known if tombstone is not None]
+    if sorted(found.values(), key=_key) != sorted(expected, key=_key):
+        raise asyncpg.SerializationError("a conversation was made and deleted meanwhile")
 
 
 async def delete_conversations(connection: AnyConnection, tombstones: Iterable[Tombstone]) -> None:

@@ -6,7 +6,7 @@ from db.connect import AnyConnection
 from db.conversations import ConversationKey
 from db.queries import QUERIES
 from domain.conversation import Conversation
-from schemas.fields import ConversationId
+from schemas.fields import AccountId, ConversationId
 
 
 async def load_conversations(
@@ -17,6 +17,15 @@ async def load_conversations(
         return []
     accounts, ids = zip(*keys, strict=True)
     rows = await connection.fetch(QUERIES["conversations_by_id"], accounts, ids)
+    return [Conversation(**dict(row)) for row in rows]
+
+
+async def conversations_of_contact(
+    connection: AnyConnection, account_id: AccountId, contact_address: str
+) -> list[Conversation]:
+    """All of an account with a contact's address, by channel."""
+    query = QUERIES["conversations_of_contact"]
+    rows = await connection.fetch(query, account_id, contact_address)
     return [Conversation(**dict(row)) for row in rows]
 
 

@@ -32,8 +32,9 @@ class NotesChanged:
     def decide(self, event: Incoming[NoteChanged], now: datetime) -> Iterable[Outgoing]:
         """Leave a note alone. Nothing is said of it: the conversation is as it was."""
         thread = self._threads[_key(event)]
-        links = leave_alone(thread.links, str(event.data.note_id))
-        self._threads[_key(event)] = replace(thread, links=links)
+        if thread.links:
+            links = leave_alone(thread.links, str(event.data.note_id))
+            self._threads[_key(event)] = replace(thread, links=links)
         return ()
 
     async def save(self, connection: AnyConnection, now: datetime) -> None:

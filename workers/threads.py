@@ -5,6 +5,7 @@ from collections.abc import Collection, Set
 from db.connect import AnyConnection
 from db.conversations import (
     ConversationKey,
+    check_tombstones,
     delete_conversations,
     load_tombstones,
     lock_conversations,
@@ -88,17 +89,20 @@ class Threads:
         )
 
     async def _save_conversations(self, connection: AnyConnection, changed: _Changed) -> None:
-        new, updated, deleted = [], [], []
+        new, tombstones, updated, deleted = [], [], [], []
         for before, after in changed.values():
             if after.conversation is None:
-                if after.tombstone is not None:
+                # A tombstone that was there before is nobody's to make again.
+                if after.tombstone is not None and before.conversation is not None:
                     deleted.append(after.tombstone)
             elif before.conversation is None:
                 new.append(after.conversation)
+                tombstones.append(before.tombstone)
             elif after.conversation is not before.conversation:
                 updated.append(after.conversation)
         await delete_conversations(connection, deleted)
         await save_conversations(connection, new, updated)
+        await check_tombstones(connection, new, tombstones)
 
     async def _save_links(self, connection: AnyConnection, changed: _Changed) -> None:
         new, updated, removed = [], [], []

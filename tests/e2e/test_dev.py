@@ -24,6 +24,9 @@ day.STORY = (day.STORY[0]._replace(expected=day.STORY[0].expected[:2]),)
 main()
 """
 
+EVENTS = 25
+"""What a day's log holds."""
+
 LIMIT_SECONDS = 180.0
 RUNS = "It all runs until Ctrl-C."
 
@@ -109,6 +112,15 @@ def counted(output: str, what: str) -> int:
     return int(row[1])
 
 
+def notes_told(output: str) -> list[tuple[str, int, str]]:
+    """Each event of a note: the entity, which note it is, counted from 1, and what happened."""
+    numbers: dict[str, int] = {}
+    return [
+        (entity, numbers.setdefault(note, len(numbers) + 1), what)
+        for note, entity, what in re.findall(r"note (\w{8}) on (\w+ \w+) (\w+, r.*)", output)
+    ]
+
+
 async def test_the_day_is_told_and_nothing_is_left_running(tmp_path: Path) -> None:
     async with dev(tmp_path, "--exit") as run:
         assert await run.end() == 0, run.output
@@ -122,12 +134,25 @@ async def test_the_day_is_told_and_nothing_is_left_running(tmp_path: Path) -> No
         "notification to bo (desktop, email): assignment",
         "assigned to ana by ana, v3",
         "rejected: assignee_unavailable",
-        "closed by ana, v5",
-        "reopened by a new message, v7",
+        'deal "Annual plan" requested by ana, v5',
+        "linked to deal 4711 by ana, v6",
+        "reply recorded v7",
+        "closed by ana, v8",
+        "reopened by a new message, v10",
         "rejected: superseded",
+        "rejected: not_installer",
+        "deleted by ana, v6",
         "everything has stopped",
     ):
         assert landmark in run.output
+    assert notes_told(run.output) == [
+        ("deal 4711", 1, "created, r1: 2 messages"),
+        ("deal 4711", 1, "appended, r2: 1 message"),
+        ("deal 4711", 1, "appended, r3: 1 message"),
+        ("deal 4711", 2, "created, r1: 1 message"),
+        ("lead 17", 3, "created, r1: 1 message"),
+        ("lead 17", 4, "created, r1: 1 message"),
+    ]
     assert {
         what: counted(run.output, what)
         for what in (
@@ -135,7 +160,10 @@ async def test_the_day_is_told_and_nothing_is_left_running(tmp_path: Path) -> No
             "conversations assigned_to_me",
             "conversations assigned_to_others",
             "conversations closed",
+            "conversations deleted",
             "messages",
+            "links",
+            "notes",
             "conversations events",
             "notifications",
             "results accepted",
@@ -145,12 +173,15 @@ async def test_the_day_is_told_and_nothing_is_left_running(tmp_path: Path) -> No
         "conversations unassigned": 1,
         "conversations assigned_to_me": 1,
         "conversations assigned_to_others": 1,
-        "conversations closed": 1,
-        "messages": 8,
-        "conversations events": 18,
-        "notifications": 10,
-        "results accepted": 5,
-        "results rejected": 2,
+        "conversations closed": 0,
+        "conversations deleted": 1,
+        "messages": 9,
+        "links": 2,
+        "notes": 4,
+        "conversations events": EVENTS,
+        "notifications": 11,
+        "results accepted": 10,
+        "results rejected": 3,
     }
 
 
@@ -176,7 +207,7 @@ async def test_nothing_outlives_a_kill_and_the_day_works_on_what_is_kept(tmp_pat
 
     async with dev(tmp_path, "--exit") as again:
         assert await again.end() == 0, again.output
-        assert counted(again.output, "conversations events") == 18
+        assert counted(again.output, "conversations events") == EVENTS
 
 
 async def test_ctrl_c_while_it_starts_leaves_nothing_running(tmp_path: Path) -> None:

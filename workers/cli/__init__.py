@@ -7,6 +7,7 @@ import click
 from workers.cli.config import config
 from workers.cli.dead_letters import dead_letters
 from workers.cli.dev import dev
+from workers.cli.erase import erase
 from workers.cli.migrate import migrate
 from workers.cli.passthrough import faust
 from workers.cli.send import send
@@ -26,7 +27,7 @@ def inbox() -> None:
     """
 
 
-for command in (config, dead_letters, dev, faust, migrate, send, topics, watch, worker):
+for command in (config, dead_letters, dev, erase, faust, migrate, send, topics, watch, worker):
     inbox.add_command(command)
 
 

@@ -17,12 +17,9 @@ from schemas.catalog import INBOUND, TOPIC_OF
 from schemas.cloudevents import CONTENT_TYPE_HEADER, Decoders, Incoming, encode
 from schemas.codes import DeadLetter
 from schemas.errors import InvalidRecord
-from schemas.fields import Command, EventData
-from schemas.ids import conversation_id, inbound_message_id
-from schemas.messages import MessageReceived, MessageStatus
-from schemas.notes import NoteDeleted, NoteEdited
 from workers.cli.failures import mendable
 from workers.errors import CommandFailed
+from workers.publish import record_key
 from workers.settings import Settings, required
 from workers.topics import require_topics
 
@@ -102,23 +99,6 @@ def _completed(document: bytes, now: datetime) -> bytes:
         return document
     envelope = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": SOURCE, "time": now}
     return encode(envelope | given)
-
-
-def record_key(data: EventData) -> str:
-    """The key of the record that carries an inbound event: what its topic is partitioned by.
-
-    A delivery receipt that does not name its conversation is keyed by an id derived from the
-    provider's, so that at least all receipts of one message keep their order.
-    """
-    if isinstance(data, MessageReceived):
-        return conversation_id(data.account_id, data.channel_id, data.contact.address)
-    if isinstance(data, Command | NoteEdited | NoteDeleted):
-        return str(data.conversation_id)
-    if isinstance(data, MessageStatus):
-        if data.conversation_id is not None:
-            return str(data.conversation_id)
-        return inbound_message_id(data.account_id, data.channel_id, data.provider_message_id)
-    return data.account_id
 
 
 async def _publish(settings: Settings, events: Sequence[Valid]) -> None:

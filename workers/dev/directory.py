@@ -1,8 +1,6 @@
 """The account that the day is played in: published to the directory, and waited for."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -18,20 +16,13 @@ from schemas.directory import (
     UserUpserted,
 )
 from schemas.fields import EventData, UserId
-from workers.dev.publish import Publisher
+from workers.dev.applied import until_applied
 from workers.dev.story import ACCOUNT, CHANNEL, SENDER, USERS
-from workers.errors import CommandFailed
-
-LIMIT_SECONDS = 30.0
-POLL_SECONDS = 0.02
+from workers.publish import Publisher
 
 
 class AccountDirectory:
-    """The directory of the day's account.
-
-    Nothing tells a service that its events were applied, and topics are not ordered against each
-    other, so the day looks into the database before it goes on.
-    """
+    """The directory of the day's account."""
 
     def __init__(
         self, publisher: Publisher, connection: AnyConnection, check: Callable[[], None]
@@ -45,7 +36,7 @@ class AccountDirectory:
         now = datetime.now(UTC)
         for event in _seeds():
             await self._publisher.publish(event, now)
-        await self._wait(self._is_seeded)
+        await until_applied(self._is_seeded, "the directory", self._check)
 
     async def leave(self, user_id: str) -> None:
         """Make a user unavailable."""
@@ -58,20 +49,12 @@ class AccountDirectory:
             users = await users_of_accounts(self._connection, [ACCOUNT])
             return any(user.user_id == user_id and not user.available for user in users)
 
-        await self._wait(has_left)
+        await until_applied(has_left, "a user's availability", self._check)
 
     async def _is_seeded(self) -> bool:
         users = await users_of_accounts(self._connection, [ACCOUNT])
         channel_id = await channel_by_address(self._connection, ACCOUNT, SENDER)
         return all(user in users for user in USERS) and channel_id == CHANNEL
-
-    async def _wait(self, applied: Callable[[], Awaitable[bool]]) -> None:
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while not await applied():
-            self._check()
-            if time.monotonic() > deadline:
-                raise CommandFailed(f"the directory is not applied after {LIMIT_SECONDS:g} s")
-            await asyncio.sleep(POLL_SECONDS)
 
 
 def _seeds() -> Iterator[EventData]:

@@ -18,11 +18,12 @@ from rich.text import Text
 from db.connect import connect
 from db.errors import SchemaMismatch
 from schemas.fields import ConversationId
+from workers.dev.actors import Actors
 from workers.dev.around import look_around
 from workers.dev.child import WorkerChild, worker_child
+from workers.dev.crm import Crm
 from workers.dev.day import Day
 from workers.dev.directory import AccountDirectory
-from workers.dev.publish import Publisher
 from workers.dev.story import ACCOUNT, ACCOUNT_SID, SENDER, USERS
 from workers.dev.summary import summarize
 from workers.dev.webhook import Webhook
@@ -31,12 +32,14 @@ from workers.embedded.ports import free_port, port_is_free
 from workers.embedded.process import EmbeddedServerError
 from workers.errors import CommandFailed
 from workers.follow import FOLLOWED, Follower
+from workers.publish import Publisher
 from workers.setting_values import TwilioAccount
 from workers.settings import Settings, required
 from workers.stack import prepare, servers
 from workers.topics import TopicMismatch
 
 PARTITIONS = "8"
+SOURCE = "/inbox/dev"
 INTERRUPTED = 130
 """The status of a command that Ctrl-C ended: 128 and SIGINT's number."""
 
@@ -172,7 +175,7 @@ class _Run:
             follower = await running.enter_async_context(
                 Follower(settings, FOLLOWED, from_start=False)
             )
-            publisher = await running.enter_async_context(Publisher(settings))
+            publisher = await running.enter_async_context(Publisher(settings, SOURCE))
             session = await running.enter_async_context(aiohttp.ClientSession())
             database = required(settings.database_url, "INBOX_DATABASE_URL")
             connection = await connect(database, "inbox dev")
@@ -180,15 +183,14 @@ class _Run:
             directory = AccountDirectory(publisher, connection, worker.check)
             with self._step(_account()):
                 await directory.seed()
-            day = Day(
-                console=self.console,
-                follower=follower,
+            actors = Actors(
                 webhook=Webhook(settings, session),
                 publisher=publisher,
                 directory=directory,
-                check=worker.check,
+                crm=Crm(publisher, connection, worker.check),
                 auth_token=self.auth_token,
             )
+            day = Day(console=self.console, follower=follower, actors=actors, check=worker.check)
             await day.play()
             self.console.print(await summarize(day, connection))
             return next(iter(day.names))

@@ -1,7 +1,8 @@
 """The sales day: who does what, and exactly what the inbox must say to it.
 
-Ana, Bo and Cleo sell. Ana keeps the default settings. Bo wants e-mail too about what nobody has
-taken yet. Cleo wants none of that, but sees on her desktop what is assigned to others.
+Ana, Bo and Cleo sell. Ana installed their channel, and keeps the default settings. Bo wants e-mail
+too about what nobody has taken yet. Cleo wants none of that, but sees on her desktop what is
+assigned to others.
 """
 
 from typing import NamedTuple
@@ -9,6 +10,22 @@ from typing import NamedTuple
 from domain.directory import User
 from schemas.directory import BOTH, DESKTOP, OFF, NotificationSettings
 from schemas.fields import AccountId, ChannelId, UserId
+from schemas.links import Entity
+from workers.dev.acts import (
+    Act,
+    Assigns,
+    Closes,
+    Deletes,
+    Edits,
+    Forges,
+    Imports,
+    Leaves,
+    Links,
+    Repeats,
+    Replies,
+    Requests,
+    Writes,
+)
 
 ACCOUNT, CHANNEL = AccountId("acme"), ChannelId("whatsapp-sales")
 ACCOUNT_SID = "AC" + "de" * 16
@@ -36,54 +53,15 @@ VIEWER = "ana"
 MARIA, JONAS, PRIYA, CHEN = CONTACTS = ("Maria Souza", "Jonas Weber", "Priya Nair", "Chen Wei")
 
 
-class Writes(NamedTuple):
-    """A contact writes on WhatsApp."""
-
-    contact: str
-    body: str
-    picture: bool = False
-
-
-class Repeats(NamedTuple):
-    """Twilio posts a contact's last message once more."""
-
-    contact: str
-
-
-class Forges(NamedTuple):
-    """Somebody who does not know the secret posts a message."""
-
-    contact: str
-
-
-class Assigns(NamedTuple):
-    """A user assigns a contact's conversation."""
-
-    actor_id: str
-    contact: str
-    assignee_id: str
-
-
-class Closes(NamedTuple):
-    """A user closes a contact's conversation."""
-
-    actor_id: str
-    contact: str
-    before_last_message: bool = False
-    """Issued before the contact's last message, and delivered after it."""
-
-
-class Leaves(NamedTuple):
-    """A user becomes unavailable."""
-
-    user_id: str
-
-
-Act = Writes | Repeats | Forges | Assigns | Closes | Leaves
+DEAL, LEAD = Entity("deal", "4711"), Entity("lead", "17")
+"""What the CRM has."""
 
 
 class Step(NamedTuple):
-    """One thing that happens, and every event it must cause, as `inbox watch` would put it."""
+    """One thing that happens, and every event it must cause, as `inbox watch` would put it.
+
+    But for the ids of notes: `#1` is the first note of the conversation, `#2` the next.
+    """
 
     told: str
     act: Act
@@ -164,17 +142,51 @@ STORY = (
         ),
     ),
     Step(
-        "Ana closes Maria's conversation",
-        Closes("ana", MARIA),
-        ("closed by ana, v5", "accepted: conversation.close"),
+        "Ana asks the CRM for a deal with Maria",
+        Requests("ana", MARIA, "deal", "Annual plan"),
+        ('deal "Annual plan" requested by ana, v5', "accepted: entity.request"),
     ),
     Step(
-        "Maria writes again: it reopens by itself, and is Ana's as before",
+        "The CRM makes one and answers with a link: a note starts on it, with all so far",
+        Links("ana", MARIA, DEAL, answers=True),
+        (
+            "linked to deal 4711 by ana, v6",
+            "note #1 on deal 4711 created, r1: 2 messages",
+            "accepted: conversation.link",
+        ),
+    ),
+    Step(
+        "Ana replies, which joins the note: it is recorded, and nothing sends it yet",
+        Replies("ana", MARIA, "49 € por mês, com 10 % de desconto."),
+        (
+            "reply recorded v7",
+            "note #1 on deal 4711 appended, r2: 1 message",
+            "accepted: message.send",
+        ),
+    ),
+    Step(
+        "Ana closes Maria's conversation",
+        Closes("ana", MARIA),
+        ("closed by ana, v8", "accepted: conversation.close"),
+    ),
+    Step(
+        "Maria writes again: it reopens by itself, is Ana's as before, and the note goes on",
         Writes(MARIA, "Fechado, quero o plano! 🎉"),
         (
-            "message recorded v6",
-            "reopened by a new message, v7",
+            "message recorded v9",
+            "reopened by a new message, v10",
             'notification to ana (desktop, email), cleo (desktop): "Fechado, quero o plano! 🎉"',
+            "note #1 on deal 4711 appended, r3: 1 message",
+        ),
+    ),
+    Step("Ana edits that note in the CRM: the inbox never touches it again", Edits(MARIA)),
+    Step(
+        "So Maria's next message starts a new one",
+        Writes(MARIA, "Quando começa?"),
+        (
+            "message recorded v11",
+            'notification to ana (desktop, email), cleo (desktop): "Quando começa?"',
+            "note #2 on deal 4711 created, r1: 1 message",
         ),
     ),
     Step(
@@ -194,21 +206,48 @@ STORY = (
         ),
     ),
     Step(
-        "Chen writes",
+        "An importer brings what Chen wrote two days ago: nobody is told",
+        Imports(CHEN, "你好, may I come by on Monday?"),
+        ("created, v1", "historical message recorded v2"),
+    ),
+    Step(
+        "It brings the link to a lead that Bo made then: a note starts, at that time",
+        Links("bo", CHEN, LEAD, two_days_ago=True),
+        (
+            "linked to lead 17 by bo, v3",
+            "note #1 on lead 17 created, r1: 1 message",
+            "accepted: conversation.link",
+        ),
+    ),
+    Step(
+        "Chen writes today, when the 24 hours of that note are over: the next one starts",
         Writes(CHEN, "你好, do you ship to Taipei?"),
         (
-            "created, v1",
-            "message recorded v2",
+            "message recorded v4",
             'notification to ana (desktop), bo (desktop, email): "你好, do you ship to Taipei?"',
+            "note #2 on lead 17 created, r1: 1 message",
         ),
     ),
     Step(
         "Ana assigns Chen's conversation to Bo",
         Assigns("ana", CHEN, "bo"),
         (
-            "assigned to bo by ana, v3",
+            "assigned to bo by ana, v5",
             "notification to bo (desktop, email): assignment",
             "accepted: conversation.assign",
         ),
+    ),
+    Step(
+        "Jonas asks to be forgotten: Bo may not delete, he did not install the channel",
+        Deletes("bo", JONAS),
+        (
+            "rejected: not_installer "
+            "(conversation.delete: user bo did not install channel whatsapp-sales)",
+        ),
+    ),
+    Step(
+        "Ana did: she deletes Jonas's conversation for good",
+        Deletes("ana", JONAS),
+        ("deleted by ana, v6", "accepted: conversation.delete"),
     ),
 )

@@ -8,7 +8,8 @@ import msgspec
 
 from domain.conversation import Conversation
 from domain.decision import Outgoing
-from domain.directory import Directory, User
+from domain.directory import Channel, Directory, User
+from domain.notes import Link, Note
 from domain.thread import Decision
 from schemas import ids
 from schemas.cloudevents import Incoming
@@ -17,17 +18,26 @@ from schemas.commands import (
     CommandRejected,
     ConversationAssign,
     ConversationClose,
+    ConversationDelete,
     ConversationReopen,
 )
 from schemas.conversations import ConversationEvent
 from schemas.fields import AccountId, ChannelId, Command, ConversationId, UserId
-from schemas.messages import Contact, MessageReceived
+from schemas.links import (
+    ConversationLink,
+    ConversationUnlink,
+    Entity,
+    EntityRequest,
+    RequestedEntity,
+)
+from schemas.messages import Contact, MessageReceived, MessageSend
+from schemas.notes import NoteAppended, NoteCreated, NoteMessage
 from schemas.notifications import NotificationRequested
 
 ACCOUNT, CHANNEL, ADDRESS = AccountId("acme"), ChannelId("wa1"), "whatsapp:+4911"
 CONVERSATION = ids.conversation_id(ACCOUNT, CHANNEL, ADDRESS)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-SECOND = timedelta(seconds=1)
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 APP_URL = "https://inbox.example.com"
 
 
@@ -45,6 +55,51 @@ def directory(*users: User | str) -> Directory:
     """A directory of users, or of usual ones by their ids."""
     all_of = [item if isinstance(item, User) else user(item) for item in users]
     return Directory(ACCOUNT, 1, {item.user_id: item for item in all_of})
+
+
+def channel(**fields: Any) -> Channel:
+    """The channel of the usual conversation, installed by Ana."""
+    usual: dict[str, Any] = {
+        "account_id": ACCOUNT,
+        "channel_id": CHANNEL,
+        "provider": "whatsapp",
+        "address": "whatsapp:+1",
+        "name": "Sales",
+        "installed_by": UserId("ana"),
+    }
+    return Channel(**(usual | fields))
+
+
+def entity(name: str = "deal:1") -> Entity:
+    """An entity, written as its type and its id."""
+    type_, _, id_ = name.partition(":")
+    return msgspec.convert({"type": type_, "id": id_}, Entity)
+
+
+def linked(name: str = "deal:1", **fields: Any) -> Link:
+    """A link made at noon, whose newest note has one message of five characters."""
+    usual: dict[str, Any] = {
+        "note_id": f"note of {name}",
+        "revision": 1,
+        "starts_at": NOON,
+        "message_count": 1,
+        "character_count": 5,
+    }
+    return Link(entity(name), NOON, Note(**(usual | fields)))
+
+
+def shown(message_id: str = "shown", **fields: Any) -> NoteMessage:
+    """A contact's message as a note shows it."""
+    usual: dict[str, Any] = {
+        "message_id": message_id,
+        "direction": "inbound",
+        "sender_name": "Ana",
+        "sender_address": ADDRESS,
+        "sent_at": NOON,
+        "body": "Hello",
+        "media": (),
+    }
+    return NoteMessage(**(usual | fields))
 
 
 def conversation(**fields: Any) -> Conversation:
@@ -111,9 +166,39 @@ def reopen(**fields: Any) -> Incoming[ConversationReopen]:
     return _command(ConversationReopen, fields)
 
 
+def delete(**fields: Any) -> Incoming[ConversationDelete]:
+    """A command to delete; `event_id` and `time` are the event's."""
+    return _command(ConversationDelete, fields)
+
+
+def link(name: str = "deal:1", **fields: Any) -> Incoming[ConversationLink]:
+    """A command to link; `event_id` and `time` are the event's."""
+    return _command(ConversationLink, fields | {"entity": entity(name)})
+
+
+def unlink(name: str = "deal:1", **fields: Any) -> Incoming[ConversationUnlink]:
+    """A command to unlink; `event_id` and `time` are the event's."""
+    return _command(ConversationUnlink, fields | {"entity": entity(name)})
+
+
+def request(name: str = "Ana's deal", **fields: Any) -> Incoming[EntityRequest]:
+    """A command to ask the CRM for a deal; `event_id` and `time` are the event's."""
+    return _command(EntityRequest, fields | {"entity": RequestedEntity("deal", name)})
+
+
+def reply(body: str = "Hi", **fields: Any) -> Incoming[MessageSend]:
+    """A user's reply; `event_id` and `time` are the event's."""
+    return _command(MessageSend, fields | {"body": body})
+
+
 def changes(outgoing: tuple[Outgoing, ...]) -> list[ConversationEvent]:
     """What goes to the log of the inbox."""
     return [item.data for item in outgoing if isinstance(item.data, ConversationEvent)]
+
+
+def notes(outgoing: tuple[Outgoing, ...]) -> list[NoteCreated | NoteAppended]:
+    """What the CRM is to write."""
+    return [item.data for item in outgoing if isinstance(item.data, NoteCreated | NoteAppended)]
 
 
 def notified(outgoing: tuple[Outgoing, ...]) -> list[NotificationRequested]:

@@ -1,44 +1,53 @@
-"""The rules driven as the agents drive them, event by event, and random histories for it."""
+"""The rules driven as the agents drive them, event by event, on tables of dicts and sets."""
 
 from collections.abc import Iterable
 from copy import copy
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
+from uuid import UUID
 
-from hypothesis import strategies as st
-from msgspec import convert
 from msgspec.structs import replace
 
 from domain.commands import decide_command
-from domain.conversation import Conversation
-from domain.decision import Outgoing
-from domain.directory import Directory, User, UserEvent, decide_user
-from domain.messages import decide_message, identify
-from domain.thread import NO_THREAD, Thread
+from domain.conversation import Conversation, Tombstone
+from domain.decision import Message, Outgoing
+from domain.directory import (
+    Channel,
+    ChannelEvent,
+    Directory,
+    User,
+    UserEvent,
+    decide_channel,
+    decide_user,
+)
+from domain.linking import request_id
+from domain.messages import decide_message, identify, is_erased
+from domain.notes import FIRST_MESSAGES_MAX, Link, leave_alone, note_message
+from domain.thread import Decision, Thread
 from schemas.cloudevents import Incoming
-from schemas.directory import (
-    UserAvailabilityChanged,
-    UserNotificationSettingsChanged,
-    UserRemoved,
-    UserUpserted,
-)
-from schemas.fields import AccountId, Command, EventData, UserId
-from schemas.ids import conversation_id
-from schemas.messages import MessageReceived
-from tests.unit.domain.given import (
-    ACCOUNT,
-    APP_URL,
-    CHANNEL,
-    NOON,
-    SECOND,
-    assign,
-    close,
-    message,
-    reopen,
-)
+from schemas.commands import ConversationDelete
+from schemas.fields import AccountId, ChannelId, Command, EventData, UserId
+from schemas.ids import reply_message_id
+from schemas.links import ConversationLink
+from schemas.messages import MessageReceived, MessageSend
+from schemas.notes import NoteCreated, NoteDeleted, NoteEdited, NoteMessage
+from tests.unit.domain.given import APP_URL, NOON
 
 ConversationKey = tuple[AccountId, str]
+MessageKey = tuple[AccountId, str]
 Event = Incoming[Any]
+NoteChanged = NoteEdited | NoteDeleted
+
+
+class NoteTouched(EventData, frozen=True, kw_only=True):
+    """A note was edited or deleted in the CRM: which one is known when the history comes to it."""
+
+    TYPE = "a note was touched"
+
+    conversation_id: UUID
+    deleted: bool
+    back: int
+    """How many notes of the conversation are newer; a note that never was if there are fewer."""
 
 
 class Said(NamedTuple):
@@ -50,13 +59,19 @@ class Said(NamedTuple):
 
 
 class Inbox:
-    """All that the tables hold, in dicts and sets."""
+    """All that the tables hold, and every note that was written."""
 
     def __init__(self) -> None:
         self.users: dict[tuple[AccountId, UserId], User] = {}
-        self.threads: dict[ConversationKey, Thread] = {}
-        self.recorded: set[tuple[AccountId, str]] = set()
+        self.channels: dict[tuple[AccountId, ChannelId], Channel] = {}
+        self.conversations: dict[ConversationKey, Conversation] = {}
+        self.tombstones: dict[ConversationKey, Tombstone] = {}
+        self.links: dict[ConversationKey, tuple[Link, ...]] = {}
+        self.requests: dict[tuple[ConversationKey, str], bool] = {}
+        self.messages: dict[MessageKey, Message] = {}
+        self.deleted: set[MessageKey] = set()
         self.applied: set[tuple[AccountId, str]] = set()
+        self.notes: tuple[tuple[ConversationKey, str], ...] = ()
         self.said: list[Said] = []
 
     def copy(self) -> Self:
@@ -67,59 +82,136 @@ class Inbox:
         return other
 
     @property
-    def state(self) -> tuple[Any, ...]:
+    def state(self) -> dict[str, Any]:
         """Everything but what was said."""
-        return copy(self.users), copy(self.threads), copy(self.recorded), copy(self.applied)
-
-    @property
-    def conversations(self) -> dict[ConversationKey, Conversation]:
-        """The conversations that there are."""
-        found = ((key, thread.conversation) for key, thread in self.threads.items())
-        return {key: conversation for key, conversation in found if conversation}
+        return {name: copy(value) for name, value in vars(self).items() if name != "said"}
 
     def apply(self, event: Event, now: datetime) -> tuple[Outgoing, ...]:
         """Apply an event as the agent of its topic would."""
-        data = event.data
-        if isinstance(data, MessageReceived):
+        if isinstance(event.data, NoteTouched):
+            event = replace(event, data=self._touched(event.data))
+        data, outgoing = event.data, tuple[Outgoing, ...]()
+        if isinstance(data, NoteChanged):
+            self._leave_alone(data)
+        elif isinstance(data, MessageReceived):
             outgoing = self._record(event, now)
         elif isinstance(data, Command):
             outgoing = self._command(event, now)
         else:
-            outgoing = self._direct(data)
+            self._direct(data)
+        for item in outgoing:
+            if isinstance(item.data, NoteCreated):
+                key = (item.data.account_id, item.data.conversation_id)
+                self.notes += ((key, item.data.note_id),)
         self.said.append(Said(event, now, outgoing))
         return outgoing
 
     def _record(self, event: Event, now: datetime) -> tuple[Outgoing, ...]:
         account_id = event.data.account_id
         conversation_key, message_id = identify(event.data)
-        if (account_id, message_id) in self.recorded:
+        thread = self._load((account_id, conversation_key))
+        message_key = (account_id, message_id)
+        if message_key in self.messages or is_erased(thread, event.data):
             return ()
-        self.recorded.add((account_id, message_id))
-        key = (account_id, conversation_key)
-        thread = self.threads.get(key, NO_THREAD)
+        erased_until = thread.conversation and thread.conversation.erased_until
+        if (thread.tombstone or erased_until) and message_key in self.deleted:
+            return ()
         decision = decide_message(thread, event, now, self._directory(account_id), APP_URL)
-        self.threads[key] = decision.thread
+        self._save((account_id, conversation_key), decision)
         return decision.outgoing
 
     def _command(self, event: Event, now: datetime) -> tuple[Outgoing, ...]:
-        account_id = event.data.account_id
-        if (account_id, event.id) in self.applied:
+        data, account_id = event.data, event.data.account_id
+        reply = (account_id, reply_message_id(account_id, event.id))
+        is_sent = isinstance(data, MessageSend) and reply in self.messages
+        if (account_id, event.id) in self.applied or is_sent:
             return ()
         self.applied.add((account_id, event.id))
-        key = (account_id, str(event.data.conversation_id))
-        thread = self.threads.get(key, NO_THREAD)
-        decision = decide_command(thread, event, now, self._directory(account_id), APP_URL)
-        self.threads[key] = decision.thread
+        key = (account_id, str(data.conversation_id))
+        thread = self._load(key, request_id(event))
+        decision = decide_command(
+            thread,
+            event,
+            now,
+            self._directory(account_id),
+            APP_URL,
+            channel=self._channel(thread, data),
+            latest=self._latest(key) if isinstance(data, ConversationLink) else (),
+        )
+        self._save(key, decision)
         return decision.outgoing
 
-    def _direct(self, data: UserEvent) -> tuple[Outgoing, ...]:
+    def _channel(self, thread: Thread, data: Command) -> Channel | None:
+        if thread.conversation is None or not isinstance(data, ConversationDelete | MessageSend):
+            return None
+        return self.channels.get((data.account_id, thread.conversation.channel_id))
+
+    def _latest(self, key: ConversationKey) -> tuple[NoteMessage, ...]:
+        messages = sorted(self._messages_of(key), key=lambda one: (one.sent_at, one.version))
+        return tuple(note_message(message) for message in messages[-FIRST_MESSAGES_MAX:])
+
+    def _messages_of(self, key: ConversationKey) -> list[Message]:
+        return [m for m in self.messages.values() if (m.account_id, m.conversation_id) == key]
+
+    def _load(self, key: ConversationKey, request: str | None = None) -> Thread:
+        """As much of a thread as a batch of this one event would load."""
+        conversation = self.conversations.get(key)
+        if conversation is None:
+            return Thread(tombstone=self.tombstones.get(key))
+        answered = self.requests.get((key, request or ""))
+        requests = {} if request is None or answered is None else {request: answered}
+        return Thread(conversation, links=self.links.get(key, ()), requests=requests)
+
+    def _save(self, key: ConversationKey, decision: Decision) -> None:
+        after = decision.thread
+        if after.conversation is not None:
+            self.conversations[key] = after.conversation
+            self.links[key] = after.links
+            self.requests |= {(key, name): answered for name, answered in after.requests.items()}
+        elif after.tombstone is not None:
+            self._delete(key, after.tombstone)
+        if decision.message is not None:
+            message = decision.message
+            self.messages[message.account_id, message.message_id] = message
+
+    def _delete(self, key: ConversationKey, tombstone: Tombstone) -> None:
+        self.tombstones[key] = tombstone
+        self.conversations.pop(key, None)
+        self.links.pop(key, None)
+        self.requests = {name: done for name, done in self.requests.items() if name[0] != key}
+        for message in self._messages_of(key):
+            message_key = (message.account_id, message.message_id)
+            self.deleted.add(message_key)
+            del self.messages[message_key]
+
+    def _touched(self, data: NoteTouched) -> NoteChanged:
+        key = (data.account_id, str(data.conversation_id))
+        notes = [note_id for where, note_id in self.notes if where == key]
+        struct = NoteDeleted if data.deleted else NoteEdited
+        return struct(
+            account_id=data.account_id,
+            conversation_id=data.conversation_id,
+            note_id=UUID(notes[-1 - data.back]) if data.back < len(notes) else UUID(int=data.back),
+        )
+
+    def _leave_alone(self, data: NoteChanged) -> None:
+        key = (data.account_id, str(data.conversation_id))
+        if key in self.links:
+            self.links[key] = leave_alone(self.links[key], str(data.note_id))
+
+    def _direct(self, data: UserEvent | ChannelEvent) -> None:
+        if isinstance(data, ChannelEvent):
+            channel_key = (data.account_id, data.channel_id)
+            channel = decide_channel(self.channels.get(channel_key), data)
+            if channel is not None:
+                self.channels[channel_key] = channel
+            return
         key = (data.account_id, data.user_id)
         user = decide_user(self.users.get(key), data)
         if user is None:
             self.users.pop(key, None)
         else:
             self.users[key] = user
-        return ()
 
     def _directory(self, account_id: AccountId) -> Directory:
         users = {user.user_id: user for key, user in self.users.items() if key[0] == account_id}
@@ -133,126 +225,3 @@ def played(history: Iterable[tuple[timedelta, Event]]) -> Inbox:
         now += gap
         inbox.apply(event, now)
     return inbox
-
-
-# Few of everything, so that histories meet: users of one name in two accounts, two contacts who
-# write to both, commands across accounts.
-GLOBEX = AccountId("globex")
-ACCOUNTS = st.sampled_from([ACCOUNT, ACCOUNT, ACCOUNT, GLOBEX])
-USERS = st.sampled_from([UserId(name) for name in ("ana", "bo", "cy")])
-CONTACTS = st.sampled_from(["whatsapp:+4911", "whatsapp:+4912"])
-SELDOM = st.sampled_from([False] * 7 + [True])
-MEDIUM = st.fixed_dictionaries({"desktop": st.booleans(), "email": st.booleans()})
-KINDS = ("assigned_to_me", "assigned_to_others", "unassigned", "assignment")
-
-
-@st.composite
-def _messages(draw: st.DrawFn) -> Event:
-    return message(
-        account_id=draw(ACCOUNTS),
-        address=draw(CONTACTS),
-        sent_at=NOON + draw(st.integers(-60, 60)) * SECOND,
-        historical=draw(SELDOM),
-    )
-
-
-@st.composite
-def _commands(draw: st.DrawFn) -> Event:
-    account_id = draw(ACCOUNTS)
-    stray = GLOBEX if draw(SELDOM) else account_id
-    fields = {
-        "account_id": account_id,
-        "conversation_id": conversation_id(stray, CHANNEL, draw(CONTACTS)),
-        "actor_id": draw(USERS),
-        "expected_version": draw(st.integers(1, 8)) if draw(SELDOM) else None,
-    }
-    kind = draw(st.sampled_from(["assign", "close", "close", "reopen"]))
-    if kind == "assign":
-        return assign(draw(st.none() | USERS), **fields)
-    return close(**fields) if kind == "close" else reopen(**fields)
-
-
-def _directed(struct: type[EventData], **fields: Any) -> st.SearchStrategy[Event]:
-    data = st.fixed_dictionaries({"account_id": ACCOUNTS, "user_id": USERS} | fields)
-    return data.map(lambda values: Incoming("d", struct.TYPE, NOON, convert(values, struct)))
-
-
-_UPSERTED = _directed(
-    UserUpserted,
-    name=st.just("Someone"),
-    email=st.just("someone@example.com"),
-    inbox_access=SELDOM.map(lambda refused: not refused),
-)
-USER_CHANGES: st.SearchStrategy[Event] = st.one_of(
-    _UPSERTED,
-    _UPSERTED,
-    _directed(UserRemoved),
-    _directed(UserAvailabilityChanged, available=st.booleans()),
-    _directed(
-        UserNotificationSettingsChanged,
-        settings=st.fixed_dictionaries({}, optional=dict.fromkeys(KINDS, MEDIUM)),
-    ),
-)
-MESSAGES, COMMANDS = _messages(), _commands()
-
-
-class Step(NamedTuple):
-    """An event of a history, before its place in it is known."""
-
-    event: Event
-    gap_seconds: int
-    """How long after the one before it is applied."""
-    age_seconds: int
-    """How long before that it was issued; below 0 by a clock that is fast."""
-    again: int
-    """So many events before had the same ids: a double, or a careless publisher."""
-
-
-_STEPS = st.builds(
-    Step,
-    # `one_of` takes an alternative that stands there twice for one.
-    st.sampled_from([MESSAGES] * 3 + [COMMANDS] * 5 + [USER_CHANGES]).flatmap(lambda kind: kind),
-    st.integers(0, 2),
-    st.integers(-2, 3),
-    st.sampled_from([0, 0, 0, 0, 0, 1, 2, 3]),
-)
-
-
-def _placed(steps: list[Step]) -> list[tuple[timedelta, Event]]:
-    history, now = list(_BEGINNING), NOON
-    for number, step in enumerate(steps):
-        now += step.gap_seconds * SECOND
-        changes: dict[str, Any] = {
-            "id": f"e{number - step.again}",
-            "time": now - step.age_seconds * SECOND,
-        }
-        if isinstance(step.event.data, MessageReceived):
-            provider_id = f"SM{number - step.again}"
-            changes["data"] = replace(step.event.data, provider_message_id=provider_id)
-        history.append((step.gap_seconds * SECOND, replace(step.event, **changes)))
-    return history
-
-
-def _user(account_id: AccountId, name: str) -> Event:
-    data = UserUpserted(
-        account_id=account_id, user_id=UserId(name), name=name, email="", inbox_access=True
-    )
-    return Incoming("d", data.TYPE, NOON, data)
-
-
-_BEGINNING: list[tuple[timedelta, Event]] = [
-    (timedelta(), event)
-    for event in (
-        _user(ACCOUNT, "ana"),
-        _user(ACCOUNT, "bo"),
-        _user(GLOBEX, "ana"),
-        message(event_id="first", provider_message_id="SM-first"),
-    )
-]
-
-HISTORIES = st.one_of(
-    st.lists(_STEPS, max_size=20),
-    # Left to themselves, lists are about five long, too short for rules to get in each other's way.
-    st.lists(_STEPS, min_size=15, max_size=50),
-).map(_placed)
-"""Histories that begin with some users and one message."""

@@ -9,7 +9,7 @@ import pytest
 from domain.commands import decide_command
 from domain.conversation import Conversation
 from domain.directory import Directory
-from domain.thread import Decision, Thread
+from domain.thread import NO_THREAD, Decision, Thread
 from schemas.cloudevents import Incoming
 from schemas.codes import Rejection
 from schemas.commands import CommandAccepted, CommandRejected
@@ -24,13 +24,20 @@ from tests.unit.domain.given import (
     SECOND,
     assign,
     changes,
+    channel,
     close,
     conversation,
+    delete,
     directory,
     kinds,
+    link,
+    linked,
     notified,
     reopen,
+    reply,
+    request,
     result,
+    unlink,
     user,
 )
 
@@ -51,6 +58,11 @@ COMMANDS: dict[str, Callable[..., Incoming[Any]]] = {
     "unassign": lambda **fields: assign(None, **fields),
     "close": close,
     "reopen": reopen,
+    "delete": delete,
+    "link": link,
+    "unlink": lambda **fields: unlink("person:1", **fields),
+    "request": request,
+    "reply": reply,
 }
 every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=list(COMMANDS))
 
@@ -58,7 +70,9 @@ every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=list(C
 def decide(
     before: Conversation | None, command: Incoming[Any], known: Directory = TEAM
 ) -> Decision:
-    return decide_command(Thread(before), command, NOW, known, APP_URL)
+    thread = Thread(before, links=(linked("person:1"),)) if before else NO_THREAD
+    installed = channel(installed_by=command.data.actor_id)
+    return decide_command(thread, command, NOW, known, APP_URL, channel=installed)
 
 
 def rejected(
@@ -311,10 +325,11 @@ def test_a_close_issued_before_the_newest_inbound_message_was_recorded_is_supers
         assert decision.thread.conversation is before
 
 
-def test_only_a_close_is_superseded() -> None:
-    long_ago = NOON - 3600 * SECOND
-    assert isinstance(result(decide(conversation(), assign("bo", time=long_ago))), CommandAccepted)
-    assert isinstance(result(decide(CLOSED, reopen(time=long_ago))), CommandAccepted)
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "close"])
+def test_only_a_close_is_superseded(command: str) -> None:
+    long_ago = COMMANDS[command](time=NOON - 3600 * SECOND)
+    for before in (conversation(), CLOSED):
+        assert isinstance(result(decide(before, long_ago)), CommandAccepted)
 
 
 def test_historical_messages_alone_supersede_no_close() -> None:

@@ -123,6 +123,7 @@ def test_the_message_to_be_recorded_is_what_the_contact_wrote() -> None:
         "media": media,
         "sent_at": NOON,
         "historical": False,
+        "version": 2,
     }
 
 

@@ -1,4 +1,4 @@
-"""What holds after any history of messages, commands and changes of the directory."""
+"""What holds after any history of messages, commands, notes and changes of the directory."""
 
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
@@ -8,13 +8,14 @@ from hypothesis import event as note
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.conversation import NOTHING, Folded, fold
+from domain.conversation import NOTHING, Conversation, Folded, Tombstone, fold
 from schemas.codes import Rejection
 from schemas.commands import CommandAccepted, CommandRejected
 from schemas.conversations import (
     ConversationAssigned,
     ConversationClosed,
     ConversationCreated,
+    ConversationDeleted,
     ConversationEvent,
     MessageRecorded,
 )
@@ -26,28 +27,34 @@ from schemas.directory import (
 from schemas.fields import Command, Emitted
 from schemas.messages import MessageReceived
 from schemas.notifications import NotificationRequested
-from tests.unit.domain.simulation import (
+from tests.unit.domain.given import NOON
+from tests.unit.domain.histories import (
+    ANY_HISTORIES,
+    CHANNEL_CHANGES,
     COMMANDS,
     HISTORIES,
     KINDS,
     MESSAGES,
+    NOTE_HISTORIES,
     USER_CHANGES,
-    Event,
-    Inbox,
-    Said,
-    played,
+    History,
 )
+from tests.unit.domain.simulation import Event, Inbox, NoteTouched, Said, played
 
-History = list[tuple[timedelta, Event]]
 Audience = dict[str, tuple[str, frozenset[str]]]
 """Of a user's id: why they are told, and by which media."""
+
+
+def wants_to_be_seen(data: MessageRecorded) -> bool:
+    """A contact's message that is no import."""
+    return data.direction == "inbound" and not data.historical
 
 
 def emitted(inbox: Inbox) -> list[Emitted]:
     return [item.data for said in inbox.said for item in said.outgoing]
 
 
-@given(HISTORIES)
+@given(ANY_HISTORIES)
 def test_a_replayed_event_changes_nothing_and_emits_nothing(history: History) -> None:
     inbox = played(history)
     before, late = inbox.state, inbox.said[-1].now + timedelta(days=1)
@@ -57,7 +64,19 @@ def test_a_replayed_event_changes_nothing_and_emits_nothing(history: History) ->
     assert inbox.state == before
 
 
-@given(HISTORIES, USER_CHANGES)
+@given(NOTE_HISTORIES)
+def test_a_report_about_a_note_that_is_repeated_changes_nothing(history: History) -> None:
+    inbox = Inbox()
+    for gap, event in history:
+        now = inbox.said[-1].now + gap if inbox.said else NOON
+        inbox.apply(event, now)
+        if isinstance(event.data, NoteTouched):
+            before, told = inbox.state, inbox.said[-1].event
+            assert inbox.apply(told, now) == ()
+            assert inbox.state == before
+
+
+@given(HISTORIES, st.one_of(USER_CHANGES, CHANNEL_CHANGES))
 def test_a_change_of_the_directory_made_twice_is_made_once(history: History, change: Event) -> None:
     inbox = played(history)
     inbox.apply(change, inbox.said[-1].now)
@@ -66,19 +85,21 @@ def test_a_change_of_the_directory_made_twice_is_made_once(history: History, cha
     assert inbox.state == before
 
 
-@given(HISTORIES)
+@given(ANY_HISTORIES)
 def test_versions_are_gapless_with_exactly_one_event_each(history: History) -> None:
     inbox = played(history)
     versions = defaultdict(list)
     for data in emitted(inbox):
         if isinstance(data, ConversationEvent):
             versions[data.account_id, data.conversation_id].append(data.version)
-    assert versions.keys() == inbox.conversations.keys()
-    for key, state in inbox.conversations.items():
+    # Of one that started afresh, the tombstone stays.
+    last: dict[Any, Conversation | Tombstone] = {**inbox.tombstones, **inbox.conversations}
+    assert versions.keys() == last.keys()
+    for key, state in last.items():
         assert versions[key] == list(range(1, state.version + 1))
 
 
-@given(HISTORIES)
+@given(ANY_HISTORIES)
 def test_folding_the_log_gives_the_state(history: History) -> None:
     inbox = played(history)
     folded: dict[Any, Folded] = defaultdict(lambda: NOTHING)
@@ -86,10 +107,25 @@ def test_folding_the_log_gives_the_state(history: History) -> None:
         if isinstance(data, ConversationEvent):
             key = (data.account_id, data.conversation_id)
             folded[key] = fold(folded[key], data)
-    assert folded == {
+    deleted = {
+        key: Folded(tombstone.version, 0, None) for key, tombstone in inbox.tombstones.items()
+    }
+    assert folded == deleted | {
         key: Folded(state.version, state.message_count, state.snapshot)
         for key, state in inbox.conversations.items()
     }
+
+
+@given(ANY_HISTORIES)
+def test_a_conversation_counts_the_messages_and_links_that_it_has(history: History) -> None:
+    inbox = played(history)
+    messages = Counter[tuple[str, str]](
+        (one.account_id, one.conversation_id) for one in inbox.messages.values()
+    )
+    for key, state in inbox.conversations.items():
+        assert state.message_count == messages.pop(key)
+        assert state.link_count == len(inbox.links[key])
+    assert messages == {}, "no messages are left of a conversation that is deleted"
 
 
 @given(HISTORIES)
@@ -100,8 +136,10 @@ def test_no_message_of_a_contact_ends_unseen_in_a_closed_conversation(history: H
     for said in inbox.said:
         for data in (item.data for item in said.outgoing):
             key = (data.account_id, getattr(data, "conversation_id", None))
-            if isinstance(data, MessageRecorded) and not data.historical:
+            if isinstance(data, MessageRecorded) and wants_to_be_seen(data):
                 seen[key] = said.now
+            if isinstance(data, ConversationDeleted):
+                seen.pop(key, None)
             if isinstance(data, ConversationClosed):
                 closed[key] = said.event.time
                 assert seen.get(key, closed[key]) <= closed[key]
@@ -168,7 +206,7 @@ class Settings:
     def audience(self, said: Said) -> Audience:
         """Whom an event is to be told to."""
         for data in (item.data for item in said.outgoing):
-            if isinstance(data, MessageRecorded) and not data.historical:
+            if isinstance(data, MessageRecorded) and wants_to_be_seen(data):
                 assert data.after is not None
                 return self._of_message(data.account_id, data.after.assignee_id)
             if isinstance(data, ConversationAssigned):
@@ -202,7 +240,7 @@ class Settings:
         return self.chosen.get((account_id, user_id), {}).get(kind, self.DEFAULTS[kind])
 
 
-@given(HISTORIES)
+@given(ANY_HISTORIES)
 def test_every_command_has_exactly_one_result(history: History) -> None:
     inbox = played(history)
     results = Counter(
@@ -223,7 +261,7 @@ def test_a_rejected_command_says_nothing_but_its_result(history: History) -> Non
             assert len(said.outgoing) == 1
 
 
-@given(HISTORIES)
+@given(ANY_HISTORIES)
 def test_no_two_emitted_events_have_one_id_however_careless_the_publishers(
     history: History,
 ) -> None:
@@ -231,7 +269,7 @@ def test_no_two_emitted_events_have_one_id_however_careless_the_publishers(
     assert len({item.event_id for item in outgoing}) == len(outgoing)
 
 
-@given(HISTORIES, st.one_of(MESSAGES, COMMANDS))
+@given(ANY_HISTORIES, st.one_of(MESSAGES, COMMANDS))
 def test_a_replay_from_the_same_state_emits_the_same_ids_whenever_it_happens(
     history: History, event: Event
 ) -> None:
@@ -258,13 +296,21 @@ def test_nothing_crosses_accounts(history: History) -> None:
             assert {item.data.account_id for item in said.outgoing} <= {account_id}
 
 
-@given(HISTORIES)
-def test_a_conversation_is_created_once_and_every_message_recorded_once(history: History) -> None:
+@given(ANY_HISTORIES)
+def test_a_conversation_is_created_once_until_it_is_deleted(history: History) -> None:
+    there = set()
+    for data in emitted(played(history)):
+        if isinstance(data, ConversationCreated):
+            assert data.conversation_id not in there
+            there.add(data.conversation_id)
+        elif isinstance(data, ConversationDeleted):
+            there.remove(data.conversation_id)
+
+
+@given(ANY_HISTORIES)
+def test_every_message_is_recorded_once_even_if_it_was_deleted(history: History) -> None:
     inbox = played(history)
-    created = Counter(
-        d.conversation_id for d in emitted(inbox) if isinstance(d, ConversationCreated)
-    )
     recorded = Counter(d.message_id for d in emitted(inbox) if isinstance(d, MessageRecorded))
-    assert set(created.values()) | set(recorded.values()) <= {1}
-    assert recorded.keys() == {message_id for _, message_id in inbox.recorded}
-    assert sum(c.message_count for c in inbox.conversations.values()) == len(recorded)
+    assert set(recorded.values()) <= {1}
+    kept = {message_id for _, message_id in inbox.messages.keys() | inbox.deleted}
+    assert recorded.keys() == kept

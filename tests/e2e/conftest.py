@@ -1,0 +1,20 @@
+"""The inbox that stories are played with."""
+
+import pytest
+
+from tests.bus import Bus
+from tests.e2e.inbox import Inbox, Owner
+from tests.events import channel, user
+from tests.worker import Worker
+from workers.settings import Settings
+
+SENDER = "whatsapp:+14155238886"
+"""The account's own number."""
+
+
+@pytest.fixture
+async def inbox(settings: Settings, bus: Bus, worker: Worker, owner: Owner) -> Inbox:
+    """An inbox with a channel that Ana installed, and two users."""
+    inbox = Inbox(settings, bus, owner)
+    await inbox.apply(user("ana"), user("bo"), channel(SENDER, installed_by="ana"))
+    return inbox

@@ -1,0 +1,295 @@
+"""The rolling note: what a linked entity is told of its conversation, day by day."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec import UNSET
+
+from schemas.ids import reply_message_id
+from tests.e2e.conftest import SENDER
+from tests.e2e.inbox import Inbox
+from tests.events import (
+    ACCOUNT,
+    Event,
+    command,
+    conversation,
+    link,
+    message,
+    note_changed,
+    reply,
+    unlink,
+)
+from tests.waiting import until
+from tests.worker import Worker
+
+MARIA = "whatsapp:+4911"
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+DAY, INSTANT = timedelta(days=1), timedelta(microseconds=1)
+DEAL, LEAD = "deal:d1", "lead:l1"
+
+
+def at(hours: float = 0, **more: float) -> datetime:
+    """So long after noon."""
+    return NOON + timedelta(hours=hours, **more)
+
+
+def hears(body: str, sent_at: datetime, **fields: Any) -> Event:
+    """A message of Maria's with a time of its own."""
+    return message(MARIA, body, sent_at=sent_at, **fields)
+
+
+async def test_linking_starts_a_note_at_once_with_the_latest_twenty_messages(
+    inbox: Inbox,
+) -> None:
+    picture = {"url": "https://example.com/ME1", "content_type": "image/jpeg"}
+    await inbox.apply(
+        *[hears(f"message {number}", at(minutes=number - 60)) for number in range(1, 24)],
+        reply(MARIA, "49 €", "bo", id="reply", time=at(minutes=-5)),
+        hears("", at(minutes=-1), media=[picture]),
+        hears("imported last, but older", at(-500), historical=True),
+        link(MARIA, DEAL, id="link", time=NOON),
+    )
+    linked = (await inbox.read("conversations"))[-1]
+    (created,) = await inbox.read("notes")
+    assert created.kind == "note.created"
+    assert created.event["causationid"] == linked.event["causationid"] == "link"
+    *texts, replied, pictured = created.data["messages"]
+    assert [text["body"] for text in texts] == [f"message {number}" for number in range(6, 24)]
+    assert {key: texts[0][key] for key in ("sender_name", "sender_address", "direction")} == {
+        "sender_name": "Ana",
+        "sender_address": MARIA,
+        "direction": "inbound",
+    }
+    assert texts[0]["sent_at"] == "2026-01-02T11:06:00Z"
+    assert replied == {
+        "message_id": reply_message_id(ACCOUNT, "reply"),
+        "direction": "outbound",
+        "sender_name": "Bo",
+        "sender_address": SENDER,
+        "sent_at": "2026-01-02T11:55:00Z",
+        "body": "49 €",
+        "media": [],
+    }
+    assert (pictured["body"], pictured["media"]) == ("", [picture])
+    assert {name: created.data[name] for name in created.data.keys() - {"messages", "note_id"}} == {
+        "account_id": ACCOUNT,
+        "conversation_id": conversation(MARIA),
+        "version": linked.data["version"],
+        "revision": 1,
+        "entity": {"type": "deal", "id": "d1"},
+        "starts_at": "2026-01-02T12:00:00Z",
+        "ends_at": "2026-01-03T12:00:00Z",
+        "assignee": None,
+        "inbox_url": f"{inbox.settings.app_url}/conversations/{conversation(MARIA)}",
+    }
+    await inbox.assert_exact()
+
+
+async def test_a_note_names_the_assignee_of_the_moment(inbox: Inbox) -> None:
+    await inbox.apply(
+        hears("1", at(-1)),
+        link(MARIA, DEAL, time=NOON),
+        command("assign", MARIA, "ana", assignee_id="bo"),
+        link(MARIA, LEAD, time=NOON),
+        hears("2", at(1)),
+        command("assign", MARIA, "ana", assignee_id=None),
+        reply(MARIA, "3", time=at(2)),
+    )
+    bo = {"user_id": "bo", "name": "Bo"}
+    assert [
+        (read.data["entity"]["type"], read.data["revision"], read.data["assignee"])
+        for read in await inbox.read("notes")
+    ] == [
+        ("deal", 1, None),
+        ("lead", 1, bo),
+        ("deal", 2, bo),
+        ("lead", 2, bo),
+        ("deal", 3, None),
+        ("lead", 3, None),
+    ]
+    await inbox.assert_exact()
+
+
+async def test_messages_join_for_24_hours_and_the_first_outside_starts_the_next_note(
+    inbox: Inbox,
+) -> None:
+    await inbox.apply(
+        hears("before the link", at(-1)),
+        link(MARIA, DEAL, time=NOON),
+        hears("an hour later", at(1)),
+        reply(MARIA, "a reply", time=at(2)),
+        hears("an import", at(3), historical=True),
+        hears("the very end", NOON + DAY),
+        hears("late", at(-2)),
+        reply(MARIA, "outside", time=NOON + DAY + INSTANT),
+        hears("late for the first note", at(5)),
+        # The link's own 24 hours begin with its own time.
+        link(MARIA, LEAD, time=at(30)),
+        reply(MARIA, "the second end", time=NOON + 2 * DAY + INSTANT),
+        hears("outside again", NOON + 2 * DAY + 2 * INSTANT, historical=True),
+        hears("much later", at(200)),
+    )
+    assert await inbox.told(DEAL) == [
+        (1, 1, ["before the link"]),
+        (1, 2, ["an hour later"]),
+        (1, 3, ["a reply"]),
+        (1, 4, ["an import"]),
+        (1, 5, ["the very end"]),
+        (1, 6, ["late"]),
+        (2, 1, ["outside"]),
+        (2, 2, ["late for the first note"]),
+        (2, 3, ["the second end"]),
+        (3, 1, ["outside again"]),
+        (4, 1, ["much later"]),
+    ]
+    notes = await inbox.notes(DEAL)
+    starts = [NOON, NOON + DAY + INSTANT, NOON + 2 * DAY + 2 * INSTANT, at(200)]
+    assert [(note.starts_at, note.ends_at) for note in notes] == [
+        (start, start + DAY) for start in starts
+    ]
+    assert {note.continues for note in notes} == {UNSET}
+    in_time = ["late", "before the link", "an hour later", "a reply", "an import"]
+    in_time += ["late for the first note", "the very end", "outside"]
+    assert await inbox.told(LEAD) == [
+        (1, 1, in_time),
+        (1, 2, ["the second end"]),
+        (1, 3, ["outside again"]),
+        (2, 1, ["much later"]),
+    ]
+    await inbox.assert_exact(noted_on=[DEAL, LEAD])
+
+
+async def test_a_note_that_was_edited_or_deleted_in_the_crm_is_never_touched_again(
+    inbox: Inbox,
+) -> None:
+    await inbox.apply(
+        hears("1", at(-1)), link(MARIA, DEAL, time=NOON), link(MARIA, LEAD, time=NOON)
+    )
+    (first,) = await inbox.notes(DEAL)
+    await inbox.apply(
+        hears("2", at(1)),
+        note_changed("edited", MARIA, first.note_id),
+        reply(MARIA, "3", time=at(2)),
+        hears("4", at(3)),
+    )
+    _, second = await inbox.notes(DEAL)
+    await inbox.apply(
+        note_changed("deleted", MARIA, second.note_id),
+        # Late as it is, it starts a note: the newest may not be touched, and others never are.
+        hears("5", at(-2)),
+        note_changed("edited", MARIA, second.note_id),
+        note_changed("deleted", MARIA, first.note_id),
+        note_changed("deleted", MARIA, "00000000-0000-5000-8000-000000000000"),
+        hears("6", at(4)),
+    )
+    assert await inbox.told(DEAL) == [
+        (1, 1, ["1"]),
+        (1, 2, ["2"]),
+        (2, 1, ["3"]),
+        (2, 2, ["4"]),
+        (3, 1, ["5"]),
+        (3, 2, ["6"]),
+    ]
+    assert [note.starts_at for note in await inbox.notes(DEAL)] == [NOON, at(2), at(-2)]
+    assert await inbox.told(LEAD) == [
+        (1, revision, [body]) for revision, body in enumerate("123456", start=1)
+    ]
+    await inbox.assert_exact(noted_on=[DEAL, LEAD])
+
+
+async def test_linking_again_after_unlinking_starts_a_new_note(inbox: Inbox) -> None:
+    await inbox.apply(
+        hears("1", at(-1)),
+        link(MARIA, DEAL, time=NOON),
+        hears("2", at(1)),
+        unlink(MARIA, DEAL),
+        hears("3, for nobody", at(2)),
+        link(MARIA, DEAL, time=at(3)),
+        hears("4", at(4)),
+    )
+    assert await inbox.told(DEAL) == [
+        (1, 1, ["1"]),
+        (1, 2, ["2"]),
+        (2, 1, ["1", "2", "3, for nobody"]),
+        (2, 2, ["4"]),
+    ]
+    assert [note.starts_at for note in await inbox.notes(DEAL)] == [NOON, at(3)]
+    await inbox.assert_exact()
+
+
+async def test_a_note_of_60_000_characters_goes_on_in_one_that_continues_it(
+    inbox: Inbox,
+) -> None:
+    # 17 characters of address and 10 of content type: the second message fills the note.
+    picture = {"url": "https://a.io/" + "m" * 4, "content_type": "image/jpeg"}
+    await inbox.apply(
+        hears("a" * 30_000, at(-1)),
+        link(MARIA, DEAL, time=NOON),
+        hears("b" * 29_973, at(1), media=[picture]),
+        hears("c", at(2)),
+        hears("d" * 59_999, at(-3)),
+        # It alone is longer, and so has a note of its own.
+        hears("e" * 70_000, at(3)),
+        hears("f", at(4)),
+        # Linked now, the messages so far fill notes at once.
+        link(MARIA, LEAD, time=NOON),
+        hears("g", NOON + DAY + INSTANT),
+    )
+    assert await initials(inbox, DEAL) == ["ab", "dc", "e", "f", "g"]
+    await assert_each_continues_the_one_before(inbox, DEAL, count=4)
+    assert await initials(inbox, LEAD) == ["d", "ab", "c", "e", "f", "g"]
+    await assert_each_continues_the_one_before(inbox, LEAD, count=5)
+    await inbox.assert_exact(noted_on=[DEAL, LEAD])
+
+
+async def initials(inbox: Inbox, entity: str) -> list[str]:
+    """The first character of each message of each note."""
+    return ["".join(said.body[0] for said in note.messages) for note in await inbox.notes(entity)]
+
+
+async def assert_each_continues_the_one_before(inbox: Inbox, entity: str, count: int) -> None:
+    """So many notes share the 24 hours from noon; those after them continue nothing."""
+    notes = await inbox.notes(entity)
+    wanted = [UNSET, *(note.note_id for note in notes[: count - 1])]
+    assert [note.continues for note in notes[:count]] == wanted
+    assert {(note.starts_at, note.ends_at) for note in notes[:count]} == {(NOON, NOON + DAY)}
+    assert {note.continues for note in notes[count:]} <= {UNSET}
+
+
+async def test_a_thousand_messages_are_noted_once_though_the_worker_is_killed_midway(
+    inbox: Inbox, worker: Worker
+) -> None:
+    await inbox.apply(
+        hears("first", NOON), link(MARIA, DEAL, time=NOON), link(MARIA, LEAD, time=NOON)
+    )
+    await inbox.apply(*said_in_a_day(range(500)))
+    async with inbox.owner.transaction():
+        # Held, so that the kill meets the worker within a transaction, half of the work done.
+        await inbox.owner.execute("SELECT FROM inbox.conversations FOR UPDATE")
+        await inbox.bus.publish(*said_in_a_day(range(500, 1_000)))
+        await until(lambda: inbox.owner.fetchval(WAITING), "a worker that waits for the lock")
+        worker.kill()
+    await worker.start()
+    await inbox.apply(hears("last", NOON + DAY), reply(MARIA, "the very last", time=NOON + DAY))
+
+    for entity in (DEAL, LEAD):
+        notes = await inbox.notes(entity)
+        assert [len(note.messages) for note in notes] == [500, 500, 3]
+        await assert_each_continues_the_one_before(inbox, entity, count=3)
+    await inbox.assert_exact(noted_on=[DEAL, LEAD])
+    assert await inbox.owner.fetchval("SELECT count(*) FROM inbox.messages") == 1_003
+
+
+WAITING = """
+SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))
+"""
+
+
+def said_in_a_day(numbers: range) -> list[Event]:
+    """A message for each number, every tenth a reply, all within the same 24 hours."""
+    return [
+        reply(MARIA, f"{number}", time=at(minutes=number))
+        if number % 10 == 0
+        else hears(f"{number}", at(minutes=number))
+        for number in numbers
+    ]

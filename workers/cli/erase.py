@@ -1,0 +1,196 @@
+"""`inbox erase`: delete all conversations of a contact, each as the user who may."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import click
+
+from db.connect import AnyConnection, connect
+from db.directory import channels_by_id, users_by_id
+from db.overview import conversations_of_contact
+from domain.conversation import Conversation
+from domain.directory import Channel, User
+from schemas.commands import CommandAccepted, CommandRejected, ConversationDelete
+from schemas.fields import AccountId, ConversationId, UserId
+from workers.cli.failures import mendable
+from workers.errors import CommandFailed
+from workers.follow import Follower
+from workers.publish import Publisher
+from workers.settings import Settings, required
+from workers.topics import require_topics
+
+SOURCE = "/inbox/erase"
+WAIT_SECONDS_DEFAULT = 60
+
+
+class Found(NamedTuple):
+    """A conversation of the contact."""
+
+    conversation: Conversation
+    deleter: UserId | None
+    """Who may delete it: the user who installed its channel."""
+    obstacle: str
+    """Why nobody may, and what to do about it."""
+
+
+def _storable(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """A text that Postgres can look for: a shell passes on bytes that are no text at all."""
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise click.BadParameter("holds what no text can")
+    return value
+
+
+@click.command()
+@click.option("--account", required=True, callback=_storable, help="The tenant.")
+@click.option(
+    "--contact",
+    required=True,
+    callback=_storable,
+    help="The contact's address as the provider writes it, such as whatsapp:+4915112345678.",
+)
+@click.option("--yes", is_flag=True, help="Erase; without it, only show what would be erased.")
+@click.option(
+    "--wait",
+    "wait_seconds",
+    type=click.IntRange(min=1),
+    default=WAIT_SECONDS_DEFAULT,
+    show_default=True,
+    help="How many seconds to wait for the workers' answers.",
+)
+def erase(account: str, contact: str, *, yes: bool, wait_seconds: int) -> None:
+    """Delete all conversations of a contact in an account for good.
+
+    Each is deleted by a command in the name of the user who installed its channel, which the
+    workers apply as any other. Exit status 1 says that some are not known to be gone.
+    """
+    settings = Settings.from_environment()
+    with mendable():
+        asyncio.run(_erase(settings, AccountId(account), contact, yes, wait_seconds))
+
+
+async def _erase(
+    settings: Settings, account_id: AccountId, contact: str, yes: bool, wait_seconds: int
+) -> None:
+    url = required(settings.database_url, "INBOX_DATABASE_URL")
+    if yes:
+        await require_topics(settings, ["lifecycle", "results"])
+    connection = await connect(url, "inbox erase")
+    try:
+        found = await _find(connection, account_id, contact)
+    finally:
+        await connection.close()
+    if not found:
+        click.echo("nothing found: the account has no conversation of this contact")
+    elif yes:
+        erased = await _delete(settings, found, wait_seconds)
+        if left := len(found) - erased:
+            raise CommandFailed(f"{left} of {_counted(found)} not erased")
+    else:
+        for each in found:
+            click.echo(_described(each))
+        click.echo(f"{_counted(found)} found, none erased: add --yes to erase")
+
+
+async def _find(connection: AnyConnection, account_id: AccountId, contact: str) -> list[Found]:
+    conversations = await conversations_of_contact(connection, account_id, contact)
+    channels = await channels_by_id(
+        connection, {(account_id, conversation.channel_id) for conversation in conversations}
+    )
+    users = await users_by_id(connection, {(account_id, each.installed_by) for each in channels})
+    channel_of = {channel.channel_id: channel for channel in channels}
+    user_of = {user.user_id: user for user in users}
+    return [_judged(each, channel_of.get(each.channel_id), user_of) for each in conversations]
+
+
+def _judged(
+    conversation: Conversation, channel: Channel | None, users: dict[UserId, User]
+) -> Found:
+    """Whether the rules of deletion will let the installer delete it."""
+    if channel is None:
+        why = f"channel {conversation.channel_id} is unknown"
+    else:
+        installer = users.get(channel.installed_by)
+        if installer is not None and installer.known and installer.inbox_access:
+            return Found(conversation, installer.user_id, "")
+        why = f"{channel.installed_by}, who installed channel {channel.channel_id}, "
+        why += "has no inbox access" if installer and installer.known else "is no user any more"
+    remedy = "publish channel.installed again, naming an installer who has inbox access"
+    return Found(conversation, None, f"{why}: {remedy}")
+
+
+def _described(found: Found) -> str:
+    """A line for people, without a word of the contact's."""
+    conversation, deleter, obstacle = found
+    newest = conversation.last_message_at
+    return "  ".join(
+        (
+            conversation.conversation_id,
+            f"channel {conversation.channel_id}",
+            conversation.status,
+            f"messages {conversation.message_count}",
+            f"links {conversation.link_count}",
+            f"newest {newest.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if newest else "newest -",
+            f"to be deleted by {deleter}" if deleter else f"cannot be deleted: {obstacle}",
+        )
+    )
+
+
+def _counted(found: Sequence[Found]) -> str:
+    return "1 conversation" if len(found) == 1 else f"{len(found)} conversations"
+
+
+async def _delete(settings: Settings, found: Sequence[Found], wait_seconds: int) -> int:
+    """Have them deleted, and say what became of each; how many were."""
+    for each in found:
+        if each.deleter is None:
+            click.echo(f"{each.conversation.conversation_id}  not erased: {each.obstacle}")
+    async with Follower(settings, ["results"], from_start=False) as results:
+        asked = await _publish(settings, found)
+        erased = await _await_answers(results, asked, wait_seconds)
+    for command_id, conversation_id in asked.items():
+        click.echo(
+            f"{conversation_id}  not answered within {wait_seconds} s: command {command_id} "
+            "waits for a worker, which may still erase it"
+        )
+    return erased
+
+
+async def _publish(settings: Settings, found: Sequence[Found]) -> dict[str, ConversationId]:
+    """Publish the commands; which conversation each is about."""
+    asked = {}
+    async with Publisher(settings, SOURCE) as publisher:
+        for conversation, deleter, _ in found:
+            if deleter is not None:
+                command = ConversationDelete(
+                    account_id=conversation.account_id,
+                    conversation_id=UUID(conversation.conversation_id),
+                    actor_id=deleter,
+                )
+                command_id = await publisher.publish(command, datetime.now(UTC))
+                asked[command_id] = conversation.conversation_id
+    return asked
+
+
+async def _await_answers(
+    results: Follower, asked: dict[str, ConversationId], wait_seconds: int
+) -> int:
+    """Say each answer, and take its command out of `asked`; how many say that it is done."""
+    erased = 0
+    deadline = time.monotonic() + wait_seconds
+    while asked and time.monotonic() < deadline:
+        for seen in await results.next():
+            answer = seen.data
+            if isinstance(answer, CommandAccepted | CommandRejected) and answer.command_id in asked:
+                click.echo(f"{asked.pop(answer.command_id)}  {_outcome(answer)}")
+                erased += isinstance(answer, CommandAccepted)
+    return erased
+
+
+def _outcome(answer: CommandAccepted | CommandRejected) -> str:
+    if isinstance(answer, CommandAccepted):
+        return "erased"
+    return f"not erased: {answer.code}: {answer.detail or 'no detail'}"
