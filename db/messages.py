@@ -40,22 +40,11 @@ _MEDIA = msgspec.json.Decoder(tuple[Media, ...])
 async def recorded_messages(
     connection: AnyConnection, keys: Collection[MessageKey]
 ) -> set[MessageKey]:
-    """Those of `keys` that are recorded already."""
+    """Those of `keys` that are recorded already, or were deleted lately."""
     if not keys:
         return set()
     accounts, ids = zip(*keys, strict=True)
     rows = await connection.fetch(QUERIES["recorded_messages"], accounts, ids)
-    return {(row[0], row[1]) for row in rows}
-
-
-async def deleted_messages(
-    connection: AnyConnection, keys: Collection[MessageKey]
-) -> set[MessageKey]:
-    """Those of `keys` that were deleted lately, with their conversations."""
-    if not keys:
-        return set()
-    accounts, ids = zip(*keys, strict=True)
-    rows = await connection.fetch(QUERIES["deleted_messages"], accounts, ids)
     return {(row[0], row[1]) for row in rows}
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from db.connect import AnyConnection
 from db.conversations import ConversationKey
-from db.messages import MessageKey, deleted_messages, record_messages, recorded_messages
+from db.messages import MessageKey, record_messages, recorded_messages
 from domain.decision import Message, Outgoing
 from domain.directory import Directory
 from domain.messages import Identity, decide_message, identify, is_erased
@@ -35,7 +35,7 @@ class ReceivedMessages:
     async def load(
         self, connection: AnyConnection, events: Sequence[Incoming[MessageReceived]]
     ) -> None:
-        """Lock the threads, and find out which messages are recorded already."""
+        """Lock the threads, and find out which messages are known already."""
         conversations: set[ConversationKey] = set()
         messages: set[MessageKey] = set()
         for event in events:
@@ -45,8 +45,6 @@ class ReceivedMessages:
             messages.add((account_id, identity.message_id))
         await self._threads.load(connection, conversations)
         self._recorded = await recorded_messages(connection, messages)
-        if self._threads.any_was_deleted:
-            self._recorded |= await deleted_messages(connection, messages)
         accounts = {account_id for account_id, _ in conversations}
         self._directories = await self._cache.load(connection, accounts)
 

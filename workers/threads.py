@@ -54,14 +54,6 @@ class Threads:
             self._before[key] = Thread(tombstone=tombstone)
         self._after = dict(self._before)
 
-    @property
-    def any_was_deleted(self) -> bool:
-        """Whether a conversation of the batch was ever deleted."""
-        return any(
-            thread.tombstone or (thread.conversation and thread.conversation.erased_until)
-            for thread in self._before.values()
-        )
-
     def __getitem__(self, key: ConversationKey) -> Thread:
         """A thread as it is now; an empty one where there never was a conversation."""
         return self._after.get(key, NO_THREAD)

@@ -1,11 +1,9 @@
 -- name: recorded_messages
--- Which messages of a batch are recorded already.
+-- Which messages of a batch are recorded already, or were deleted lately.
 SELECT m.account_id, m.message_id::text
 FROM unnest($1::text[], $2::uuid[]) AS k (account_id, message_id)
 JOIN inbox.messages AS m USING (account_id, message_id)
-
--- name: deleted_messages
--- Which messages of a batch were deleted lately.
+UNION ALL
 SELECT d.account_id, d.message_id::text
 FROM unnest($1::text[], $2::uuid[]) AS k (account_id, message_id)
 JOIN inbox.deleted_messages AS d USING (account_id, message_id)

@@ -41,7 +41,6 @@ HOT = {
         " '{1}', '{now}', '{1}', '{1}', '{f}'",
     ),
     "load_requests": ("text[], uuid[], text[]", "'{a}', ARRAY[gen_random_uuid()], '{r}'"),
-    "deleted_messages": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
     "recorded_messages": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
     "applied_commands": ("text[], text[]", "'{a}', '{c}'"),
     "directory_versions": ("text[]", "'{a}'"),
