@@ -14,7 +14,7 @@ ConversationKey = tuple[AccountId, ConversationId]
 
 # The columns in conversations.sql stand in the order of the struct's fields.
 _FIELDS = Conversation.__struct_fields__
-_NEVER_UPDATED = ("channel_id", "contact_address", "erased_until")
+_NEVER_UPDATED = ("channel_id", "contact_address", "erased_until", "created_at")
 _ALL = attrgetter(*_FIELDS)
 _UPDATED = attrgetter(*(field for field in _FIELDS if field not in _NEVER_UPDATED))
 _key = attrgetter("account_id", "conversation_id")

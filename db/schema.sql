@@ -72,7 +72,12 @@ CREATE TABLE inbox.conversations (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     link_count integer DEFAULT 0 NOT NULL,
     erased_until timestamp with time zone,
+    window_until timestamp with time zone,
+    window_watched boolean DEFAULT false NOT NULL,
+    last_direction text,
+    merged_into uuid,
     CONSTRAINT conversations_closed_at_tells_status CHECK (((closed_at IS NOT NULL) = (status = 'closed'::text))),
+    CONSTRAINT conversations_last_direction_is_known CHECK ((last_direction = ANY (ARRAY['inbound'::text, 'outbound'::text]))),
     CONSTRAINT conversations_link_count_is_not_negative CHECK ((link_count >= 0)),
     CONSTRAINT conversations_message_count_is_not_negative CHECK ((message_count >= 0)),
     CONSTRAINT conversations_status_is_known CHECK ((status = ANY (ARRAY['open'::text, 'closed'::text]))),
@@ -112,6 +117,14 @@ COMMENT ON COLUMN inbox.conversations.link_count IS 'Its rows in links: most con
 
 COMMENT ON COLUMN inbox.conversations.erased_until IS 'When it was last deleted, if it started afresh since: messages not later belong to what was deleted and are not recorded.';
 
+COMMENT ON COLUMN inbox.conversations.window_until IS 'Until when a free text may be sent: 24 hours after the contact last wrote. Null where the provider has no such window.';
+
+COMMENT ON COLUMN inbox.conversations.window_watched IS 'Whether it has a row in windows.';
+
+COMMENT ON COLUMN inbox.conversations.last_direction IS 'Whose the last word is: the direction of the message recorded last, historical ones aside.';
+
+COMMENT ON COLUMN inbox.conversations.merged_into IS 'The older conversation of the same contact, which goes on in its place; null for all but those closed as the younger of two.';
+
 CREATE TABLE inbox.deleted_messages (
     account_id text NOT NULL,
     message_id uuid NOT NULL,
@@ -142,6 +155,26 @@ COMMENT ON COLUMN inbox.entity_requests.conversation_id IS 'The conversation tha
 COMMENT ON COLUMN inbox.entity_requests.request_id IS 'As the request named it, or derived from the command''s id.';
 
 COMMENT ON COLUMN inbox.entity_requests.answered IS 'Whether a link answered it.';
+
+CREATE TABLE inbox.identities (
+    account_id text NOT NULL,
+    alias_id uuid NOT NULL,
+    conversation_id uuid NOT NULL,
+    channel_id text NOT NULL,
+    address text NOT NULL
+);
+
+COMMENT ON TABLE inbox.identities IS 'Further addresses of contacts: a message from such an address belongs to the conversation that it leads to.';
+
+COMMENT ON COLUMN inbox.identities.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.identities.alias_id IS 'The conversation id that the address would have of its own.';
+
+COMMENT ON COLUMN inbox.identities.conversation_id IS 'The conversation that it leads to.';
+
+COMMENT ON COLUMN inbox.identities.channel_id IS 'The channel that the contact writes to.';
+
+COMMENT ON COLUMN inbox.identities.address IS 'The address.';
 
 CREATE TABLE inbox.links (
     account_id text NOT NULL,
@@ -297,6 +330,35 @@ COMMENT ON COLUMN inbox.positions.partition IS 'The partition''s number.';
 
 COMMENT ON COLUMN inbox.positions.next_offset IS 'The offset of the first record that is not applied.';
 
+CREATE TABLE inbox.receipts (
+    account_id text NOT NULL,
+    provider_message_id text NOT NULL,
+    event_id text NOT NULL,
+    status text NOT NULL,
+    error_code integer,
+    message_id uuid,
+    attempt integer,
+    received_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE inbox.receipts IS 'Every delivery receipt, those too that came early, or for a message that nobody here sent. Holds no address and no text; pruned after 90 days.';
+
+COMMENT ON COLUMN inbox.receipts.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.receipts.provider_message_id IS 'The provider''s id of the message.';
+
+COMMENT ON COLUMN inbox.receipts.event_id IS 'The id of the receipt''s CloudEvent: a repeat is kept once.';
+
+COMMENT ON COLUMN inbox.receipts.status IS 'The provider''s word, known or not.';
+
+COMMENT ON COLUMN inbox.receipts.error_code IS 'The provider''s code, if it told one.';
+
+COMMENT ON COLUMN inbox.receipts.message_id IS 'The reply that the callback named.';
+
+COMMENT ON COLUMN inbox.receipts.attempt IS 'The part of it that the callback named.';
+
+COMMENT ON COLUMN inbox.receipts.received_at IS 'When it was applied, by the database''s clock.';
+
 CREATE TABLE inbox.redrives (
     partition integer NOT NULL,
     "offset" bigint NOT NULL,
@@ -311,13 +373,106 @@ COMMENT ON COLUMN inbox.redrives."offset" IS 'The dead letter''s offset.';
 
 COMMENT ON COLUMN inbox.redrives.redriven_at IS 'When it was put back.';
 
+CREATE TABLE inbox.send_rates (
+    account_id text NOT NULL,
+    from_address text NOT NULL,
+    next_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE inbox.send_rates IS 'A token bucket per sender, shared by all workers.';
+
+COMMENT ON COLUMN inbox.send_rates.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.send_rates.from_address IS 'The sender.';
+
+COMMENT ON COLUMN inbox.send_rates.next_at IS 'When its next message is due at its rate; a burst may run ahead of that by a second.';
+
+CREATE TABLE inbox.sends (
+    account_id text NOT NULL,
+    conversation_id uuid NOT NULL,
+    version integer NOT NULL,
+    part integer NOT NULL,
+    parts integer NOT NULL,
+    message_id uuid NOT NULL,
+    command_id text NOT NULL,
+    channel_id text NOT NULL,
+    from_address text NOT NULL,
+    to_address text NOT NULL,
+    body text NOT NULL,
+    media_urls text[] NOT NULL,
+    content_sid text,
+    content_variables jsonb,
+    state text NOT NULL,
+    attempts integer NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    posting_at timestamp with time zone,
+    provider_message_id text,
+    status text,
+    error_code integer,
+    told_uncertain boolean NOT NULL,
+    CONSTRAINT sends_accepted_has_an_id CHECK (((state <> 'accepted'::text) OR (provider_message_id IS NOT NULL))),
+    CONSTRAINT sends_part_is_one_of_parts CHECK (((part >= 1) AND (part <= parts))),
+    CONSTRAINT sends_state_is_known CHECK ((state = ANY (ARRAY['queued'::text, 'posting'::text, 'accepted'::text, 'failed'::text, 'uncertain'::text])))
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE inbox.sends IS 'The parts of replies on their way to the provider: posting is committed before the POST, so that none is ever posted twice.';
+
+COMMENT ON COLUMN inbox.sends.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.sends.conversation_id IS 'The conversation of the reply.';
+
+COMMENT ON COLUMN inbox.sends.version IS 'The version that recorded the reply: the order of sending within a conversation.';
+
+COMMENT ON COLUMN inbox.sends.part IS 'Which part of a reply that is too long for one; also what a status callback calls the attempt.';
+
+COMMENT ON COLUMN inbox.sends.parts IS 'How many there are.';
+
+COMMENT ON COLUMN inbox.sends.message_id IS 'The reply.';
+
+COMMENT ON COLUMN inbox.sends.command_id IS 'The command that asked for it.';
+
+COMMENT ON COLUMN inbox.sends.channel_id IS 'The channel it goes out on.';
+
+COMMENT ON COLUMN inbox.sends.from_address IS 'The channel''s address.';
+
+COMMENT ON COLUMN inbox.sends.to_address IS 'The contact''s address.';
+
+COMMENT ON COLUMN inbox.sends.body IS 'The text of this part; empty for a template or files alone.';
+
+COMMENT ON COLUMN inbox.sends.media_urls IS 'Files, sent with the first part.';
+
+COMMENT ON COLUMN inbox.sends.content_sid IS 'The template, for one.';
+
+COMMENT ON COLUMN inbox.sends.content_variables IS 'What is filled into the template.';
+
+COMMENT ON COLUMN inbox.sends.state IS 'queued, posting, accepted, failed or uncertain: see docs/sending.md.';
+
+COMMENT ON COLUMN inbox.sends.attempts IS 'POSTs that were begun; more than one only where the provider surely had not taken the one before.';
+
+COMMENT ON COLUMN inbox.sends.created_at IS 'When it was recorded, by the database''s clock.';
+
+COMMENT ON COLUMN inbox.sends.due_at IS 'When something is to be done next: queued, the POST; posting or uncertain, a look at what became of it.';
+
+COMMENT ON COLUMN inbox.sends.posting_at IS 'When the last POST was begun.';
+
+COMMENT ON COLUMN inbox.sends.provider_message_id IS 'The provider''s id, once known.';
+
+COMMENT ON COLUMN inbox.sends.status IS 'The delivery status: the maximum of the receipts.';
+
+COMMENT ON COLUMN inbox.sends.error_code IS 'The provider''s code, where it refused or could not deliver.';
+
+COMMENT ON COLUMN inbox.sends.told_uncertain IS 'Whether message.uncertain was published: from then on only a receipt settles it.';
+
 CREATE TABLE inbox.tombstones (
     account_id text NOT NULL,
     conversation_id uuid NOT NULL,
     deleted_at timestamp with time zone NOT NULL,
     deleted_by text NOT NULL,
     version integer NOT NULL,
-    CONSTRAINT tombstones_version_is_positive CHECK ((version >= 1))
+    CONSTRAINT tombstones_version_is_not_negative CHECK ((version >= 0))
 );
 
 COMMENT ON TABLE inbox.tombstones IS 'What stays of a deleted conversation: nothing that its contact wrote or is known by.';
@@ -358,6 +513,20 @@ COMMENT ON COLUMN inbox.users.available IS 'Whether conversations can be assigne
 
 COMMENT ON COLUMN inbox.users.settings IS 'For each kind of notification, {desktop, email}.';
 
+CREATE TABLE inbox.windows (
+    account_id text NOT NULL,
+    conversation_id uuid NOT NULL,
+    check_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE inbox.windows IS 'Conversations whose window is watched: when it is about to close, somebody is told. A row stays while the contact goes on writing, so that messages need not touch it.';
+
+COMMENT ON COLUMN inbox.windows.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.windows.conversation_id IS 'The conversation.';
+
+COMMENT ON COLUMN inbox.windows.check_at IS 'When to look at its window next.';
+
 ALTER TABLE ONLY inbox.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (account_id);
 
@@ -375,6 +544,9 @@ ALTER TABLE ONLY inbox.deleted_messages
 
 ALTER TABLE ONLY inbox.entity_requests
     ADD CONSTRAINT entity_requests_pkey PRIMARY KEY (account_id, conversation_id, request_id);
+
+ALTER TABLE ONLY inbox.identities
+    ADD CONSTRAINT identities_pkey PRIMARY KEY (account_id, alias_id);
 
 ALTER TABLE ONLY inbox.links
     ADD CONSTRAINT links_pkey PRIMARY KEY (account_id, conversation_id, entity_type, entity_id);
@@ -394,8 +566,17 @@ ALTER TABLE ONLY inbox.outbox_shards
 ALTER TABLE ONLY inbox.positions
     ADD CONSTRAINT positions_pkey PRIMARY KEY (topic, partition);
 
+ALTER TABLE ONLY inbox.receipts
+    ADD CONSTRAINT receipts_pkey PRIMARY KEY (account_id, provider_message_id, event_id);
+
 ALTER TABLE ONLY inbox.redrives
     ADD CONSTRAINT redrives_pkey PRIMARY KEY (partition, "offset");
+
+ALTER TABLE ONLY inbox.send_rates
+    ADD CONSTRAINT send_rates_pkey PRIMARY KEY (account_id, from_address);
+
+ALTER TABLE ONLY inbox.sends
+    ADD CONSTRAINT sends_pkey PRIMARY KEY (account_id, conversation_id, version, part);
 
 ALTER TABLE ONLY inbox.tombstones
     ADD CONSTRAINT tombstones_pkey PRIMARY KEY (account_id, conversation_id);
@@ -403,13 +584,28 @@ ALTER TABLE ONLY inbox.tombstones
 ALTER TABLE ONLY inbox.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (account_id, user_id);
 
+ALTER TABLE ONLY inbox.windows
+    ADD CONSTRAINT windows_pkey PRIMARY KEY (account_id, conversation_id);
+
 CREATE INDEX channels_by_address ON inbox.channels USING btree (account_id, address) WHERE (NOT removed);
 
 CREATE INDEX commands_by_age ON inbox.commands USING btree (applied_at);
 
 CREATE INDEX deleted_messages_by_age ON inbox.deleted_messages USING btree (deleted_at);
 
+CREATE INDEX identities_of_conversation ON inbox.identities USING btree (conversation_id);
+
 CREATE INDEX messages_of_conversation ON inbox.messages USING btree (conversation_id, sent_at);
+
+CREATE INDEX receipts_by_age ON inbox.receipts USING btree (received_at);
+
+CREATE UNIQUE INDEX sends_claim_an_id_once ON inbox.sends USING btree (provider_message_id, account_id) WHERE (provider_message_id IS NOT NULL);
+
+CREATE INDEX sends_due ON inbox.sends USING btree (due_at) WHERE ((state = ANY (ARRAY['queued'::text, 'posting'::text, 'uncertain'::text])) AND (NOT told_uncertain));
+
+CREATE UNIQUE INDEX sends_of_message ON inbox.sends USING btree (message_id, part, account_id);
+
+CREATE INDEX windows_by_time ON inbox.windows USING btree (check_at);
 
 GRANT USAGE ON SCHEMA inbox TO inbox_worker;
 
@@ -425,6 +621,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.deleted_messages TO inbox_worke
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.entity_requests TO inbox_worker;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.identities TO inbox_worker;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.links TO inbox_worker;
 
 GRANT SELECT,INSERT,DELETE ON TABLE inbox.messages TO inbox_worker;
@@ -437,8 +635,16 @@ GRANT SELECT,INSERT,UPDATE ON TABLE inbox.outbox_shards TO inbox_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE inbox.positions TO inbox_worker;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.receipts TO inbox_worker;
+
 GRANT SELECT,INSERT ON TABLE inbox.redrives TO inbox_worker;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE inbox.send_rates TO inbox_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.sends TO inbox_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE inbox.tombstones TO inbox_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.users TO inbox_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.windows TO inbox_worker;

@@ -14,7 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from schemas.conversations import ConversationEvent, MessageRecorded, Snapshot
-from schemas.fields import AccountId, ChannelId, ConversationId, Status
+from schemas.fields import AccountId, ChannelId, ConversationId, Direction, Status
 
 Section = Literal["unassigned", "assigned_to_me", "assigned_to_others", "closed"]
 
@@ -40,6 +40,16 @@ class Conversation(Struct, frozen=True):
     link_count: int = 0
     erased_until: datetime | None = None
     """When it was last deleted, if it started afresh since."""
+    window_until: datetime | None = None
+    """Until when a free text may be sent; None where the provider has no window."""
+    window_watched: bool = False
+    """Whether somebody will be told before the window closes."""
+    last_direction: Direction | None = None
+    """Whose the last word is, historical messages aside."""
+    merged_into: ConversationId | None = None
+    """The older conversation of the same contact, for one closed as the younger of two."""
+    created_at: datetime | None = None
+    """When its first message was recorded; None only until then."""
 
     @property
     def snapshot(self) -> Snapshot:

@@ -11,6 +11,7 @@ from domain.decision import Message, Outgoing, caused_by
 from domain.directory import Directory
 from domain.notes import join_notes, note_message, occasion
 from domain.thread import Decision, Thread
+from domain.windows import window_after
 from schemas.cloudevents import Incoming
 from schemas.conversations import (
     ConversationCreated,
@@ -69,7 +70,7 @@ def decide_message(
     outgoing: list[Outgoing] = []
     conversation = thread.conversation
     if conversation is None:
-        conversation, created = _open(conversation_key, event, thread)
+        conversation, created = _open(conversation_key, event, thread, now)
         outgoing.append(created)
     conversation, recorded = _record(conversation, event, message_id, now)
     outgoing.append(recorded)
@@ -95,7 +96,10 @@ def decide_message(
 
 
 def _open(
-    conversation_key: ConversationId, event: Incoming[MessageReceived], thread: Thread
+    conversation_key: ConversationId,
+    event: Incoming[MessageReceived],
+    thread: Thread,
+    now: datetime,
 ) -> tuple[Conversation, Outgoing]:
     tombstone = thread.tombstone
     conversation = Conversation(
@@ -105,6 +109,7 @@ def _open(
         contact_address=event.data.contact.address,
         version=thread.version + 1,
         erased_until=tombstone.deleted_at if tombstone else None,
+        created_at=now,
     )
     created = ConversationCreated(
         account_id=conversation.account_id,
@@ -130,6 +135,8 @@ def _record(
         contact_name=data.contact.name or before.contact_name,
         last_message_at=max(last_message_at, data.sent_at) if last_message_at else data.sent_at,
         last_inbound_at=before.last_inbound_at if data.historical else _later(before, now),
+        window_until=window_after(before.window_until, data.contact.address, data.sent_at, now),
+        last_direction=before.last_direction if data.historical else "inbound",
     )
     snapshot = conversation.snapshot
     recorded = MessageRecorded(

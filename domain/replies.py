@@ -33,6 +33,7 @@ def reply(asked: Asked) -> Verdict:
         version=before.version + 1,
         message_count=before.message_count + 1,
         last_message_at=max(last_message_at, sent_at) if last_message_at else sent_at,
+        last_direction="outbound",
     )
     actor = asked.directory.user(command.data.actor_id)
     message = Message(

@@ -1,8 +1,9 @@
 """Messages: the contact's as they arrive, a user's replies, and what the provider says of them."""
 
+from typing import Annotated
 from uuid import UUID
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schemas.fields import (
     Address,
@@ -77,6 +78,8 @@ class MessageStatus(EventData, frozen=True, kw_only=True):
     provider_message_id: ExternalId
     status: NonEmpty
     error_code: int | None = None
+    attempt: Annotated[int, Meta(ge=1)] | None = None
+    """Which attempt to send the message it is about; None when the provider does not say."""
 
 
 class _Sent(Emitted, frozen=True, kw_only=True):
@@ -84,6 +87,9 @@ class _Sent(Emitted, frozen=True, kw_only=True):
     provider_message_id: str | UnsetType = UNSET
     status: str
     error_code: int | UnsetType = UNSET
+    part: int = 1
+    """Which part of a reply that was too long for one; the provider has an id for each."""
+    parts: int = 1
 
 
 class MessageAccepted(_Sent, frozen=True, kw_only=True):

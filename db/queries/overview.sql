@@ -2,7 +2,8 @@
 -- Some conversations as they are, without a lock.
 SELECT c.account_id, c.conversation_id::text, c.channel_id, c.contact_address, c.contact_name,
        c.status, c.assignee_id, c.version, c.message_count, c.last_message_at,
-       c.last_inbound_at, c.closed_at, c.link_count, c.erased_until
+       c.last_inbound_at, c.closed_at, c.link_count, c.erased_until, c.window_until,
+       c.window_watched, c.last_direction, c.merged_into::text, c.created_at
 FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
 JOIN inbox.conversations AS c USING (account_id, conversation_id)
 
@@ -11,7 +12,8 @@ JOIN inbox.conversations AS c USING (account_id, conversation_id)
 -- it is asked too seldom for an index of addresses, which every new conversation would pay for.
 SELECT c.account_id, c.conversation_id::text, c.channel_id, c.contact_address, c.contact_name,
        c.status, c.assignee_id, c.version, c.message_count, c.last_message_at,
-       c.last_inbound_at, c.closed_at, c.link_count, c.erased_until
+       c.last_inbound_at, c.closed_at, c.link_count, c.erased_until, c.window_until,
+       c.window_watched, c.last_direction, c.merged_into::text, c.created_at
 FROM inbox.conversations AS c
 WHERE c.account_id = $1 AND c.contact_address = $2
 ORDER BY c.channel_id

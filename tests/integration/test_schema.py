@@ -28,9 +28,9 @@ HOT = {
     "lock_conversations": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
     "update_conversations": (
         "text[], uuid[], text[], text[], text[], integer[], integer[], timestamptz[],"
-        " timestamptz[], timestamptz[], integer[]",
+        " timestamptz[], timestamptz[], integer[], timestamptz[], boolean[], text[], uuid[]",
         "'{a}', ARRAY[gen_random_uuid()], '{n}', '{open}', '{u}', '{1}', '{1}', '{now}', '{now}',"
-        " '{now}', '{0}'",
+        " '{now}', '{0}', '{now}', '{f}', '{inbound}', '{null}'",
     ),
     "load_tombstones": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
     "load_links": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
