@@ -121,13 +121,15 @@ async def save_channels(
 
 
 async def channel_by_address(
-    connection: AnyConnection, account_id: AccountId, address: str
+    connection: AnyConnection, account_id: AccountId, address: str, *, removed: bool = False
 ) -> ChannelId | None:
-    """The installed channel of an account with an address, if there is one."""
+    """The installed channel of an account with an address, if there is one.
+
+    With `removed`, one that was removed counts where no other has the address.
+    """
     if "\0" in address:
         # Postgres refuses to look for what it cannot hold.
         return None
-    found: str | None = await connection.fetchval(
-        QUERIES["channel_by_address"], account_id, address
-    )
+    query = QUERIES["channel_by_address_ever" if removed else "channel_by_address"]
+    found: str | None = await connection.fetchval(query, account_id, address)
     return ChannelId(found) if found is not None else None

@@ -76,7 +76,9 @@ def decide_command(
         return Decision(thread, (_result(command, before.version),))
     logged = _log(before, verdict, command)
     result = _result(command, verdict.thread.version)
-    return Decision(verdict.thread, (*logged, *verdict.also, result), verdict.message)
+    return Decision(
+        verdict.thread, (*logged, *verdict.also, result), verdict.message, verdict.sends
+    )
 
 
 def _check_actor(data: Command, directory: Directory) -> Refused | None:

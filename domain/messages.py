@@ -11,7 +11,7 @@ from domain.decision import Message, Outgoing, caused_by
 from domain.directory import Directory
 from domain.notes import join_notes, note_message, occasion
 from domain.thread import Decision, Thread
-from domain.windows import window_after
+from domain.windows import is_to_be_watched, window_after
 from schemas.cloudevents import Incoming
 from schemas.conversations import (
     ConversationCreated,
@@ -128,6 +128,7 @@ def _record(
 ) -> tuple[Conversation, Outgoing]:
     data = event.data
     last_message_at = before.last_message_at
+    window_until = window_after(before.window_until, data.contact.address, data.sent_at, now)
     conversation = msgspec.structs.replace(
         before,
         version=before.version + 1,
@@ -135,7 +136,9 @@ def _record(
         contact_name=data.contact.name or before.contact_name,
         last_message_at=max(last_message_at, data.sent_at) if last_message_at else data.sent_at,
         last_inbound_at=before.last_inbound_at if data.historical else _later(before, now),
-        window_until=window_after(before.window_until, data.contact.address, data.sent_at, now),
+        window_until=window_until,
+        window_watched=before.window_watched
+        or (not data.historical and is_to_be_watched(before.window_until, window_until, now)),
         last_direction=before.last_direction if data.historical else "inbound",
     )
     snapshot = conversation.snapshot

@@ -1,4 +1,4 @@
-"""The rule of replying: a user's reply is recorded as an outbound message."""
+"""The rule of replying: a user's reply is recorded as an outbound message, to be sent."""
 
 import re
 from datetime import UTC
@@ -8,7 +8,10 @@ from msgspec.structs import replace
 
 from domain.decision import Message
 from domain.notes import join_notes, note_message, occasion
+from domain.parts import PARTS_MAX, parts_of
+from domain.sending import Send
 from domain.verdict import Asked, Changed, Refused, Verdict
+from domain.windows import may_write
 from schemas.codes import Rejection
 from schemas.conversations import MessageRecorded
 from schemas.ids import reply_message_id
@@ -26,6 +29,14 @@ def reply(asked: Asked) -> Verdict:
     before, channel, command = asked.conversation, asked.channel, asked.command
     if channel is None or channel.removed:
         return Refused(Rejection.UNKNOWN_CHANNEL, f"no channel {before.channel_id}")
+    parts = parts_of("" if command.data.content_sid else command.data.body)
+    if len(parts) > PARTS_MAX:
+        detail = f"{len(command.data.body)} characters, at most {PARTS_MAX} parts are sent"
+        return Refused(Rejection.TOO_LONG, detail)
+    window_until, address = before.window_until, before.contact_address
+    if not command.data.content_sid and not may_write(window_until, address, asked.now):
+        detail = "the contact's window is closed: only a template can be sent"
+        return Refused(Rejection.WINDOW_CLOSED, detail)
     sent_at = command.time.astimezone(UTC)
     last_message_at = before.last_message_at
     conversation = replace(
@@ -61,7 +72,36 @@ def reply(asked: Asked) -> Verdict:
         "sent_at": sent_at,
         "historical": False,
     }
-    return Changed(thread, MessageRecorded, details, notes, message)
+    sends = _sends(asked, message, parts)
+    return Changed(thread, MessageRecorded, details, notes, message, sends)
+
+
+def _sends(asked: Asked, message: Message, parts: list[str]) -> tuple[Send, ...]:
+    data = asked.command.data
+    return tuple(
+        Send(
+            account_id=message.account_id,
+            conversation_id=message.conversation_id,
+            version=message.version,
+            part=number,
+            parts=len(parts),
+            message_id=message.message_id,
+            command_id=asked.command.id,
+            channel_id=message.channel_id,
+            from_address=message.sender_address,
+            to_address=asked.conversation.contact_address,
+            body=body,
+            # Files go out with the first part.
+            media_urls=data.media_urls if number == 1 else (),
+            content_sid=data.content_sid or None,
+            content_variables=data.content_variables or None,
+            state="queued",
+            attempts=0,
+            created_at=asked.now,
+            due_at=asked.now,
+        )
+        for number, body in enumerate(parts, start=1)
+    )
 
 
 def _content_type(url: str) -> str:

@@ -11,8 +11,7 @@ message, so it is not posted again: it is uncertain, until a receipt or the prov
 settles it.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -31,21 +30,15 @@ from schemas.messages import (
     MessageUncertain,
 )
 
-PART_CHARACTERS_MAX = 1_600
-"""Twilio takes no longer body (its error 21617)."""
-
-PARTS_MAX = 10
-"""A reply that would need more is rejected, `too_long`."""
-
-BREAK_CHARACTERS = 200
-"""A part ends at a space or a line's end, if there is one among so many last characters."""
-
 POST_SECONDS = 30
 """A POST has ended by then, or its worker has."""
 
 LOOKS_SECONDS = (15, 60, 180, 600)
 """When it is looked for after a POST of unknown outcome: in the provider's list, each time. After
 the last nobody looks any more, and `message.uncertain` is published."""
+
+CLOCKS_APART = timedelta(minutes=1)
+"""How far the provider's clock may be from ours."""
 
 QUEUED_MAX = timedelta(hours=24)
 """A reply that could not be posted for so long is not sent any more."""
@@ -110,22 +103,6 @@ Moved = tuple[Send, tuple[Outgoing, ...]]
 """A part after something happened, and what is to be said of it."""
 
 
-def parts_of(body: str) -> list[str]:
-    """A body in parts that the provider takes; put together they are the body."""
-    return list(_cut(body)) or [""]
-
-
-def _cut(body: str) -> Iterator[str]:
-    while len(body) > PART_CHARACTERS_MAX:
-        near = body[PART_CHARACTERS_MAX - BREAK_CHARACTERS : PART_CHARACTERS_MAX]
-        breaks = [found.end() for found in re.finditer(r"\s", near)]
-        end = PART_CHARACTERS_MAX - BREAK_CHARACTERS + breaks[-1] if breaks else PART_CHARACTERS_MAX
-        yield body[:end]
-        body = body[end:]
-    if body:
-        yield body
-
-
 def begin(send: Send, window_until: datetime | None, now: datetime, version: int) -> Moved:
     """What a queued part becomes when it is due: posting, or failed when it must not go out.
 
@@ -157,6 +134,67 @@ def after_post(send: Send, outcome: Outcome, now: datetime, version: int) -> Mov
             return _failed(send, error_code, version)
         case Unknown():
             return doubt(send, now)
+
+
+class Step(NamedTuple):
+    """What is to be done next in one conversation."""
+
+    post: Send | None
+    """The part to be posted, if its sender may send now."""
+    doubts: tuple[Send, ...]
+    """Parts that a worker was posting when it died."""
+    looks: tuple[Send, ...]
+    """Parts to be looked for."""
+
+
+def next_step(unsettled: Sequence[Send], now: datetime) -> Step:
+    """What is due among the unsettled parts of a conversation, in the order of sending.
+
+    A part waits for those before it, but not for an uncertain one, which is never posted again.
+    """
+    due = [send for send in unsettled if send.due_at <= now and not send.told_uncertain]
+    first = next((send for send in unsettled if send.state in {"queued", "posting"}), None)
+    return Step(
+        first if first in due and first.state == "queued" else None,
+        tuple(send for send in due if send.state == "posting"),
+        tuple(send for send in due if send.state == "uncertain"),
+    )
+
+
+class Listed(NamedTuple):
+    """A message that the provider took, as its own list has it."""
+
+    provider_message_id: str
+    body: str
+    status: str
+    created_at: datetime
+
+
+def found(send: Send, unsettled: Sequence[Send], listed: Iterable[Listed]) -> Listed | None:
+    """The one of the provider's messages that an uncertain part became, if that is sure.
+
+    `listed` are those from its sender to its contact that no part has claimed. Equal texts can
+    only be told apart by their order, and only if all of them are there.
+    """
+    alike = [other for other in unsettled if _is_alike(send, other)]
+    began = [other.posting_at for other in alike if other.posting_at]
+    candidates = sorted(
+        (
+            message
+            for message in listed
+            if message.body == send.body
+            and min(began) - CLOCKS_APART <= message.created_at
+            and message.created_at <= max(began) + timedelta(seconds=POST_SECONDS) + CLOCKS_APART
+        ),
+        key=lambda message: (message.created_at, message.provider_message_id),
+    )
+    if len(candidates) != len(alike):
+        return None
+    return candidates[alike.index(send)]
+
+
+def _is_alike(send: Send, other: Send) -> bool:
+    return other.state in {"posting", "uncertain"} and other.body == send.body
 
 
 def doubt(send: Send, now: datetime) -> Moved:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from domain.conversation import Conversation, Tombstone
 from domain.decision import Message, Outgoing
 from domain.notes import Link
+from domain.sending import Send
 
 
 class Thread(Struct, frozen=True):
@@ -38,3 +39,5 @@ class Decision(NamedTuple):
     outgoing: tuple[Outgoing, ...]
     message: Message | None = None
     """What is to be recorded."""
+    sends: tuple[Send, ...] = ()
+    """What is to be sent, in order."""

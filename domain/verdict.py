@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from domain.conversation import Conversation
 from domain.decision import Message, Outgoing
 from domain.directory import Channel, Directory
+from domain.sending import Send
 from domain.thread import Thread
 from schemas.cloudevents import Incoming
 from schemas.codes import Rejection
@@ -50,6 +51,8 @@ class Changed(NamedTuple):
     """What is to be said besides: notifications and notes."""
     message: Message | None = None
     """What is to be recorded."""
+    sends: tuple[Send, ...] = ()
+    """What is to be sent."""
 
 
 Verdict = Refused | Changed | None

@@ -8,6 +8,7 @@ from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 
 PATH = "/twilio/inbound"
+STATUS_PATH = "/twilio/status"
 TOKEN = "12345"
 SID = "AC00000000000000000000000000000000"
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -25,10 +26,15 @@ class Twilio:
     """Posts to a worker's webhook."""
 
     def __init__(
-        self, public_url: str, session: aiohttp.ClientSession, at: str | None = None
+        self,
+        public_url: str,
+        session: aiohttp.ClientSession,
+        at: str | None = None,
+        path: str = PATH,
     ) -> None:
-        self.url = public_url + PATH
-        self._at = (at or public_url) + PATH
+        """`at` is where the worker listens, if that is not the public URL."""
+        self.url = public_url + path
+        self._at = (at or public_url) + path
         self._session = session
 
     def signature(self, body: str, *, query: str = "", algorithm: str = "HMAC_SHA1") -> str:

@@ -20,13 +20,14 @@ from schemas.directory import (
 )
 from schemas.fields import EventData
 from schemas.links import ConversationLink, ConversationUnlink, EntityRequest
-from schemas.messages import MessageReceived, MessageSend
+from schemas.messages import MessageReceived, MessageSend, MessageStatus
 from schemas.notes import NoteDeleted, NoteEdited
 from workers.batch import Work
 from workers.commanded import Commands
 from workers.directed import DirectoryChanges
 from workers.directories import Directories
 from workers.noted import NotesChanged
+from workers.receipts import Receipts
 from workers.received import ReceivedMessages
 
 
@@ -73,6 +74,7 @@ AGENTS: dict[str, Agent] = {
         (MessageSend,),
         lambda context: Commands("messages.send", context.directories, context.app_url),
     ),
+    "messages.status": Agent((MessageStatus,), lambda context: Receipts()),
     "directory": Agent(
         (
             UserUpserted,

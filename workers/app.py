@@ -16,7 +16,7 @@ from faust.types.web import Web
 from db.connect import Pool, pool
 from db.errors import is_transient
 from db.migrate import verify
-from db.outbox import ensure_shards
+from db.outbox import OutboxRow, ensure_shards
 from db.positions import load_positions
 from schemas.cloudevents import Decoders
 from schemas.topics import RELAY_SHARDS
@@ -25,13 +25,16 @@ from workers.agents import AGENTS, Agent, Context
 from workers.batch import BatchLoop, Work
 from workers.directories import Directories
 from workers.errors import StrangeLog
+from workers.faust_settings import faust_settings
 from workers.health import add_health_routes
 from workers.housekeeping import keep_house
 from workers.lanes import Lanes
+from workers.receiver import Receiver
 from workers.relay import Relay
+from workers.sender import Sender
 from workers.settings import Role, Settings, required
 from workers.transport import Consumer, Poll, PollSchema, Transport
-from workers.twilio_inbound import BODY_BYTES_MAX, TwilioInbound
+from workers.twilio_webhooks import TwilioWebhooks
 from workers.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -55,7 +58,7 @@ class InboxApp(faust.App):
     def __init__(self, settings: Settings, roles: Collection[Role] = get_args(Role)) -> None:
         brokers = required(settings.kafka, "INBOX_KAFKA")
         required(settings.database_url, "INBOX_DATABASE_URL")
-        super().__init__(settings.group, **_faust_settings(settings, brokers))
+        super().__init__(settings.group, **faust_settings(settings, brokers))
         self.settings = settings
         self.roles = frozenset(roles)
         self.directories = Directories()
@@ -66,10 +69,16 @@ class InboxApp(faust.App):
         """What the consumer group gave this worker; None before it first did."""
         self.watchdog = Watchdog(settings.stall_seconds)
         self.relay = Relay(settings)
+        self.sender = Sender(settings, self.relay.hand_over, self.watchdog.progress)
         if "ingest" in self.roles:
             self._add_agents()
         if "relay" in self.roles:
             self._add_relay()
+        if self.roles == {"web"}:
+            # Reading nothing, it needs no consumer, and starts though Kafka is away: webhooks
+            # are taken by the spool until it is there.
+            self.boot_strategy.enable_kafka = False
+        self.receiver = Receiver(settings)
         self.on_partitions_assigned.connect(self._assign)
         self.task(partial(keep_house, self))
 
@@ -97,7 +106,7 @@ class InboxApp(faust.App):
                 pool=self.pool,
                 settings=self.settings,
                 records_max=min(agent.records_max, self.settings.batch_records),
-                committed=self.relay.hand_over,
+                committed=self._committed,
                 alive=self.watchdog.progress,
             )
             async with asyncio.TaskGroup() as tasks:
@@ -108,6 +117,11 @@ class InboxApp(faust.App):
                     await lanes.add(event.value.tp, event)
 
         self.agent(self.topic(topic, schema=PollSchema()), name=name)(apply)
+
+    def _committed(self, rows: list[OutboxRow]) -> None:
+        self.relay.hand_over(rows)
+        # There may have been replies in it.
+        self.sender.wake()
 
     async def _apply(self, loop: BatchLoop, event: Any) -> None:
         poll: Poll = event.value
@@ -144,10 +158,19 @@ class InboxApp(faust.App):
         await self.pool
         self.relay.start(self.pool)
         self.watchdog.start()
-        await self._guarded(self._when_database_answers(self._check_database))
+        check = self._guarded(self._when_database_answers(self._check_database))
+        if self.roles == {"web"}:
+            self.add_future(check)
+        else:
+            await check
+        if "web" in self.roles:
+            await self.receiver.start(self.pool)
+            self.add_future(self._guarded(self.receiver.run()))
         if "relay" in self.roles:
             self.add_future(self._guarded(self.relay.watch()))
             self.add_future(self._guarded(self.relay.wait_failed()))
+        if "send" in self.roles:
+            self.add_future(self._guarded(self.sender.run(self.pool)))
 
     async def _check_database(self) -> None:
         async with self.pool.acquire() as connection:
@@ -220,17 +243,19 @@ class InboxApp(faust.App):
         router = web.web_app.router  # type: ignore[attr-defined]  # the aiohttp driver has one
         add_health_routes(router, self)
         if "web" in self.roles:
-            TwilioInbound(self).add_routes(router)
+            TwilioWebhooks(self.settings, self.receiver).add_routes(router)
 
     async def on_stop(self) -> None:
         """Stop within the watchdog's limit, whatever hangs."""
         self.watchdog.stopping()
+        await self.sender.stop()
         await super().on_stop()
         await self.relay.stop()
 
     async def on_shutdown(self) -> None:
         """Close what is left when everything has stopped."""
         await super().on_shutdown()
+        await self.receiver.stop()
         if hasattr(self, "pool"):
             self.pool.terminate()
         self.watchdog.stop()
@@ -244,37 +269,3 @@ class InboxApp(faust.App):
             logging.shutdown()
             sys.stderr.flush()
             os._exit(EXIT_SOFTWARE)
-
-
-def _faust_settings(settings: Settings, brokers: tuple[str, ...]) -> dict[str, Any]:
-    return dict(
-        broker=[f"kafka://{broker}" for broker in brokers],
-        broker_client_id=f"inbox-{os.getpid()}",
-        broker_session_timeout=10.0,
-        broker_heartbeat_interval=3.0,
-        # What Faust waits for the positions after a rebalance; when that is over it never
-        # reads again. They come when Postgres does, and the watchdog sees to the rest.
-        broker_request_timeout=86_400.0,
-        broker_rebalance_timeout=30.0,
-        broker_commit_interval=1.0,
-        consumer_group_instance_id=settings.instance_id,
-        producer_acks=-1,
-        producer_request_timeout=10.0,
-        producer_max_request_size=8 * 1024 * 1024,
-        stream_buffer_maxsize=2,
-        # A batch in flight may be dropped at any moment: its position has not moved then.
-        stream_wait_empty=False,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        web_bind=settings.web_host,
-        web_host=settings.web_host,
-        web_port=settings.web_port,
-        web_stats_enabled=False,
-        web_graph_enabled=False,
-        web_router_enabled=False,
-        web_tables_enabled=False,
-        web_metrics_enabled=False,
-        datadir=settings.data_dir / "faust",
-        web_application_options={"client_max_size": BODY_BYTES_MAX},
-        worker_redirect_stdouts=False,
-    )

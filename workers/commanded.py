@@ -10,11 +10,13 @@ from db.conversations import ConversationKey
 from db.directory import ChannelKey, channels_by_id
 from db.links import RequestKey
 from db.messages import MessageKey, latest_messages, record_messages, recorded_messages
+from db.sends import insert_sends
 from domain.commands import decide_command
 from domain.decision import Message, Outgoing
 from domain.directory import Channel, Directory
 from domain.linking import request_id
 from domain.notes import FIRST_MESSAGES_MAX
+from domain.sending import Send
 from schemas.cloudevents import Incoming
 from schemas.commands import ConversationDelete
 from schemas.fields import AccountId, ChannelId, Command, ConversationId
@@ -42,6 +44,7 @@ class Commands:
         self._latest: dict[ConversationKey, tuple[NoteMessage, ...]] = {}
         self._answered: list[CommandKey] = []
         self._messages: list[Message] = []
+        self._sends: list[Send] = []
 
     async def load(self, connection: AnyConnection, events: Sequence[Incoming[Command]]) -> None:
         """Lock the threads; read which commands are answered, and what their rules ask for."""
@@ -102,12 +105,14 @@ class Commands:
             self._threads[key] = decision.thread
         if decision.message is not None:
             self._messages.append(decision.message)
+            self._sends += decision.sends
         return decision.outgoing
 
     async def save(self, connection: AnyConnection, now: datetime) -> None:
         """Write what changed, and remember the commands."""
         await self._threads.save(connection)
         await record_messages(connection, self._messages, now)
+        await insert_sends(connection, self._sends)
         await record_commands(connection, self._answered, now)
 
 

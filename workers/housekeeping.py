@@ -12,6 +12,7 @@ from db.errors import is_transient
 from db.messages import prune_deleted_messages
 from db.outbox import outbox_age
 from db.queries import QUERIES
+from db.sends import prune_receipts
 from workers import metrics
 from workers.settings import Settings, required
 
@@ -88,5 +89,6 @@ async def _prune(app: "InboxApp") -> bool:
         pruned = [
             await prune_commands(connection, now),
             await prune_deleted_messages(connection, now),
+            await prune_receipts(connection, now),
         ]
     return max(pruned) < PRUNED_MAX

@@ -81,7 +81,36 @@ SHARDS = Gauge("inbox_shards", "Shards that this worker publishes", registry=REG
 PARTITIONS = Gauge(
     "inbox_partitions", "Partitions that this worker reads", ["topic"], registry=REGISTRY
 )
+SENDS = Counter(
+    "inbox_sends",
+    "POSTs of replies to the provider, by how they ended: Taken, NotTaken, Refused, Unknown",
+    ["outcome"],
+    registry=REGISTRY,
+)
+SEND_SECONDS = Histogram(
+    "inbox_send_seconds", "Time of one POST to the provider", buckets=_SECONDS, registry=REGISTRY
+)
+SENDS_IN_FLIGHT = Gauge(
+    "inbox_sends_in_flight", "Replies being posted by this worker", registry=REGISTRY
+)
+STRAY_RECEIPTS = Counter(
+    "inbox_stray_receipts",
+    "Delivery receipts of messages that nobody here is known to have sent; kept all the same",
+    registry=REGISTRY,
+)
+SETTLED = Counter(
+    "inbox_sends_settled",
+    "POSTs of unknown outcome that were settled, by what told: receipt, list",
+    ["by"],
+    registry=REGISTRY,
+)
 WEBHOOKS = Counter("inbox_webhooks", "Webhooks answered, by status", ["status"], registry=REGISTRY)
 WEBHOOK_SECONDS = Histogram(
     "inbox_webhook_seconds", "Time to answer a webhook", buckets=_SECONDS, registry=REGISTRY
 )
+SPOOL_RECORDS = Gauge(
+    "inbox_spool_records", "Webhooks on this copy's disk, waiting for Kafka", registry=REGISTRY
+)
+SPOOL_BYTES = Gauge("inbox_spool_bytes", "Bytes of them", registry=REGISTRY)
+SPOOLED = Counter("inbox_spooled", "Webhooks that were written to the spool", registry=REGISTRY)
+DRAINED = Counter("inbox_drained", "Webhooks of the spool that Kafka has by now", registry=REGISTRY)

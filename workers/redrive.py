@@ -15,13 +15,13 @@ from db.outbox import Header
 from db.redrives import record_redrives, redriven
 from schemas.catalog import INBOUND
 from schemas.cloudevents import CONTENT_TYPE_HEADER, encode
-from schemas.codes import DeadLetter
 from schemas.fields import AccountId
 from schemas.topics import TOPICS
 from workers.dead_letter_log import DeadLetterRecord
 from workers.dead_letters import FORM, NO_PARTITION, Origin
 from workers.settings import Settings
-from workers.twilio_form import parse_form, received_event
+from workers.twilio_form import parse_form
+from workers.webhook import KINDS, Kind, Webhook
 
 
 class What(StrEnum):
@@ -127,7 +127,7 @@ class Redriver:
         if origin is None or name is None:
             raise Impossible("its headers name none of this inbox's topics")
         if origin.partition == NO_PARTITION:
-            return await self._message_of_form(record, origin)
+            return await self._event_of_form(record, origin, KINDS.get(name))
         if origin.partition not in await self._producer.partitions_for(origin.topic):
             raise Impossible(f"{origin.topic} has no partition {origin.partition}")
         return _Target(
@@ -139,27 +139,44 @@ class Redriver:
             _timestamp(origin.at, name),
         )
 
-    async def _message_of_form(self, record: DeadLetterRecord, origin: Origin) -> _Target:
-        """The message of a webhook's form whose channel was not installed then, but is now."""
+    async def _event_of_form(
+        self, record: DeadLetterRecord, origin: Origin, kind: Kind | None
+    ) -> _Target:
+        """The event of a webhook's form whose channel was not installed then, but is now."""
         headers = dict(record.own_headers)
-        if origin.code != DeadLetter.UNKNOWN_CHANNEL or headers.get("content-type") != FORM:
+        if kind is None or headers.get("content-type") != FORM:
             raise Impossible("it came from no partition, and is no webhook's form")
         account_id = AccountId((headers.get("account_id") or b"").decode(errors="replace"))
         try:
-            form = parse_form(record.value or b"")
-            channel_id = await channel_by_address(self._connection, account_id, form.get("To", ""))
+            body = record.value or b""
+            webhook = Webhook(
+                kind=kind,
+                account_id=account_id,
+                body=body,
+                form=parse_form(body),
+                query=(headers.get("query") or b"").decode(errors="replace"),
+                received_at=origin.at,
+            )
+            channel_id = await channel_by_address(
+                self._connection,
+                account_id,
+                webhook.our_address,
+                removed=kind.removed_channels,
+            )
             if channel_id is None:
-                raise Impossible(f"still no channel of account {account_id} has the address in To")
-            event = received_event(form, account_id, channel_id, origin.at)
+                raise Impossible(
+                    f"still no channel of account {account_id} has the address in {kind.our_field}"
+                )
+            event = webhook.event(channel_id)
         except ValueError as error:
-            raise Impossible(f"its form is no message: {error}") from error
+            raise Impossible(f"its form is no event: {error}") from error
         return _Target(
             origin.topic,
             None,
             str(event.subject).encode(),
             encode(event),
             (CONTENT_TYPE_HEADER,),
-            _timestamp(origin.at, "messages.received"),
+            _timestamp(origin.at, kind.topic),
         )
 
     async def _send(self, target: _Target) -> "asyncio.Future[Any]":

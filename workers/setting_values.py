@@ -22,6 +22,7 @@ class TwilioAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 TwilioAccounts = dict[str, TwilioAccount]
+SendRates = dict[str, float]
 
 
 def text(value: str) -> str:
@@ -99,3 +100,16 @@ def twilio_accounts(value: str) -> TwilioAccounts:
         return msgspec.json.decode(value, type=TwilioAccounts)
     except msgspec.MsgspecError as error:
         raise ValueError(f"must be JSON as documented: {error}") from None
+
+
+def send_rates(value: str) -> SendRates:
+    """Messages per second, by the beginning of a sender's address."""
+    try:
+        rates = msgspec.json.decode(value, type=SendRates)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f'must be JSON such as {{"whatsapp:": 80}}: {error}') from None
+    if "" not in rates:
+        raise ValueError('needs a rate for "", which is every other sender')
+    if not all(0 < rate <= 10_000 for rate in rates.values()):
+        raise ValueError("each rate must be above 0 and at most 10000")
+    return rates

@@ -14,11 +14,13 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from workers.setting_values import (
+    SendRates,
     TwilioAccounts,
     brokers,
     integer,
     log_level,
     ratio,
+    send_rates,
     text,
     topic_name_part,
     twilio_accounts,
@@ -27,7 +29,7 @@ from workers.setting_values import (
 
 T = TypeVar("T")
 
-Role = Literal["ingest", "relay", "web"]
+Role = Literal["ingest", "relay", "send", "web"]
 """What a worker may do; chosen on the command line, since copies differ in it."""
 
 
@@ -120,6 +122,26 @@ class Settings:
     )
     data_dir: Path = _setting(
         "INBOX_DATA_DIR", "Whatever must be on a worker's disk", Path, "./.inbox"
+    )
+    spool_bytes: int = _setting(
+        "INBOX_SPOOL_BYTES",
+        "Webhooks that a worker keeps on its disk while Kafka or Postgres is away; "
+        "above it they are answered 503",
+        integer(64 * 1024, 2**50),
+        str(2**30),
+    )
+    send_rates: SendRates = _setting(
+        "INBOX_SEND_RATES",
+        "JSON: messages per second of each sender, by the beginning of its address; the longest "
+        "that fits counts",
+        send_rates,
+        '{"": 1, "messenger:": 40, "whatsapp:": 80}',
+    )
+    sends_in_flight: int = _setting(
+        "INBOX_SENDS_IN_FLIGHT",
+        "Replies that a worker posts to the provider at once",
+        integer(1, 10_000),
+        "64",
     )
     group: str = _setting(
         "INBOX_GROUP", "Kafka consumer group of the workers", topic_name_part, "inbox"

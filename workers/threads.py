@@ -21,7 +21,9 @@ from db.links import (
     save_requests,
     update_links,
 )
+from db.windows import watch_windows
 from domain.thread import NO_THREAD, Thread
+from domain.windows import NOTICE
 
 _Changed = dict[ConversationKey, tuple[Thread, Thread]]
 """Threads as they were and as they are."""
@@ -69,6 +71,7 @@ class Threads:
             if thread is not self._before.get(key)
         }
         await self._save_conversations(connection, changed)
+        await self._save_windows(connection, changed)
         await self._save_links(connection, changed)
         await save_requests(
             connection,
@@ -95,6 +98,16 @@ class Threads:
         await delete_conversations(connection, deleted)
         await save_conversations(connection, new, updated)
         await check_tombstones(connection, new, tombstones)
+
+    async def _save_windows(self, connection: AnyConnection, changed: _Changed) -> None:
+        watched = []
+        for key, (before, after) in changed.items():
+            now = after.conversation
+            if now is None or not now.window_watched or now.window_until is None:
+                continue
+            if before.conversation is None or not before.conversation.window_watched:
+                watched.append((key, now.window_until - NOTICE))
+        await watch_windows(connection, watched)
 
     async def _save_links(self, connection: AnyConnection, changed: _Changed) -> None:
         new, updated, removed = [], [], []

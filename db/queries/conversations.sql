@@ -58,6 +58,12 @@ WITH gone AS (
 ), requests AS (
     DELETE FROM inbox.entity_requests AS r USING gone AS g
     WHERE r.account_id = g.account_id AND r.conversation_id = g.conversation_id
+), sends AS (
+    DELETE FROM inbox.sends AS s USING gone AS g
+    WHERE s.account_id = g.account_id AND s.conversation_id = g.conversation_id
+), windows AS (
+    DELETE FROM inbox.windows AS w USING gone AS g
+    WHERE w.account_id = g.account_id AND w.conversation_id = g.conversation_id
 ), messages AS (
     DELETE FROM inbox.messages AS m USING gone AS g
     WHERE m.account_id = g.account_id AND m.conversation_id = g.conversation_id

@@ -64,3 +64,10 @@ SELECT channel_id FROM inbox.channels
 WHERE account_id = $1 AND address = $2 AND NOT removed
 ORDER BY installed_at DESC, channel_id
 LIMIT 1
+
+-- name: channel_by_address_ever
+-- The channel that has an address, or else the last that had it before it was removed.
+SELECT channel_id FROM inbox.channels
+WHERE account_id = $1 AND address = $2
+ORDER BY removed, installed_at DESC, channel_id
+LIMIT 1

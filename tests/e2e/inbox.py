@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.catalog import OUTBOUND, STRUCT_OF
 from schemas.note_text import ShownNote, fold
@@ -51,10 +52,26 @@ class Inbox:
         """All that a topic says of what is applied by now."""
 
         async def is_published() -> bool:
-            return not await self.owner.fetchval("SELECT EXISTS (SELECT FROM inbox.outbox)")
+            if await self.owner.fetchval("SELECT EXISTS (SELECT FROM inbox.outbox)"):
+                return False
+            # A transaction is decided a moment before its records can be read.
+            written = await self._ends(topic, "read_uncommitted")
+            return written == await self._ends(topic, "read_committed")
 
-        await until(is_published, "an empty outbox")
+        await until(is_published, f"all of {topic}")
         return await self.bus.read(topic)
+
+    async def _ends(self, topic: str, isolation_level: str) -> dict[TopicPartition, int]:
+        name = self.settings.topic(topic)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=list(self.settings.kafka or ()),
+            isolation_level=isolation_level,
+            enable_auto_commit=False,
+        )
+        async with consumer:
+            partitions = [TopicPartition(name, n) for n in range(self.settings.partitions)]
+            ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+            return ends
 
     async def notes(self, entity: str) -> list[ShownNote]:
         """The notes of an entity, written as `deal:d1`, as the CRM has them: oldest first.
@@ -100,7 +117,7 @@ class Inbox:
         # One event for each version, in order: else it does not fold.
         assert await folded(self.bus) == await stored(self.owner)
         assert [dict(row) for row in await self.owner.fetch(_MISCOUNTED)] == []
-        assert await self.bus.read("dead-letters") == []
+        assert await self.read("dead-letters") == []
         rows = await self.owner.fetch("SELECT message_id::text FROM inbox.messages")
         for entity in noted_on:
             noted = [said.message_id for note in await self.notes(entity) for said in note.messages]

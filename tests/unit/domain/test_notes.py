@@ -106,6 +106,13 @@ def test_the_first_message_outside_starts_the_next_note_whose_24_hours_start_wit
     assert (after.note.message_count, after.note.character_count) == (1, 5)
 
 
+def test_24_hours_are_counted_from_the_newest_notes_start_not_from_the_link() -> None:
+    link, _ = join(linked(), shown(sent_at=NOON + 40 * HOUR))
+    for hours, joins in ((20, True), (64, True), (65, False)):
+        _, note = join(link, shown(sent_at=NOON + hours * HOUR))
+        assert isinstance(note, NoteAppended) == joins
+
+
 @pytest.mark.parametrize("later", [-HOUR, timedelta(), HOUR, 2 * WINDOW], ids=str)
 def test_a_note_that_is_left_alone_takes_nothing_and_the_next_message_starts_another(
     later: timedelta,

@@ -1,0 +1,133 @@
+-- name: insert_sends
+-- The parts of replies that a batch recorded.
+INSERT INTO inbox.sends (
+    account_id, conversation_id, version, part, parts, message_id, command_id, channel_id,
+    from_address, to_address, body, media_urls, content_sid, content_variables, state, attempts,
+    created_at, due_at, posting_at, provider_message_id, status, error_code, told_uncertain
+)
+SELECT account_id, conversation_id, version, part, parts, message_id, command_id, channel_id,
+       from_address, to_address, body, ARRAY(SELECT jsonb_array_elements_text(media_urls)),
+       content_sid, content_variables, state, attempts,
+       created_at, due_at, posting_at, provider_message_id, status, error_code, told_uncertain
+FROM unnest(
+    $1::text[], $2::uuid[], $3::integer[], $4::integer[], $5::integer[], $6::uuid[], $7::text[],
+    $8::text[], $9::text[], $10::text[], $11::text[], $12::jsonb[], $13::text[], $14::jsonb[],
+    $15::text[], $16::integer[], $17::timestamptz[], $18::timestamptz[], $19::timestamptz[],
+    $20::text[], $21::text[], $22::integer[], $23::boolean[]
+) AS n (
+    account_id, conversation_id, version, part, parts, message_id, command_id, channel_id,
+    from_address, to_address, body, media_urls, content_sid, content_variables, state, attempts,
+    created_at, due_at, posting_at, provider_message_id, status, error_code, told_uncertain
+)
+
+-- name: update_sends
+-- What became of parts.
+UPDATE inbox.sends AS s
+SET state = n.state, attempts = n.attempts, due_at = n.due_at, posting_at = n.posting_at,
+    provider_message_id = n.provider_message_id, status = n.status, error_code = n.error_code,
+    told_uncertain = n.told_uncertain
+FROM unnest(
+    $1::text[], $2::uuid[], $3::integer[], $4::integer[], $5::text[], $6::integer[],
+    $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::integer[], $12::boolean[]
+) AS n (
+    account_id, conversation_id, version, part, state, attempts, due_at, posting_at,
+    provider_message_id, status, error_code, told_uncertain
+)
+WHERE s.account_id = n.account_id AND s.conversation_id = n.conversation_id
+  AND s.version = n.version AND s.part = n.part
+
+-- name: due_conversations
+-- Conversations with a part to be posted, none before it being on its way, or one to be looked for.
+SELECT DISTINCT due.account_id, due.conversation_id::text
+FROM (
+    SELECT s.account_id, s.conversation_id
+    FROM inbox.sends AS s
+    WHERE s.state IN ('queued', 'posting', 'uncertain') AND NOT s.told_uncertain
+      AND s.due_at <= $1
+      AND (s.state <> 'queued' OR NOT EXISTS (
+          SELECT FROM inbox.sends AS earlier
+          WHERE earlier.account_id = s.account_id
+            AND earlier.conversation_id = s.conversation_id
+            AND (earlier.version, earlier.part) < (s.version, s.part)
+            AND earlier.state IN ('queued', 'posting')
+      ))
+    ORDER BY s.due_at
+    LIMIT $2
+) AS due
+
+-- name: lock_free_conversations
+-- Those of some conversations that nobody else has locked.
+SELECT c.account_id, c.conversation_id::text, c.version, c.window_until
+FROM inbox.conversations AS c
+WHERE (c.account_id, c.conversation_id) IN (
+    SELECT k.account_id, k.conversation_id
+    FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
+)
+ORDER BY c.account_id, c.conversation_id
+FOR UPDATE SKIP LOCKED
+
+-- name: unsettled_sends
+-- The parts of locked conversations that are on their way, in the order of sending.
+SELECT s.account_id, s.conversation_id::text, s.version, s.part, s.parts, s.message_id::text,
+       s.command_id, s.channel_id, s.from_address, s.to_address, s.body, s.media_urls,
+       s.content_sid, s.content_variables, s.state, s.attempts, s.created_at, s.due_at,
+       s.posting_at, s.provider_message_id, s.status, s.error_code, s.told_uncertain
+FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
+JOIN inbox.sends AS s USING (account_id, conversation_id)
+WHERE s.state IN ('queued', 'posting', 'uncertain')
+ORDER BY s.account_id, s.conversation_id, s.version, s.part
+
+-- name: sends_by_message
+-- The parts that callbacks name.
+SELECT s.account_id, s.conversation_id::text, s.version, s.part, s.parts, s.message_id::text,
+       s.command_id, s.channel_id, s.from_address, s.to_address, s.body, s.media_urls,
+       s.content_sid, s.content_variables, s.state, s.attempts, s.created_at, s.due_at,
+       s.posting_at, s.provider_message_id, s.status, s.error_code, s.told_uncertain
+FROM unnest($1::text[], $2::uuid[], $3::integer[]) AS k (account_id, message_id, part)
+JOIN inbox.sends AS s USING (account_id, message_id, part)
+
+-- name: sends_by_provider_id
+-- The parts that the provider knows by some ids.
+SELECT s.account_id, s.conversation_id::text, s.version, s.part, s.parts, s.message_id::text,
+       s.command_id, s.channel_id, s.from_address, s.to_address, s.body, s.media_urls,
+       s.content_sid, s.content_variables, s.state, s.attempts, s.created_at, s.due_at,
+       s.posting_at, s.provider_message_id, s.status, s.error_code, s.told_uncertain
+FROM unnest($1::text[], $2::text[]) AS k (account_id, provider_message_id)
+JOIN inbox.sends AS s USING (account_id, provider_message_id)
+
+-- name: record_receipts
+-- Receipts; one that is there already is a repeat.
+INSERT INTO inbox.receipts (
+    account_id, provider_message_id, event_id, status, error_code, message_id, attempt, received_at
+)
+SELECT *, $8::timestamptz
+FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::uuid[], $7::integer[]
+)
+ON CONFLICT (account_id, provider_message_id, event_id) DO NOTHING
+
+-- name: receipts_of
+-- The receipts of one message.
+SELECT account_id, provider_message_id, event_id, status, error_code, message_id::text, attempt
+FROM inbox.receipts
+WHERE account_id = $1 AND provider_message_id = $2
+
+-- name: prune_receipts
+-- Forget up to $2 receipts that came before $1.
+DELETE FROM inbox.receipts
+WHERE (account_id, provider_message_id, event_id) IN (
+    SELECT account_id, provider_message_id, event_id FROM inbox.receipts
+    WHERE received_at < $1
+    ORDER BY received_at
+    LIMIT $2
+)
+
+-- name: lock_rate
+-- When a sender's next message is due, locked; now for one that never sent.
+INSERT INTO inbox.send_rates AS r (account_id, from_address, next_at) VALUES ($1, $2, $3)
+ON CONFLICT (account_id, from_address) DO UPDATE SET next_at = r.next_at
+RETURNING next_at
+
+-- name: save_rate
+-- When a sender's next message is due.
+UPDATE inbox.send_rates SET next_at = $3 WHERE account_id = $1 AND from_address = $2

@@ -1,0 +1,44 @@
+-- name: due_windows
+-- Up to $1 conversations whose window is due to be looked at, the longest due first, locked. Those
+-- that somebody else has locked are left for the next time: who never waits needs no order.
+SELECT c.account_id, c.conversation_id::text
+FROM inbox.windows AS w
+JOIN inbox.conversations AS c USING (account_id, conversation_id)
+WHERE w.check_at <= now()
+ORDER BY w.check_at
+LIMIT $1
+FOR UPDATE OF c SKIP LOCKED
+
+-- name: watch_windows
+-- When to look at the windows of locked conversations.
+INSERT INTO inbox.windows (account_id, conversation_id, check_at)
+SELECT * FROM unnest($1::text[], $2::uuid[], $3::timestamptz[])
+ON CONFLICT (account_id, conversation_id) DO UPDATE SET check_at = excluded.check_at
+
+-- name: leave_windows
+-- Watch the windows of locked conversations no longer.
+WITH left_alone AS (
+    SELECT account_id, conversation_id
+    FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
+), windows AS (
+    DELETE FROM inbox.windows AS w USING left_alone AS l
+    WHERE w.account_id = l.account_id AND w.conversation_id = l.conversation_id
+)
+UPDATE inbox.conversations AS c SET window_watched = false
+FROM left_alone AS l
+WHERE c.account_id = l.account_id AND c.conversation_id = l.conversation_id
+
+-- name: newest_of_contacts
+-- The contact's newest message in each of some conversations: the first $3 characters of it, or
+-- its files where it has no text.
+SELECT k.account_id, k.conversation_id::text, m.message_id::text, m.body, m.media
+FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
+CROSS JOIN LATERAL (
+    SELECT newest.message_id, left(newest.body, $3) AS body,
+           CASE newest.body WHEN '' THEN newest.media ELSE '[]' END AS media
+    FROM inbox.messages AS newest
+    WHERE newest.conversation_id = k.conversation_id AND newest.account_id = k.account_id
+      AND newest.direction = 'inbound'
+    ORDER BY newest.sent_at DESC, newest.version DESC
+    LIMIT 1
+) AS m

@@ -1,0 +1,161 @@
+"""Load and save the parts of replies, their receipts, and the rates of senders."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from operator import attrgetter
+
+import msgspec
+
+from db.commands import PRUNED_MAX
+from db.connect import AnyConnection
+from db.conversations import ConversationKey
+from db.queries import QUERIES
+from domain.receipts import Receipt
+from domain.sending import Send
+from schemas.fields import AccountId, ConversationId
+
+RECEIPTS_KEPT = timedelta(days=90)
+
+# The columns in sends.sql stand in the order of the structs' fields.
+_VARIABLES = Send.__struct_fields__.index("content_variables")
+_MEDIA = Send.__struct_fields__.index("media_urls")
+_MOVED = (
+    "account_id",
+    "conversation_id",
+    "version",
+    "part",
+    "state",
+    "attempts",
+    "due_at",
+    "posting_at",
+    "provider_message_id",
+    "status",
+    "error_code",
+    "told_uncertain",
+)
+_moved = attrgetter(*_MOVED)
+_receipt = attrgetter(*Receipt.__struct_fields__)
+
+
+def _row(send: Send) -> tuple[object, ...]:
+    values = list(msgspec.structs.astuple(send))
+    if send.content_variables is not None:
+        values[_VARIABLES] = msgspec.json.encode(send.content_variables).decode()
+    # An array of arrays would have to be of one width: each goes as JSON.
+    values[_MEDIA] = msgspec.json.encode(send.media_urls).decode()
+    return tuple(values)
+
+
+def _send(row: Iterable[object]) -> Send:
+    values = list(row)
+    if values[_VARIABLES] is not None:
+        values[_VARIABLES] = msgspec.json.decode(str(values[_VARIABLES]))
+    values[_MEDIA] = tuple(values[_MEDIA])  # type: ignore[arg-type]  # a list of texts
+    return Send(*values)  # type: ignore[arg-type]
+
+
+async def insert_sends(connection: AnyConnection, sends: Collection[Send]) -> None:
+    """Write new parts."""
+    if sends:
+        rows = [_row(send) for send in sends]
+        await connection.execute(QUERIES["insert_sends"], *zip(*rows, strict=True))
+
+
+async def update_sends(connection: AnyConnection, sends: Collection[Send]) -> None:
+    """Write what became of parts; their conversations are locked."""
+    if sends:
+        rows = [_moved(send) for send in sends]
+        await connection.execute(QUERIES["update_sends"], *zip(*rows, strict=True))
+
+
+async def due_conversations(
+    connection: AnyConnection, now: datetime, conversations_max: int
+) -> set[ConversationKey]:
+    """Conversations in which something is to be sent, or to be looked for."""
+    rows = await connection.fetch(QUERIES["due_conversations"], now, conversations_max)
+    return {(AccountId(row[0]), ConversationId(row[1])) for row in rows}
+
+
+async def lock_free_conversations(
+    connection: AnyConnection, keys: Collection[ConversationKey]
+) -> dict[ConversationKey, tuple[int, datetime | None]]:
+    """Lock those that nobody else has locked; the version and the window of each."""
+    if not keys:
+        return {}
+    rows = await connection.fetch(QUERIES["lock_free_conversations"], *zip(*keys, strict=True))
+    return {(AccountId(row[0]), ConversationId(row[1])): (row[2], row[3]) for row in rows}
+
+
+async def unsettled_sends(
+    connection: AnyConnection, keys: Collection[ConversationKey]
+) -> dict[ConversationKey, list[Send]]:
+    """The parts of locked conversations that are not settled, in the order of sending."""
+    if not keys:
+        return {}
+    found: dict[ConversationKey, list[Send]] = defaultdict(list)
+    for row in await connection.fetch(QUERIES["unsettled_sends"], *zip(*keys, strict=True)):
+        send = _send(row)
+        found[send.account_id, send.conversation_id].append(send)
+    return found
+
+
+async def sends_by_message(
+    connection: AnyConnection, keys: Collection[tuple[AccountId, str, int]]
+) -> list[Send]:
+    """The parts with these message ids and numbers."""
+    if not keys:
+        return []
+    rows = await connection.fetch(QUERIES["sends_by_message"], *zip(*keys, strict=True))
+    return [_send(row) for row in rows]
+
+
+async def sends_by_provider_id(
+    connection: AnyConnection, keys: Collection[tuple[AccountId, str]]
+) -> list[Send]:
+    """The parts that the provider knows by these ids."""
+    if not keys:
+        return []
+    rows = await connection.fetch(QUERIES["sends_by_provider_id"], *zip(*keys, strict=True))
+    return [_send(row) for row in rows]
+
+
+async def record_receipts(
+    connection: AnyConnection, receipts: Collection[Receipt], received_at: datetime
+) -> None:
+    """Keep receipts; a repeat is kept once."""
+    if receipts:
+        rows = [_receipt(receipt) for receipt in receipts]
+        query = QUERIES["record_receipts"]
+        await connection.execute(query, *zip(*rows, strict=True), received_at)
+
+
+async def prune_receipts(connection: AnyConnection, now: datetime) -> int:
+    """Forget receipts of long ago, a limited number of them; how many it forgot."""
+    tag = await connection.execute(QUERIES["prune_receipts"], now - RECEIPTS_KEPT, PRUNED_MAX)
+    return int(tag.split()[-1])
+
+
+async def receipts_of(
+    connection: AnyConnection, account_id: AccountId, provider_message_id: str
+) -> list[Receipt]:
+    """The receipts of one message, in no order."""
+    rows = await connection.fetch(QUERIES["receipts_of"], account_id, provider_message_id)
+    return [Receipt(*row) for row in rows]
+
+
+async def lock_rate(
+    connection: AnyConnection, account_id: AccountId, from_address: str, now: datetime
+) -> datetime:
+    """When a sender's next message is due, locked until this transaction ends."""
+    next_at: datetime = await connection.fetchval(
+        QUERIES["lock_rate"], account_id, from_address, now
+    )
+    return next_at
+
+
+async def save_rate(
+    connection: AnyConnection, account_id: AccountId, from_address: str, next_at: datetime
+) -> None:
+    """Write when the next message is due."""
+    await connection.execute(QUERIES["save_rate"], account_id, from_address, next_at)
