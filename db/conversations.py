@@ -33,15 +33,21 @@ async def lock_conversations(
 
 
 async def save_conversations(
-    connection: AnyConnection, new: Iterable[Conversation], changed: Iterable[Conversation]
+    connection: AnyConnection,
+    new: Iterable[Conversation],
+    changed: Iterable[Conversation],
+    claimed: Collection[Conversation] = (),
 ) -> None:
     """Write what a batch made and changed, each conversation once.
 
     A new one that another transaction made meanwhile is asyncpg's UniqueViolationError: the
-    batch is to be tried again, and then finds it.
+    batch is to be tried again, and then finds it. `claimed` are made with the new ones, in one
+    order so that batches which claim each other's never deadlock, and removed: see db.identities.
     """
-    if rows := [_ALL(conversation) for conversation in sorted(new, key=_key)]:
+    if rows := [_ALL(conversation) for conversation in sorted((*new, *claimed), key=_key)]:
         await connection.execute(QUERIES["insert_conversations"], *zip(*rows, strict=True))
+    if claims := [_key(conversation) for conversation in claimed]:
+        await connection.execute(QUERIES["release_claims"], *zip(*claims, strict=True))
     if rows := [_UPDATED(conversation) for conversation in sorted(changed, key=_key)]:
         await connection.execute(QUERIES["update_conversations"], *zip(*rows, strict=True))
 
@@ -75,7 +81,8 @@ async def check_tombstones(
 async def delete_conversations(connection: AnyConnection, tombstones: Iterable[Tombstone]) -> None:
     """Remove conversations with all that belongs to them, and put a tombstone in their place."""
     if rows := [_TOMBSTONE(tombstone) for tombstone in sorted(tombstones, key=_key)]:
-        accounts, ids, moments, *others = zip(*rows, strict=True)
-        await connection.execute(QUERIES["delete_conversations"], accounts, ids, moments)
+        accounts, ids, moments, users, versions = zip(*rows, strict=True)
+        query = QUERIES["delete_conversations"]
+        await connection.execute(query, accounts, ids, moments, users)
         query = QUERIES["save_tombstones"]
-        await connection.execute(query, accounts, ids, moments, *others)
+        await connection.execute(query, accounts, ids, moments, users, versions)

@@ -12,7 +12,7 @@ from db.conversations import ConversationKey
 from db.queries import QUERIES
 from domain.decision import Message
 from domain.notes import note_name
-from schemas.fields import AccountId, ConversationId, MessageId
+from schemas.fields import AccountId, ConversationId, Direction, MessageId
 from schemas.messages import Media
 from schemas.notes import NoteMessage
 
@@ -38,13 +38,17 @@ _MEDIA = msgspec.json.Decoder(tuple[Media, ...])
 
 
 async def recorded_messages(
-    connection: AnyConnection, keys: Collection[MessageKey]
+    connection: AnyConnection, keys: Collection[MessageKey], direction: Direction
 ) -> set[MessageKey]:
-    """Those of `keys` that are recorded already, or were deleted lately."""
+    """Those of `keys` that are recorded already, or were deleted lately.
+
+    A reply whose command has an id like `channel/SM1` may have the id of a contact's message. The
+    one that comes later cannot be written, and is dead-lettered: it is no repeat.
+    """
     if not keys:
         return set()
     accounts, ids = zip(*keys, strict=True)
-    rows = await connection.fetch(QUERIES["recorded_messages"], accounts, ids)
+    rows = await connection.fetch(QUERIES["recorded_messages"], accounts, ids, direction)
     return {(row[0], row[1]) for row in rows}
 
 

@@ -53,9 +53,8 @@ class Commands:
         self._applied = await applied_commands(
             connection, {(event.data.account_id, event.id) for event in events}
         )
-        self._recorded = await recorded_messages(
-            connection, {_reply(event) for event in events if isinstance(event.data, MessageSend)}
-        )
+        replies = {_reply(event) for event in events if isinstance(event.data, MessageSend)}
+        self._recorded = await recorded_messages(connection, replies, "outbound")
         accounts = {account_id for account_id, _ in keys}
         self._directories = await self._cache.load(connection, accounts)
         channels = self._channel_keys(events)

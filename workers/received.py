@@ -44,7 +44,7 @@ class ReceivedMessages:
             conversations.add((account_id, identity.conversation_id))
             messages.add((account_id, identity.message_id))
         await self._threads.load(connection, conversations)
-        self._recorded = await recorded_messages(connection, messages)
+        self._recorded = await recorded_messages(connection, messages, "inbound")
         accounts = {account_id for account_id, _ in conversations}
         self._directories = await self._cache.load(connection, accounts)
 

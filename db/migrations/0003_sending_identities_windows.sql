@@ -11,6 +11,12 @@ COMMENT ON COLUMN inbox.conversations.window_watched IS 'Whether it has a row in
 COMMENT ON COLUMN inbox.conversations.last_direction IS 'Whose the last word is: the direction of the message recorded last, historical ones aside.';
 COMMENT ON COLUMN inbox.conversations.merged_into IS 'The older conversation of the same contact, which goes on in its place; null for all but those closed as the younger of two.';
 
+-- As the messages so far left them, as far as can be told.
+UPDATE inbox.conversations
+SET last_direction = 'inbound', window_until = last_inbound_at + interval '24 hours'
+WHERE last_inbound_at IS NOT NULL
+  AND (contact_address LIKE 'whatsapp:%' OR contact_address LIKE 'messenger:%');
+
 CREATE TABLE inbox.sends (
     account_id text NOT NULL,
     conversation_id uuid NOT NULL,

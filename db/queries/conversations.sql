@@ -47,11 +47,21 @@ FROM unnest(
 WHERE c.account_id = n.account_id AND c.conversation_id = n.conversation_id
 
 -- name: delete_conversations
--- Remove conversations for good, with all that belongs to them; their rows are locked.
+-- Remove conversations for good, with all that belongs to them; their rows are locked. Of further
+-- addresses that led to them tombstones stay too.
 WITH gone AS (
-    SELECT account_id, conversation_id, deleted_at
-    FROM unnest($1::text[], $2::uuid[], $3::timestamptz[])
-        AS k (account_id, conversation_id, deleted_at)
+    SELECT account_id, conversation_id, deleted_at, deleted_by
+    FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::text[])
+        AS k (account_id, conversation_id, deleted_at, deleted_by)
+), identities AS (
+    DELETE FROM inbox.identities AS i USING gone AS g
+    WHERE i.account_id = g.account_id AND i.conversation_id = g.conversation_id
+    RETURNING i.account_id, i.alias_id, g.deleted_at, g.deleted_by
+), forgotten AS (
+    INSERT INTO inbox.tombstones (account_id, conversation_id, deleted_at, deleted_by, version)
+    SELECT account_id, alias_id, deleted_at, deleted_by, 0 FROM identities
+    ON CONFLICT (account_id, conversation_id) DO UPDATE
+    SET deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by
 ), links AS (
     DELETE FROM inbox.links AS l USING gone AS g
     WHERE l.account_id = g.account_id AND l.conversation_id = g.conversation_id

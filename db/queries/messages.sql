@@ -3,6 +3,7 @@
 SELECT m.account_id, m.message_id::text
 FROM unnest($1::text[], $2::uuid[]) AS k (account_id, message_id)
 JOIN inbox.messages AS m USING (account_id, message_id)
+WHERE m.direction = $3
 UNION ALL
 SELECT d.account_id, d.message_id::text
 FROM unnest($1::text[], $2::uuid[]) AS k (account_id, message_id)
