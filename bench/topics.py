@@ -1,5 +1,6 @@
 """Reads whole topics, as a `read_committed` consumer sees them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,21 +10,31 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.topics import TOPICS
 from workers.settings import Settings, required
 
+READ_SECONDS = 60
+"""Kafka answers a commit before every partition shows it, and ends what a killed producer left open
+after a while: then all is readable."""
+
 
 async def read(settings: Settings, topic: str) -> AsyncIterator[dict[str, Any]]:
     """The events of a topic, from the start to now, each partition in order."""
-    consumer = AIOKafkaConsumer(
+    partitions = TOPICS[topic].partitions or settings.partitions
+    tps = [TopicPartition(settings.topic(topic), number) for number in range(partitions)]
+    async with _consumer(settings, "read_uncommitted") as consumer:
+        ends = await consumer.end_offsets(tps)
+    async with _consumer(settings, "read_committed") as consumer, asyncio.timeout(None) as limit:
+        consumer.assign(tps)
+        limit.reschedule(asyncio.get_running_loop().time() + READ_SECONDS)
+        while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                limit.reschedule(asyncio.get_running_loop().time() + READ_SECONDS)
+                for record in records:
+                    yield msgspec.json.decode(record.value)
+
+
+def _consumer(settings: Settings, isolation_level: str) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
         bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
-        isolation_level="read_committed",
+        isolation_level=isolation_level,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     )
-    partitions = TOPICS[topic].partitions or settings.partitions
-    tps = [TopicPartition(settings.topic(topic), number) for number in range(partitions)]
-    async with consumer:
-        consumer.assign(tps)
-        ends = await consumer.end_offsets(tps)
-        while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                for record in records:
-                    yield msgspec.json.decode(record.value)

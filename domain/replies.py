@@ -106,4 +106,5 @@ def _sends(asked: Asked, message: Message, parts: list[str]) -> tuple[Send, ...]
 
 def _content_type(url: str) -> str:
     """What a file is, as far as its name tells."""
-    return _CONTENT.guess_type(re.split("[?#]", url, maxsplit=1)[0])[0] or UNKNOWN_CONTENT
+    content_type, compressed = _CONTENT.guess_type(re.split("[?#]", url, maxsplit=1)[0])
+    return UNKNOWN_CONTENT if compressed or not content_type else content_type

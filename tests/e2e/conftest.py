@@ -8,7 +8,7 @@ from tests.events import channel, user
 from tests.worker import Worker
 from workers.settings import Settings
 
-SENDER = "whatsapp:+14155238886"
+SENDER = "+14155238886"
 """The account's own number."""
 
 

@@ -20,7 +20,8 @@ WRONG_STORY = """
 from workers.cli import main
 from workers.dev import day
 
-day.STORY = (day.STORY[0]._replace(expected=day.STORY[0].expected[:2]),)
+step = day.STORY[0]
+day.STORY = (step._replace(expected=(*step.expected[:2], "nobody is told")),)
 main()
 """
 

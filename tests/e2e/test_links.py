@@ -4,7 +4,7 @@ from tests.bus import Read
 from tests.e2e.inbox import Inbox, answers, entity_of
 from tests.events import Event, command, link, message, unlink
 
-MARIA, JONAS = "whatsapp:+4911", "whatsapp:+4922"
+MARIA, JONAS = "+4911", "+4922"
 
 # The same ids among persons, leads and deals: they are entities of their own. More than one
 # transaction links.

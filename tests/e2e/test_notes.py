@@ -22,7 +22,8 @@ from tests.events import (
 from tests.waiting import until
 from tests.worker import Worker
 
-MARIA = "whatsapp:+4911"
+# By SMS: unlike WhatsApp, it lets users reply however long ago the contact wrote.
+MARIA = "+4911"
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 DAY, INSTANT = timedelta(days=1), timedelta(microseconds=1)
 DEAL, LEAD = "deal:d1", "lead:l1"

@@ -40,6 +40,9 @@ from workers.topics import TopicMismatch
 
 PARTITIONS = "8"
 SOURCE = "/inbox/dev"
+NO_TWILIO = "http://127.0.0.1:9"
+"""Where nobody listens: replies from an account that is made up must not reach the real one."""
+
 INTERRUPTED = 130
 """The status of a command that Ctrl-C ended: 128 and SIGINT's number."""
 
@@ -84,6 +87,7 @@ def dev_settings(environment: Mapping[str, str], console: Console, auth_token: s
         data_dir=settings.data_dir.resolve(),
         web_port=port,
         public_url=given.get("INBOX_PUBLIC_URL") or f"http://127.0.0.1:{port}",
+        twilio_api_url=given.get("INBOX_TWILIO_API_URL") or NO_TWILIO,
         twilio_accounts=settings.twilio_accounts
         | {ACCOUNT_SID: TwilioAccount(account_id=ACCOUNT, auth_token=auth_token)},
     )

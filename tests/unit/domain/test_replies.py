@@ -65,7 +65,11 @@ def test_a_reply_is_recorded_and_neither_reopens_nor_notifies(before: Conversati
     assert kinds(decision.outgoing) == ["conversation.message_recorded", "command.accepted"]
     assert notified(decision.outgoing) == []
     assert decision.thread.conversation == msgspec.structs.replace(
-        before, version=3, message_count=2, last_message_at=NOON + SECOND
+        before,
+        version=3,
+        message_count=2,
+        last_message_at=NOON + SECOND,
+        last_direction="outbound",
     )
     (event,) = changes(decision.outgoing)
     assert isinstance(event, MessageRecorded)

@@ -89,6 +89,8 @@ class Provider:
         )
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.status_callbacks)
+            # Once the last request is over, nothing more becomes due.
+            stack.push_async_callback(self._finish)
             stack.push_async_callback(self.runner.cleanup)
             await self.runner.setup()
             await self.listen()
@@ -96,18 +98,18 @@ class Provider:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.stop_listening()
         self.stopping.set()
+        await self._open.aclose()
+        for error in self.mistakes:
+            raise error
+
+    async def _finish(self) -> None:
         try:
             await self.drain()
         except TimeoutError:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        finally:
-            await self._open.aclose()
-        for error in self.mistakes:
-            raise error
 
     def application(self, middlewares: Iterable[Middleware] = ()) -> web.Application:
         """The routes; requests pass the middlewares first, from the first to the last."""
