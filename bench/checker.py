@@ -158,7 +158,8 @@ async def _check_notifications(settings: Settings, seen_ids: set[str], log: _Log
     async for event in read(settings, "notifications"):
         count += 1
         _once(event, seen_ids)
-        if message := event["data"]["message"]:
+        message = event["data"]["message"]
+        if event["data"]["kind"] == "message":
             notified[message["message_id"]] += 1
     expect_once(notified, log.recorded, "notification of a message")
     return count

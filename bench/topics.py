@@ -1,6 +1,6 @@
 """Reads whole topics, as a `read_committed` consumer sees them."""
 
-import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -21,14 +21,16 @@ async def read(settings: Settings, topic: str) -> AsyncIterator[dict[str, Any]]:
     tps = [TopicPartition(settings.topic(topic), number) for number in range(partitions)]
     async with _consumer(settings, "read_uncommitted") as consumer:
         ends = await consumer.end_offsets(tps)
-    async with _consumer(settings, "read_committed") as consumer, asyncio.timeout(None) as limit:
+    async with _consumer(settings, "read_committed") as consumer:
         consumer.assign(tps)
-        limit.reschedule(asyncio.get_running_loop().time() + READ_SECONDS)
+        heard_at = time.monotonic()
         while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
+            if time.monotonic() - heard_at > READ_SECONDS:
+                raise TimeoutError(f"{topic} is not readable to its end")
             for records in (await consumer.getmany(timeout_ms=200)).values():
-                limit.reschedule(asyncio.get_running_loop().time() + READ_SECONDS)
                 for record in records:
                     yield msgspec.json.decode(record.value)
+                heard_at = time.monotonic()
 
 
 def _consumer(settings: Settings, isolation_level: str) -> AIOKafkaConsumer:

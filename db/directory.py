@@ -99,6 +99,12 @@ async def channels_by_id(connection: AnyConnection, keys: Collection[ChannelKey]
     return [Channel(**dict(row)) for row in rows]
 
 
+async def channels_of_account(connection: AnyConnection, account_id: AccountId) -> list[Channel]:
+    """All channels that an account has or had; of those with one address the first has it."""
+    rows = await connection.fetch(QUERIES["channels_of_account"], account_id)
+    return [Channel(**dict(row)) for row in rows]
+
+
 async def save_channels(
     connection: AnyConnection, channels: Collection[Channel], installed_at: datetime
 ) -> None:

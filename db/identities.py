@@ -7,7 +7,7 @@ waits for that batch's end, at the primary key. A batch that made a conversation
 its address leads elsewhere by now. Neither costs a batch without such addresses a lock.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from operator import attrgetter
 
@@ -59,14 +59,14 @@ async def check_identities(connection: AnyConnection, keys: Collection[Conversat
 async def save_identities(
     connection: AnyConnection,
     aliases: Iterable[Alias],
-    moved: Collection[tuple[ConversationKey, ConversationId]],
+    ended: Mapping[ConversationKey, ConversationId],
 ) -> None:
-    """Write new ones, whose addresses are claimed, then have those of conversations that ended
-    lead to the ones that go on.
+    """Write new ones, whose addresses are claimed; then have what led to conversations that ended
+    lead to those that go on in their place.
 
     A new one that another transaction made meanwhile is asyncpg's UniqueViolationError.
     """
     if rows := sorted(map(_ALIAS, aliases)):
         await connection.execute(QUERIES["insert_identities"], *zip(*rows, strict=True))
-    if moves := [(*ended, goes_on) for ended, goes_on in moved]:
-        await connection.execute(QUERIES["move_identities"], *zip(*moves, strict=True))
+    if rows := sorted((*key, goes_on) for key, goes_on in ended.items()):
+        await connection.execute(QUERIES["move_identities"], *zip(*rows, strict=True))

@@ -23,7 +23,7 @@ async def load_conversations(
 async def conversations_of_contact(
     connection: AnyConnection, account_id: AccountId, contact_address: str
 ) -> list[Conversation]:
-    """All of an account with a contact's address, by channel."""
+    """All of an account that a contact's address leads or led to, by channel and age."""
     query = QUERIES["conversations_of_contact"]
     rows = await connection.fetch(query, account_id, contact_address)
     return [Conversation(**dict(row)) for row in rows]

@@ -1,7 +1,7 @@
 """Load and save the parts of replies, their receipts, and the rates of senders."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from operator import attrgetter
 
@@ -14,6 +14,9 @@ from db.queries import QUERIES
 from domain.receipts import Receipt
 from domain.sending import Send
 from schemas.fields import AccountId, ConversationId
+
+SenderKey = tuple[AccountId, str]
+"""An account, and the address that it sends from."""
 
 RECEIPTS_KEPT = timedelta(days=90)
 
@@ -69,11 +72,9 @@ async def update_sends(connection: AnyConnection, sends: Collection[Send]) -> No
         await connection.execute(QUERIES["update_sends"], *zip(*rows, strict=True))
 
 
-async def due_conversations(
-    connection: AnyConnection, now: datetime, conversations_max: int
-) -> set[ConversationKey]:
-    """Conversations in which something is to be sent, or to be looked for."""
-    rows = await connection.fetch(QUERIES["due_conversations"], now, conversations_max)
+async def due_conversations(connection: AnyConnection, parts_max: int) -> set[ConversationKey]:
+    """Conversations in which a part is to be sent or looked for: those of so many parts."""
+    rows = await connection.fetch(QUERIES["due_conversations"], parts_max)
     return {(AccountId(row[0]), ConversationId(row[1])) for row in rows}
 
 
@@ -90,7 +91,10 @@ async def lock_free_conversations(
 async def unsettled_sends(
     connection: AnyConnection, keys: Collection[ConversationKey]
 ) -> dict[ConversationKey, list[Send]]:
-    """The parts of locked conversations that are not settled, in the order of sending."""
+    """Of locked conversations the parts that were begun and are not settled, and the next one.
+
+    Of each in the order of sending.
+    """
     if not keys:
         return {}
     found: dict[ConversationKey, list[Send]] = defaultdict(list)
@@ -137,25 +141,27 @@ async def prune_receipts(connection: AnyConnection, now: datetime) -> int:
 
 
 async def receipts_of(
-    connection: AnyConnection, account_id: AccountId, provider_message_id: str
+    connection: AnyConnection, keys: Collection[tuple[AccountId, str]]
 ) -> list[Receipt]:
-    """The receipts of one message, in no order."""
-    rows = await connection.fetch(QUERIES["receipts_of"], account_id, provider_message_id)
+    """The receipts of messages with these provider's ids, in the order in which they came."""
+    if not keys:
+        return []
+    rows = await connection.fetch(QUERIES["receipts_of"], *zip(*keys, strict=True))
     return [Receipt(*row) for row in rows]
 
 
-async def lock_rate(
-    connection: AnyConnection, account_id: AccountId, from_address: str, now: datetime
-) -> datetime:
-    """When a sender's next message is due, locked until this transaction ends."""
-    next_at: datetime = await connection.fetchval(
-        QUERIES["lock_rate"], account_id, from_address, now
-    )
-    return next_at
+async def lock_rates(
+    connection: AnyConnection, keys: Collection[SenderKey]
+) -> dict[SenderKey, datetime]:
+    """When each sender's next message is due, locked until this transaction ends."""
+    if not keys:
+        return {}
+    rows = await connection.fetch(QUERIES["lock_rates"], *zip(*keys, strict=True))
+    return {(AccountId(row[0]), row[1]): row[2] for row in rows}
 
 
-async def save_rate(
-    connection: AnyConnection, account_id: AccountId, from_address: str, next_at: datetime
-) -> None:
-    """Write when the next message is due."""
-    await connection.execute(QUERIES["save_rate"], account_id, from_address, next_at)
+async def save_rates(connection: AnyConnection, due: Mapping[SenderKey, datetime]) -> None:
+    """Write when the next messages of locked senders are due."""
+    if due:
+        rows = [(*key, next_at) for key, next_at in due.items()]
+        await connection.execute(QUERIES["save_rates"], *zip(*rows, strict=True))

@@ -71,7 +71,7 @@ TOPICS: dict[str, Topic] = {
             name="messages.received",
             key=Key.CONVERSATION,
             retention_milliseconds=7 * DAY_MILLISECONDS,
-            producers="the webhook, importers",
+            producers="the webhook, importers, `inbox reconcile`",
             consumers=_WORKERS,
             purpose="What contacts wrote.",
         ),

@@ -42,13 +42,17 @@ class Publisher:
     async def publish(self, data: EventData, time: datetime) -> str:
         """Publish an event; its id, once Kafka has it. Raises KafkaError."""
         event = CloudEvent(str(uuid.uuid4()), data.TYPE, time, data, source=self._source)
+        await self.publish_event(event)
+        return event.id
+
+    async def publish_event(self, event: CloudEvent) -> None:
+        """Publish an event as it is, its id and source too. Raises KafkaError."""
         await self._producer.send_and_wait(
-            self._settings.topic(TOPIC_OF[data.TYPE]),
+            self._settings.topic(TOPIC_OF[event.type]),
             encode(event),
-            key=record_key(data).encode(),
+            key=record_key(event.data).encode(),
             headers=[CONTENT_TYPE_HEADER],
         )
-        return event.id
 
 
 def record_key(data: EventData) -> str:

@@ -44,6 +44,13 @@ SELECT c.account_id, c.channel_id, c.provider, c.address, c.name, c.installed_by
 FROM unnest($1::text[], $2::text[]) AS k (account_id, channel_id)
 JOIN inbox.channels AS c USING (account_id, channel_id)
 
+-- name: channels_of_account
+-- All channels that an account has or had; of those with one address the newest installed first.
+SELECT account_id, channel_id, provider, address, name, installed_by, removed
+FROM inbox.channels
+WHERE account_id = $1
+ORDER BY removed, installed_at DESC, channel_id
+
 -- name: save_channels
 -- The channels that a batch made or changed.
 INSERT INTO inbox.channels (

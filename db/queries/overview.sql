@@ -8,15 +8,35 @@ FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
 JOIN inbox.conversations AS c USING (account_id, conversation_id)
 
 -- name: conversations_of_contact
--- A contact's conversations in an account. It reads all of the account's, by the key's beginning:
--- it is asked too seldom for an index of addresses, which every new conversation would pay for.
+-- A contact's conversations in an account: those with the address, those that it leads to, and what
+-- was merged with any of these, in whichever direction. It reads all of the account's, by the key's
+-- beginning: it is asked too seldom for indexes that every new conversation would pay for.
+WITH RECURSIVE merged AS MATERIALIZED (
+    SELECT conversation_id, merged_into
+    FROM inbox.conversations
+    WHERE account_id = $1 AND merged_into IS NOT NULL
+), found AS (
+    SELECT conversation_id
+    FROM inbox.conversations
+    WHERE account_id = $1 AND contact_address = $2
+    UNION
+    SELECT conversation_id
+    FROM inbox.identities
+    WHERE account_id = $1 AND address = $2
+    UNION
+    SELECT CASE f.conversation_id
+        WHEN m.conversation_id THEN m.merged_into ELSE m.conversation_id
+    END
+    FROM found AS f
+    JOIN merged AS m ON f.conversation_id IN (m.conversation_id, m.merged_into)
+)
 SELECT c.account_id, c.conversation_id::text, c.channel_id, c.contact_address, c.contact_name,
        c.status, c.assignee_id, c.version, c.message_count, c.last_message_at,
        c.last_inbound_at, c.closed_at, c.link_count, c.erased_until, c.window_until,
        c.window_watched, c.last_direction, c.merged_into::text, c.created_at
 FROM inbox.conversations AS c
-WHERE c.account_id = $1 AND c.contact_address = $2
-ORDER BY c.channel_id
+WHERE c.account_id = $1 AND c.conversation_id IN (SELECT conversation_id FROM found)
+ORDER BY c.channel_id, c.created_at
 
 -- name: count_messages
 -- How many messages some conversations have.

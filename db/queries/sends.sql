@@ -37,13 +37,14 @@ WHERE s.account_id = n.account_id AND s.conversation_id = n.conversation_id
   AND s.version = n.version AND s.part = n.part
 
 -- name: due_conversations
--- Conversations with a part to be posted, none before it being on its way, or one to be looked for.
+-- Conversations with a part to be posted, none before it being on its way, or one to be looked for;
+-- of up to $1 parts, those due longest.
 SELECT DISTINCT due.account_id, due.conversation_id::text
 FROM (
     SELECT s.account_id, s.conversation_id
     FROM inbox.sends AS s
     WHERE s.state IN ('queued', 'posting', 'uncertain') AND NOT s.told_uncertain
-      AND s.due_at <= $1
+      AND s.due_at <= statement_timestamp()
       AND (s.state <> 'queued' OR NOT EXISTS (
           SELECT FROM inbox.sends AS earlier
           WHERE earlier.account_id = s.account_id
@@ -52,7 +53,7 @@ FROM (
             AND earlier.state IN ('queued', 'posting')
       ))
     ORDER BY s.due_at
-    LIMIT $2
+    LIMIT $1
 ) AS due
 
 -- name: lock_free_conversations
@@ -67,14 +68,25 @@ ORDER BY c.account_id, c.conversation_id
 FOR UPDATE SKIP LOCKED
 
 -- name: unsettled_sends
--- The parts of locked conversations that are on their way, in the order of sending.
+-- Of locked conversations the parts that are on their way, and the first of those that wait for
+-- it, in the order of sending.
 SELECT s.account_id, s.conversation_id::text, s.version, s.part, s.parts, s.message_id::text,
        s.command_id, s.channel_id, s.from_address, s.to_address, s.body, s.media_urls,
        s.content_sid, s.content_variables, s.state, s.attempts, s.created_at, s.due_at,
        s.posting_at, s.provider_message_id, s.status, s.error_code, s.told_uncertain
 FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
-JOIN inbox.sends AS s USING (account_id, conversation_id)
-WHERE s.state IN ('queued', 'posting', 'uncertain')
+CROSS JOIN LATERAL (
+    SELECT * FROM inbox.sends AS begun
+    WHERE begun.conversation_id = k.conversation_id AND begun.account_id = k.account_id
+      AND begun.state IN ('posting', 'uncertain')
+    UNION ALL (
+        SELECT * FROM inbox.sends AS waiting
+        WHERE waiting.conversation_id = k.conversation_id AND waiting.account_id = k.account_id
+          AND waiting.state = 'queued'
+        ORDER BY waiting.version, waiting.part
+        LIMIT 1
+    )
+) AS s
 ORDER BY s.account_id, s.conversation_id, s.version, s.part
 
 -- name: sends_by_message
@@ -107,10 +119,12 @@ FROM unnest(
 ON CONFLICT (account_id, provider_message_id, event_id) DO NOTHING
 
 -- name: receipts_of
--- The receipts of one message.
-SELECT account_id, provider_message_id, event_id, status, error_code, message_id::text, attempt
-FROM inbox.receipts
-WHERE account_id = $1 AND provider_message_id = $2
+-- The receipts of some messages of the provider's, in the order in which they came.
+SELECT r.account_id, r.provider_message_id, r.event_id, r.status, r.error_code,
+       r.message_id::text, r.attempt
+FROM unnest($1::text[], $2::text[]) AS k (account_id, provider_message_id)
+JOIN inbox.receipts AS r USING (account_id, provider_message_id)
+ORDER BY r.received_at, r.event_id
 
 -- name: prune_receipts
 -- Forget up to $2 receipts that came before $1.
@@ -122,12 +136,18 @@ WHERE (account_id, provider_message_id, event_id) IN (
     LIMIT $2
 )
 
--- name: lock_rate
--- When a sender's next message is due, locked; now for one that never sent.
-INSERT INTO inbox.send_rates AS r (account_id, from_address, next_at) VALUES ($1, $2, $3)
+-- name: lock_rates
+-- When the next messages of some senders are due, locked in the order of their keys; now for those
+-- that never sent.
+INSERT INTO inbox.send_rates AS r (account_id, from_address, next_at)
+SELECT account_id, from_address, statement_timestamp()
+FROM unnest($1::text[], $2::text[]) AS n (account_id, from_address)
+ORDER BY account_id, from_address
 ON CONFLICT (account_id, from_address) DO UPDATE SET next_at = r.next_at
-RETURNING next_at
+RETURNING account_id, from_address, next_at
 
--- name: save_rate
--- When a sender's next message is due.
-UPDATE inbox.send_rates SET next_at = $3 WHERE account_id = $1 AND from_address = $2
+-- name: save_rates
+-- When the next messages of some senders are due; their rows are locked.
+UPDATE inbox.send_rates AS r SET next_at = n.next_at
+FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS n (account_id, from_address, next_at)
+WHERE r.account_id = n.account_id AND r.from_address = n.from_address

@@ -1,12 +1,17 @@
 -- name: due_windows
 -- Up to $1 conversations whose window is due to be looked at, the longest due first, locked. Those
 -- that somebody else has locked are left for the next time: who never waits needs no order.
+WITH due AS MATERIALIZED (
+    SELECT account_id, conversation_id
+    FROM inbox.windows
+    WHERE check_at <= now()
+    ORDER BY check_at
+    LIMIT $1
+    FOR UPDATE SKIP LOCKED
+)
 SELECT c.account_id, c.conversation_id::text
-FROM inbox.windows AS w
+FROM due
 JOIN inbox.conversations AS c USING (account_id, conversation_id)
-WHERE w.check_at <= now()
-ORDER BY w.check_at
-LIMIT $1
 FOR UPDATE OF c SKIP LOCKED
 
 -- name: watch_windows

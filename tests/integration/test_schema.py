@@ -40,6 +40,9 @@ HOT = {
         "'{a}', ARRAY[gen_random_uuid()], '{deal}', '{d}', '{now}', ARRAY[gen_random_uuid()],"
         " '{1}', '{now}', '{1}', '{1}', '{f}'",
     ),
+    "due_windows": ("integer", "200"),
+    "leave_windows": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
+    "load_identities": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
     "load_requests": ("text[], uuid[], text[]", "'{a}', ARRAY[gen_random_uuid()], '{r}'"),
     "recorded_messages": ("text[], uuid[], text", "'{a}', ARRAY[gen_random_uuid()], 'inbound'"),
     "applied_commands": ("text[], text[]", "'{a}', '{c}'"),

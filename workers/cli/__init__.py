@@ -10,6 +10,7 @@ from workers.cli.dev import dev
 from workers.cli.erase import erase
 from workers.cli.migrate import migrate
 from workers.cli.passthrough import faust
+from workers.cli.reconcile import reconcile
 from workers.cli.send import send
 from workers.cli.topics import topics
 from workers.cli.watch import watch
@@ -27,7 +28,19 @@ def inbox() -> None:
     """
 
 
-for command in (config, dead_letters, dev, erase, faust, migrate, send, topics, watch, worker):
+for command in (
+    config,
+    dead_letters,
+    dev,
+    erase,
+    faust,
+    migrate,
+    reconcile,
+    send,
+    topics,
+    watch,
+    worker,
+):
     inbox.add_command(command)
 
 
