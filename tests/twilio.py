@@ -35,7 +35,7 @@ class Twilio:
         """`at` is where the worker listens, if that is not the public URL."""
         self.url = public_url + path
         self._at = (at or public_url) + path
-        self._session = session
+        self.session = session
 
     def signature(self, body: str, *, query: str = "", algorithm: str = "HMAC_SHA1") -> str:
         """What Twilio puts into the header for a form."""
@@ -53,7 +53,7 @@ class Twilio:
         """Post any bytes; the status."""
         given = {"Content-Type": FORM_TYPE} | headers
         # As a file: aiohttp warns of large bytes.
-        sent = self._session.post(self._at + query, data=io.BytesIO(body), headers=given)
+        sent = self.session.post(self._at + query, data=io.BytesIO(body), headers=given)
         async with sent as response:
             return response.status
 

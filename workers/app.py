@@ -36,6 +36,7 @@ from workers.settings import Role, Settings, required
 from workers.transport import Consumer, Poll, PollSchema, Transport
 from workers.twilio_webhooks import TwilioWebhooks
 from workers.watchdog import Watchdog
+from workers.windows import Windows
 
 log = logging.getLogger(__name__)
 
@@ -74,13 +75,18 @@ class InboxApp(faust.App):
             self._add_agents()
         if "relay" in self.roles:
             self._add_relay()
-        if self.roles == {"web"}:
+        if not self.reads:
             # Reading nothing, it needs no consumer, and starts though Kafka is away: webhooks
             # are taken by the spool until it is there.
             self.boot_strategy.enable_kafka = False
         self.receiver = Receiver(settings)
         self.on_partitions_assigned.connect(self._assign)
         self.task(partial(keep_house, self))
+
+    @property
+    def reads(self) -> bool:
+        """Whether it takes part in the consumer group at all."""
+        return not self.roles.isdisjoint({"ingest", "relay"})
 
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker_consumer, self)
@@ -159,13 +165,22 @@ class InboxApp(faust.App):
         self.relay.start(self.pool)
         self.watchdog.start()
         check = self._guarded(self._when_database_answers(self._check_database))
-        if self.roles == {"web"}:
+        if not self.reads:
             self.add_future(check)
         else:
             await check
         if "web" in self.roles:
             await self.receiver.start(self.pool)
             self.add_future(self._guarded(self.receiver.run()))
+        if "ingest" in self.roles:
+            windows = Windows(
+                self.settings,
+                self.directories,
+                pool=self.pool,
+                committed=self.relay.hand_over,
+                alive=self.watchdog.progress,
+            )
+            self.add_future(self._guarded(windows.watch()))
         if "relay" in self.roles:
             self.add_future(self._guarded(self.relay.watch()))
             self.add_future(self._guarded(self.relay.wait_failed()))
@@ -234,7 +249,7 @@ class InboxApp(faust.App):
     @property
     def ready(self) -> bool:
         """Whether the group has given its partitions out, and every shard given is published."""
-        if self.roles == {"web"}:
+        if not self.reads:
             return self.started
         return self.assigned is not None and not self.rebalancing and self.relay.running
 

@@ -11,6 +11,9 @@ from workers.transactions import stop
 
 log = logging.getLogger(__name__)
 
+# At DEBUG it logs each record, and whatever contacts wrote with it.
+logging.getLogger("aiokafka.producer.producer").setLevel(logging.INFO)
+
 START_SECONDS = 15.0
 START_AGAIN_SECONDS = 1.0
 

@@ -56,6 +56,11 @@ UNKNOWN_COMMITS = Counter(
     ["topic"],
     registry=REGISTRY,
 )
+WINDOW_WARNINGS = Counter(
+    "inbox_window_warnings",
+    "Windows about to close of which somebody was told",
+    registry=REGISTRY,
+)
 LAG_RECORDS = Gauge(
     "inbox_lag_records", "Records not applied yet", ["topic", "partition"], registry=REGISTRY
 )

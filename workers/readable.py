@@ -123,8 +123,11 @@ Sent = (
 
 def _sent(verb: str) -> Callable[[Sent], str]:
     def phrase(data: Sent) -> str:
+        part = f", part {data.part} of {data.parts}," if data.parts > 1 else ""
+        # What failed, or is uncertain, has no other status than that.
+        status = f": {data.status}" if data.status != verb else ""
         error = f", error {data.error_code}" if data.error_code is not UNSET else ""
-        return f"reply {short_id(data.message_id)} {verb}: {data.status}{error}"
+        return f"reply {short_id(data.message_id)}{part} {verb}{status}{error}"
 
     return phrase
 

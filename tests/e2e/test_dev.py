@@ -138,9 +138,14 @@ async def test_the_day_is_told_and_nothing_is_left_running(tmp_path: Path) -> No
         'deal "Annual plan" requested by ana, v5',
         "linked to deal 4711 by ana, v6",
         "reply recorded v7",
+        "accepted by the provider",
+        "moved on: sent",
+        "moved on: delivered",
+        "moved on: read",
         "closed by ana, v8",
         "reopened by a new message, v10",
         "rejected: superseded",
+        "rejected: window_closed",
         "rejected: not_installer",
         "deleted by ana, v6",
         "everything has stopped",
@@ -163,6 +168,7 @@ async def test_the_day_is_told_and_nothing_is_left_running(tmp_path: Path) -> No
             "conversations closed",
             "conversations deleted",
             "messages",
+            "replies delivered",
             "links",
             "notes",
             "conversations events",
@@ -177,18 +183,47 @@ async def test_the_day_is_told_and_nothing_is_left_running(tmp_path: Path) -> No
         "conversations closed": 0,
         "conversations deleted": 1,
         "messages": 9,
+        "replies delivered": 1,
         "links": 2,
         "notes": 4,
         "conversations events": EVENTS,
         "notifications": 11,
         "results accepted": 10,
-        "results rejected": 3,
+        "results rejected": 4,
     }
 
 
-async def test_it_runs_on_alone_in_its_directory_until_ctrl_c(tmp_path: Path) -> None:
+async def reads_told(output: str, count: int) -> None:
+    """Send a reply as the hints in an output say, and wait until so many replies were read."""
+    hints = [line.strip() for line in output.partition("To look around")[2].splitlines()]
+    exports = [hint for hint in hints if hint.startswith("export ")]
+    (reply,) = [hint.partition("  (")[0] for hint in hints if "message.send" in hint]
+    script = [*exports, reply, "exec inbox watch --from-start --topic messages.sent"]
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-ec", "\n".join(script)),
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    shown = ""
+    try:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while shown.count("moved on: read") < count:
+                line = await process.stdout.readline()
+                assert line, f"it ended:\n{shown}"
+                shown += line.decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_it_runs_on_alone_in_its_directory_and_sends_until_ctrl_c(tmp_path: Path) -> None:
     async with dev(tmp_path) as run:
         await run.read_until(RUNS)
+        # The day's own, and one more.
+        await reads_told(run.output, 2)
         async with dev(tmp_path, "--exit") as second:
             assert await second.end() == 1
             assert f"another `inbox dev` runs in {tmp_path}" in second.output

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.text import Text
 
 from schemas.commands import ConversationClose
-from schemas.fields import ConversationId
+from schemas.fields import Command, ConversationId
+from schemas.messages import MessageSend
 from workers.dev.child import local_host
 from workers.dev.story import ACCOUNT, VIEWER
 from workers.settings import Settings
@@ -22,16 +23,8 @@ def look_around(
     of an embedded server is shown, since nobody else can use it or knows it.
     """
     web = f"http://{local_host(running)}:{running.web_port}"
-    command = json.dumps(
-        {
-            "type": ConversationClose.TYPE,
-            "data": {
-                "account_id": ACCOUNT,
-                "conversation_id": conversation_id,
-                "actor_id": VIEWER,
-            },
-        }
-    )
+    reply = _command(MessageSend, conversation_id, body="Obrigada!")
+    close = _command(ConversationClose, conversation_id)
     lines = [
         "",
         "To look around, in another terminal:",
@@ -39,7 +32,8 @@ def look_around(
         *(f"  export {name}={shlex.quote(value)}" for name, value in _exports(given, running)),
         "",
         "  inbox watch --from-start",
-        f"  echo {shlex.quote(command)} | inbox send",
+        f"  echo {shlex.quote(reply)} | inbox send        (the stand-in for Twilio delivers it)",
+        f"  echo {shlex.quote(close)} | inbox send",
         "  inbox dead-letters list",
         f"  curl {web}/metrics        (and /healthz, /readyz)",
         "  psql \"$INBOX_DATABASE_URL\" -c 'SELECT * FROM inbox.conversations'",
@@ -47,6 +41,11 @@ def look_around(
         "It all runs until Ctrl-C.",
     ]
     console.print(Text("\n".join(lines)))
+
+
+def _command(kind: type[Command], conversation_id: ConversationId, **data: str) -> str:
+    asked = {"account_id": ACCOUNT, "conversation_id": conversation_id, "actor_id": VIEWER}
+    return json.dumps({"type": kind.TYPE, "data": asked | data}, ensure_ascii=False)
 
 
 def _exports(given: Settings, running: Settings) -> list[tuple[str, str]]:

@@ -1,12 +1,14 @@
 """Plays the sales day, step by step, and holds what comes out against what must."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from rich.console import Console
 from rich.text import Text
 
+from schemas.conversations import MessageRecorded
 from schemas.fields import ConversationId
+from schemas.messages import MessageAccepted, MessageStatusChanged
 from schemas.notes import NoteAppended, NoteCreated
 from workers.dev.actors import Actors
 from workers.dev.crm import note_ids
@@ -17,6 +19,9 @@ from workers.readable import block, line, short_id
 
 STEP_SECONDS = 30.0
 """An event takes milliseconds; more than so long, and it does not come."""
+
+_ANSWERED_LATER = "messages.sent"
+"""What becomes of a reply comes after the answer to its command."""
 
 
 class Day:
@@ -62,8 +67,8 @@ class Day:
         return sorted(found, key=_place)
 
     def _of_the_day(self, seen: list[Seen]) -> list[Seen]:
-        """Without what else goes on, where Kafka is somebody's own."""
-        return [each for each in seen if each.key in self.names]
+        """Without what else goes on, where Kafka is somebody's own, and what says nothing new."""
+        return [each for each in seen if each.key in self.names and not _says_queued(each)]
 
     def _show(self, step: Step, found: list[Seen]) -> None:
         for seen in found:
@@ -76,16 +81,35 @@ class Day:
             raise CommandFailed(_difference(step, found, "and nothing else"))
 
     def _phrase(self, seen: Seen) -> str:
-        """What was said, with a note's number in place of its id, which is another every day."""
-        if not isinstance(seen.data, NoteCreated | NoteAppended):
-            return seen.said.phrase
-        numbers = {id_: n for n, id_ in enumerate(note_ids(self.seen, seen.key), start=1)}
-        shown = short_id(seen.data.note_id)
-        return seen.said.phrase.replace(shown, f"#{numbers.get(seen.data.note_id)}", 1)
+        """What was said, without what is another every day: ids are numbers here."""
+        match seen.data:
+            case NoteCreated(note_id=id_) | NoteAppended(note_id=id_):
+                ids = note_ids(self.seen, seen.key)
+            case MessageAccepted(message_id=id_) | MessageStatusChanged(message_id=id_):
+                ids = _reply_ids(self.seen, seen.key)
+            case _:
+                return seen.said.phrase
+        number = ids.index(id_) + 1 if id_ in ids else None
+        phrase = seen.said.phrase.replace(short_id(id_), f"#{number}", 1)
+        # Its status is the answer's, or none in particular if the first receipt was faster.
+        return phrase.partition(":")[0] if isinstance(seen.data, MessageAccepted) else phrase
 
 
-def _place(seen: Seen) -> tuple[int, int]:
-    return seen.data.version if seen.data else 0, FOLLOWED.index(seen.topic)
+def _says_queued(seen: Seen) -> bool:
+    """Whether a receipt says what the answer to the POST says too: it counts if it was faster."""
+    return isinstance(seen.data, MessageStatusChanged) and seen.data.status == "queued"
+
+
+def _reply_ids(seen: Iterable[Seen], conversation_id: str) -> list[str]:
+    """The replies of a conversation, in the order in which they were recorded."""
+    data = [each.data for each in seen if each.key == conversation_id]
+    recorded = [event for event in data if isinstance(event, MessageRecorded)]
+    return [event.message_id for event in recorded if event.direction == "outbound"]
+
+
+def _place(seen: Seen) -> tuple[int, bool, int]:
+    version = seen.data.version if seen.data else 0
+    return version, seen.topic == _ANSWERED_LATER, FOLLOWED.index(seen.topic)
 
 
 def _difference(step: Step, found: list[Seen], how: str) -> str:

@@ -20,10 +20,11 @@ from db.errors import SchemaMismatch
 from schemas.fields import ConversationId
 from workers.dev.actors import Actors
 from workers.dev.around import look_around
-from workers.dev.child import WorkerChild, worker_child
+from workers.dev.child import WorkerChild, local_host, worker_child
 from workers.dev.crm import Crm
 from workers.dev.day import Day
 from workers.dev.directory import AccountDirectory
+from workers.dev.provider.server import Account, Provider
 from workers.dev.story import ACCOUNT, ACCOUNT_SID, SENDER, USERS
 from workers.dev.summary import summarize
 from workers.dev.webhook import Webhook
@@ -40,8 +41,8 @@ from workers.topics import TopicMismatch
 
 PARTITIONS = "8"
 SOURCE = "/inbox/dev"
-NO_TWILIO = "http://127.0.0.1:9"
-"""Where nobody listens: replies from an account that is made up must not reach the real one."""
+PAUSE_SECONDS = 0.2
+"""Between two states of a reply, so that people see them come."""
 
 INTERRUPTED = 130
 """The status of a command that Ctrl-C ended: 128 and SIGINT's number."""
@@ -82,15 +83,32 @@ def dev_settings(environment: Mapping[str, str], console: Console, auth_token: s
     if not port_is_free(port):
         port = free_port()
         console.print(f"port {settings.web_port} is taken: the web server is on {port}")
+    if "INBOX_TWILIO_API_URL" in given:
+        console.print("INBOX_TWILIO_API_URL is not used: replies go to a stand-in for Twilio")
     return replace(
         settings,
         data_dir=settings.data_dir.resolve(),
         web_port=port,
         public_url=given.get("INBOX_PUBLIC_URL") or f"http://127.0.0.1:{port}",
-        twilio_api_url=given.get("INBOX_TWILIO_API_URL") or NO_TWILIO,
         twilio_accounts=settings.twilio_accounts
         | {ACCOUNT_SID: TwilioAccount(account_id=ACCOUNT, auth_token=auth_token)},
     )
+
+
+def stand_in(settings: Settings) -> Provider:
+    """The stand-in for Twilio that takes a run's replies, whatever the settings say.
+
+    Nothing must reach the real one from an account that is made up; and nobody else knows that
+    account's secret, by which replies are taken and receipts are signed. The stand-in takes
+    replies of the user's own accounts, too: the worker posts them all to one place.
+    """
+    accounts = {
+        sid: Account(auth_token=account.auth_token)
+        for sid, account in settings.twilio_accounts.items()
+        if account.auth_token
+    }
+    worker = f"http://{local_host(settings)}:{settings.web_port}"
+    return Provider(accounts, reached_at={settings.public_url: worker}, pause_seconds=PAUSE_SECONDS)
 
 
 @contextmanager
@@ -163,6 +181,10 @@ class _Run:
                 settings = await running.enter_async_context(servers(self.settings, self.directory))
             with self._step("the database is migrated, the topics are made"):
                 await prepare(settings)
+            provider = stand_in(settings)
+            with self._step(f"a stand-in for Twilio, on port {provider.port}"):
+                await running.enter_async_context(provider)
+            settings = replace(settings, twilio_api_url=provider.url)
             with self._step(f"a worker, on port {settings.web_port}"):
                 worker = await running.enter_async_context(worker_child(settings, self.directory))
                 running.callback(self.console.print, "stopping the worker, Kafka and Postgres")

@@ -60,7 +60,7 @@ DEAL, LEAD = Entity("deal", "4711"), Entity("lead", "17")
 class Step(NamedTuple):
     """One thing that happens, and every event it must cause, as `inbox watch` would put it.
 
-    But for the ids of notes: `#1` is the first note of the conversation, `#2` the next.
+    But for the ids of notes and replies: `#1` is the first of the conversation, `#2` the next.
     """
 
     told: str
@@ -156,12 +156,16 @@ STORY = (
         ),
     ),
     Step(
-        "Ana replies, which joins the note: it is recorded, and nothing sends it yet",
+        "Ana replies, which joins the note: a stand-in for Twilio takes it, and tells the rest",
         Replies("ana", MARIA, "49 € por mês, com 10 % de desconto."),
         (
             "reply recorded v7",
             "note #1 on deal 4711 appended, r2: 1 message",
             "accepted: message.send",
+            "reply #1 accepted by the provider",
+            "reply #1 moved on: sent",
+            "reply #1 moved on: delivered",
+            "reply #1 moved on: read",
         ),
     ),
     Step(
@@ -209,6 +213,14 @@ STORY = (
         "An importer brings what Chen wrote two days ago: nobody is told",
         Imports(CHEN, "你好, may I come by on Monday?"),
         ("created, v1", "historical message recorded v2"),
+    ),
+    Step(
+        "Bo replies to that: WhatsApp takes free texts for 24 hours only",
+        Replies("bo", CHEN, "On Monday we are open from 9 to 6."),
+        (
+            "rejected: window_closed "
+            "(message.send: the contact's window is closed: only a template can be sent)",
+        ),
     ),
     Step(
         "It brings the link to a lead that Bo made then: a note starts, at that time",

@@ -11,6 +11,7 @@ from domain.conversation import NOTHING, Conversation, Folded, Section, fold
 from schemas.commands import CommandAccepted, CommandRejected
 from schemas.conversations import ConversationDeleted, ConversationEvent
 from schemas.fields import AccountId, ConversationId
+from schemas.messages import MessageStatusChanged
 from schemas.note_text import ShownNote
 from schemas.note_text import fold as fold_note
 from schemas.notes import NoteAppended, NoteCreated
@@ -43,6 +44,7 @@ async def summarize(day: Day, connection: AnyConnection) -> Table:
         )
     table.add_row("conversations deleted", _count(day.seen, ConversationDeleted), "Kafka")
     table.add_row("messages", str(messages), "Postgres")
+    table.add_row("replies delivered", str(_count_delivered(day.seen)), "Kafka")
     links = sum(conversation.link_count for conversation in conversations)
     table.add_row("links", str(links), "Postgres")
     table.add_row("notes", str(_count_notes(day.seen)), "Kafka, gapless")
@@ -77,6 +79,17 @@ def _count_notes(seen: Iterable[Seen]) -> int:
             except ValueError as error:
                 raise CommandFailed(str(error)) from error
     return len(shown)
+
+
+def _count_delivered(seen: Iterable[Seen]) -> int:
+    """How many replies the provider said to be delivered, in all their parts."""
+    waiting: dict[str, set[int]] = {}
+    for each in seen:
+        data = each.data
+        if isinstance(data, MessageStatusChanged) and data.status in {"delivered", "read"}:
+            parts = set(range(1, data.parts + 1))
+            waiting.setdefault(data.message_id, parts).discard(data.part)
+    return sum(not parts for parts in waiting.values())
 
 
 def _compare(

@@ -133,10 +133,16 @@ PHRASES: list[tuple[Emitted, str]] = [
     (messages.MessageAccepted(**SENT), "reply 0a1b2c3d accepted by the provider: queued"),
     (messages.MessageStatusChanged(**SENT), "reply 0a1b2c3d moved on: queued"),
     (
-        messages.MessageFailed(**SENT, error_code=63016),
-        "reply 0a1b2c3d failed: queued, error 63016",
+        messages.MessageStatusChanged(
+            **SENT | {"status": "undelivered"}, error_code=63024, part=2, parts=3
+        ),
+        "reply 0a1b2c3d, part 2 of 3, moved on: undelivered, error 63024",
     ),
-    (messages.MessageUncertain(**SENT), "reply 0a1b2c3d uncertain: queued"),
+    (
+        messages.MessageFailed(**SENT | {"status": "failed"}, error_code=63016),
+        "reply 0a1b2c3d failed, error 63016",
+    ),
+    (messages.MessageUncertain(**SENT | {"status": "uncertain"}), "reply 0a1b2c3d uncertain"),
 ]
 
 

@@ -42,8 +42,13 @@ def test_it_is_the_same_after_it_was_on_disk(made: Webhook) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\xc1", msgspec.msgpack.encode({"topic": "x"}), webhook(INBOUND, SMS).to_bytes()[:-1]]
-    + [webhook(INBOUND._replace(topic="messages.unknown"), SMS).to_bytes()],
+    [
+        b"",
+        b"\xc1",
+        msgspec.msgpack.encode({"topic": "x"}),
+        webhook(INBOUND, SMS).to_bytes()[:-1],
+        webhook(INBOUND._replace(topic="messages.unknown"), SMS).to_bytes(),
+    ],
 )
 def test_what_is_no_webhook_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError, match=r".*"):

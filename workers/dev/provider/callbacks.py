@@ -49,10 +49,10 @@ def status_form(message: Message, status: str, error_code: int | None = None) ->
 
 
 class StatusCallbacks:
-    """Posts them, to this machine only; open while it is a context.
+    """Posts them, to this machine or as `reached_at` says; open while it is a context.
 
     `auth_tokens` sign, by account. `reached_at` maps the beginning of a public URL, which is what
-    gets signed, to where that is on this machine.
+    gets signed, to where that is reached from here.
     """
 
     def __init__(self, auth_tokens: Mapping[str, str], reached_at: Mapping[str, str]) -> None:
@@ -94,8 +94,7 @@ class StatusCallbacks:
     def _local(self, url: str) -> str:
         for public, local in self._reached_at.items():
             if url.startswith(public):
-                url = local + url.removeprefix(public)
-                break
+                return local + url.removeprefix(public)
         host = urlsplit(url).hostname or ""
         if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
             raise ValueError(f"status callbacks are posted to this machine only, not to {host}")

@@ -1,0 +1,30 @@
+"""Twilio, for the tests of its webhooks."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from tests.twilio import STATUS_PATH, Twilio
+from tests.worker import Worker
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client that opens a connection for each request: servers drop those that made no sense."""
+    timeout = aiohttp.ClientTimeout(total=60)
+    connector = aiohttp.TCPConnector(force_close=True, limit=0)
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+        yield session
+
+
+@pytest.fixture
+def twilio(worker: Worker, session: aiohttp.ClientSession) -> Twilio:
+    """Twilio, and a worker that takes the messages it has."""
+    return Twilio(worker.settings.public_url, session)
+
+
+@pytest.fixture
+def callbacks(worker: Worker, session: aiohttp.ClientSession) -> Twilio:
+    """Twilio, and a worker that takes its status callbacks."""
+    return Twilio(worker.settings.public_url, session, path=STATUS_PATH)
