@@ -138,7 +138,7 @@ async def _check_log(settings: Settings, seen_ids: set[str], given: _Given) -> _
             log.deleted.add(key)
             log.messages.pop(key, None)
             newest.pop(key, None)
-        elif isinstance(data, ConversationClosed) and key in newest:
+        elif isinstance(data, ConversationClosed) and data.actor_id and key in newest:
             issued = given.commands[event["causationid"]]
             expect(issued >= newest[key], "a close does not hide a message recorded after it")
     expect(not unseen, "a closed conversation reopens at once when its contact writes")

@@ -59,26 +59,33 @@ def decide_message(
     app_url: str,
     *,
     identity: Identity | None = None,
+    opened_at: datetime | None = None,
+    takes_over: bool = False,
 ) -> Decision:
     """Record a message that was not recorded before, and is not erased.
 
-    `now` is when it is recorded; `identity` spares working it out again. The caller has made sure
-    that the message is new: a repeat changes nothing and emits nothing, so it never comes here.
+    `now` is when it is recorded; `identity` spares working it out again, and tells of a contact
+    with several addresses which conversation it is. `opened_at` is when a new conversation counts
+    as made, where that is not `now`. With `takes_over`, an open conversation of the same contact
+    ends in favour of this one, which is open then: nothing open is lost sight of.
+
+    The caller has made sure that the message is new: a repeat changes nothing and emits nothing,
+    so it never comes here.
     """
     data = event.data
     conversation_key, message_id = identity or identify(data)
     outgoing: list[Outgoing] = []
     conversation = thread.conversation
     if conversation is None:
-        conversation, created = _open(conversation_key, event, thread, now)
+        conversation, created = _open(conversation_key, event, thread, opened_at or now)
         outgoing.append(created)
     conversation, recorded = _record(conversation, event, message_id, now)
     outgoing.append(recorded)
     message = _message(conversation, data, message_id)
+    if conversation.status == "closed" and (takes_over or not data.historical):
+        conversation, reopened = _reopen(conversation, event.id)
+        outgoing.append(reopened)
     if not data.historical:
-        if conversation.status == "closed":
-            conversation, reopened = _reopen(conversation, event.id)
-            outgoing.append(reopened)
         outgoing += notifications(
             conversation,
             message_audience(conversation, directory),
@@ -99,7 +106,7 @@ def _open(
     conversation_key: ConversationId,
     event: Incoming[MessageReceived],
     thread: Thread,
-    now: datetime,
+    opened_at: datetime,
 ) -> tuple[Conversation, Outgoing]:
     tombstone = thread.tombstone
     conversation = Conversation(
@@ -109,7 +116,7 @@ def _open(
         contact_address=event.data.contact.address,
         version=thread.version + 1,
         erased_until=tombstone.deleted_at if tombstone else None,
-        created_at=now,
+        created_at=opened_at,
     )
     created = ConversationCreated(
         account_id=conversation.account_id,

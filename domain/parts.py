@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 PART_CHARACTERS_MAX = 1_600
-"""Twilio takes no longer body (its error 21617)."""
+"""Twilio takes no longer body (its error 21617). Those of UTF-16, where an emoji is two, in case
+that Twilio counts so: who has fewer of these has fewer of any."""
 
 PARTS_MAX = 10
 """A reply that would need more is rejected, `too_long`."""
@@ -19,11 +20,30 @@ def parts_of(body: str) -> list[str]:
 
 
 def _cut(body: str) -> Iterator[str]:
-    while len(body) > PART_CHARACTERS_MAX:
-        near = body[PART_CHARACTERS_MAX - BREAK_CHARACTERS : PART_CHARACTERS_MAX]
-        breaks = [found.end() for found in re.finditer(r"\s", near)]
-        end = PART_CHARACTERS_MAX - BREAK_CHARACTERS + breaks[-1] if breaks else PART_CHARACTERS_MAX
-        yield body[:end]
-        body = body[end:]
-    if body:
-        yield body
+    while body:
+        part = _longest(body)
+        if len(part) < len(body):
+            part = part[: _end(part)]
+        yield part
+        body = body[len(part) :]
+
+
+def _longest(body: str) -> str:
+    """As much as the provider takes."""
+    part = body[:PART_CHARACTERS_MAX]
+    while (excess := _units(part) - PART_CHARACTERS_MAX) > 0:
+        # Each character taken away is one or two of them, so that this is never too much.
+        part = part[: -((excess + 1) // 2)]
+    return part
+
+
+def _units(text: str) -> int:
+    """Characters of UTF-16."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def _end(part: str) -> int:
+    """Where a part that is not the last one best ends."""
+    near = len(part) - BREAK_CHARACTERS
+    breaks = [found.end() for found in re.finditer(r"\s", part[near:])]
+    return near + breaks[-1] if breaks else len(part)

@@ -1,7 +1,11 @@
 """What the provider says became of a reply's part."""
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
+from domain.decision import Outgoing
+from domain.delivery import ACCEPTED
 from domain.sending import Moved, Send, accept, receive
 from schemas.fields import AccountId
 
@@ -27,8 +31,19 @@ def apply(send: Send, receipt: Receipt, version: int) -> Moved:
     One that nobody knew to be accepted is so now, however its POST ended: nobody else would call
     back. A receipt that names another message of the provider's says nothing of this one.
     """
+    accepted: tuple[Outgoing, ...] = ()
     if send.provider_message_id is None:
-        return accept(send, receipt.provider_message_id, receipt.status, version)
-    if send.provider_message_id != receipt.provider_message_id:
+        send, accepted = accept(send, receipt.provider_message_id, ACCEPTED, version)
+    elif send.provider_message_id != receipt.provider_message_id:
         return send, ()
-    return receive(send, receipt.event_id, receipt.status, receipt.error_code, version)
+    send, moved = receive(send, receipt.event_id, receipt.status, receipt.error_code, version)
+    return send, (*accepted, *moved)
+
+
+def apply_all(send: Send, receipts: Iterable[Receipt], version: int) -> Moved:
+    """A part after several receipts, in any order."""
+    said: list[Outgoing] = []
+    for receipt in receipts:
+        send, outgoing = apply(send, receipt, version)
+        said += outgoing
+    return send, tuple(said)

@@ -94,7 +94,8 @@ def _sends(asked: Asked, message: Message, parts: list[str]) -> tuple[Send, ...]
             # Files go out with the first part.
             media_urls=data.media_urls if number == 1 else (),
             content_sid=data.content_sid or None,
-            content_variables=data.content_variables or None,
+            # Without a template the provider refuses them.
+            content_variables=(data.content_sid and data.content_variables) or None,
             state="queued",
             attempts=0,
             created_at=asked.now,

@@ -8,7 +8,7 @@
 
 `posting` is committed before the POST. Who finds it later cannot know whether the provider took the
 message, so it is not posted again: it is uncertain, until a receipt or the provider's own list
-settles it.
+settles it. A receipt makes any part accepted, since it proves that the provider took it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,6 +39,9 @@ the last nobody looks any more, and `message.uncertain` is published."""
 
 CLOCKS_APART = timedelta(minutes=1)
 """How far the provider's clock may be from ours."""
+
+_FITTING_FROM = -CLOCKS_APART
+_FITTING_TO = timedelta(seconds=POST_SECONDS) + CLOCKS_APART
 
 QUEUED_MAX = timedelta(hours=24)
 """A reply that could not be posted for so long is not sent any more."""
@@ -121,13 +124,16 @@ def after_post(send: Send, outcome: Outcome, now: datetime, version: int) -> Mov
     """What a part becomes once its POST has ended.
 
     It may be accepted already, by a receipt that was faster; or uncertain, when the worker that
-    posted it was so slow that others took it for dead.
+    posted it was so slow that others took it for dead. Then those after it went past it, and people
+    may know of it, so that it is not posted any more though it was not taken.
     """
     if send.state not in {"posting", "uncertain"}:
         return send, ()
     match outcome:
         case Taken(provider_message_id, status):
             return accept(send, provider_message_id, status, version)
+        case NotTaken() if send.state == "uncertain":
+            return _failed(send, None, version)
         case NotTaken(seconds):
             return replace(send, state="queued", due_at=now + timedelta(seconds=seconds)), ()
         case Refused(error_code):
@@ -155,7 +161,7 @@ def next_step(unsettled: Sequence[Send], now: datetime) -> Step:
     due = [send for send in unsettled if send.due_at <= now and not send.told_uncertain]
     first = next((send for send in unsettled if send.state in {"queued", "posting"}), None)
     return Step(
-        first if first in due and first.state == "queued" else None,
+        first if first and first.state == "queued" and first.due_at <= now else None,
         tuple(send for send in due if send.state == "posting"),
         tuple(send for send in due if send.state == "uncertain"),
     )
@@ -167,57 +173,59 @@ class Listed(NamedTuple):
     provider_message_id: str
     body: str
     status: str
+    error_code: int | None
     created_at: datetime
 
 
-def found(send: Send, unsettled: Sequence[Send], listed: Iterable[Listed]) -> Listed | None:
+def found(send: Send, unsettled: Iterable[Send], listed: Iterable[Listed]) -> Listed | None:
     """The one of the provider's messages that an uncertain part became, if that is sure.
 
-    `listed` are those from its sender to its contact that no part has claimed. Equal texts can
-    only be told apart by their order, and only if all of them are there.
+    `unsettled` are the parts of its conversation, `listed` the messages from its sender to its
+    contact that are no other part's. It is sure if one message fits, and could not be another
+    part's either: of two equal texts nobody can tell which was taken, nor, when both were, which
+    of them is which. What a template says is made by the provider: it may be any text.
     """
-    alike = [other for other in unsettled if _is_alike(send, other)]
-    began = [other.posting_at for other in alike if other.posting_at]
-    candidates = sorted(
-        (
-            message
-            for message in listed
-            if message.body == send.body
-            and min(began) - CLOCKS_APART <= message.created_at
-            and message.created_at <= max(began) + timedelta(seconds=POST_SECONDS) + CLOCKS_APART
-        ),
-        key=lambda message: (message.created_at, message.provider_message_id),
-    )
-    if len(candidates) != len(alike):
+    if send.content_sid is not None or any(_is_rival(send, other) for other in unsettled):
         return None
-    return candidates[alike.index(send)]
+    fitting = [message for message in listed if _fits(send, message)]
+    return fitting[0] if len(fitting) == 1 else None
 
 
-def _is_alike(send: Send, other: Send) -> bool:
-    return other.state in {"posting", "uncertain"} and other.body == send.body
+def _is_rival(send: Send, other: Send) -> bool:
+    """Whether another part may have become a message that fits this one."""
+    return (
+        (other.version, other.part) != (send.version, send.part)
+        and other.state in {"posting", "uncertain"}
+        and (other.content_sid is not None or _is_same_text(other.body, send.body))
+        and abs(_began(other) - _began(send)) <= _FITTING_TO - _FITTING_FROM
+    )
+
+
+def _fits(send: Send, message: Listed) -> bool:
+    after = message.created_at - _began(send)
+    return _FITTING_FROM <= after <= _FITTING_TO and _is_same_text(message.body, send.body)
+
+
+def _is_same_text(one: str, other: str) -> bool:
+    # The provider may cut off what nobody sees.
+    return one.strip() == other.strip()
+
+
+def _began(send: Send) -> datetime:
+    return send.posting_at or send.created_at
 
 
 def doubt(send: Send, now: datetime) -> Moved:
     """A part whose POST ended unknown, or whose worker did: from now on it is looked for."""
-    began = send.posting_at or now
-    return replace(send, state="uncertain", due_at=_next_look(began, now)), ()
+    return replace(send, state="uncertain", due_at=_next_look(_began(send), now)), ()
 
 
 def look_again(send: Send, now: datetime, version: int) -> Moved:
     """An uncertain part that was not found; the last time, people are told."""
-    began = send.posting_at or now
-    if now - began < timedelta(seconds=LOOKS_SECONDS[-1]):
-        return replace(send, due_at=_next_look(began, now)), ()
-    data = MessageUncertain(
-        account_id=send.account_id,
-        conversation_id=send.conversation_id,
-        version=version,
-        message_id=send.message_id,
-        status="uncertain",
-        part=send.part,
-        parts=send.parts,
-    )
-    return replace(send, told_uncertain=True), (_said(send, send.command_id, data),)
+    if now - _began(send) < timedelta(seconds=LOOKS_SECONDS[-1]):
+        return replace(send, due_at=_next_look(_began(send), now)), ()
+    said = _said(MessageUncertain, send, send.command_id, version, status="uncertain")
+    return replace(send, told_uncertain=True), (said,)
 
 
 def _next_look(began: datetime, now: datetime) -> datetime:
@@ -225,20 +233,21 @@ def _next_look(began: datetime, now: datetime) -> datetime:
     return next((look for look in looks if look > now), now)
 
 
-def accept(send: Send, provider_message_id: str, status: str, version: int) -> Moved:
+def accept(
+    send: Send, provider_message_id: str, status: str, version: int, error_code: int | None = None
+) -> Moved:
     """A part that the provider took, as its answer, its list or a receipt says."""
-    send = replace(send, state="accepted", provider_message_id=provider_message_id, status=status)
-    data = MessageAccepted(
-        account_id=send.account_id,
-        conversation_id=send.conversation_id,
-        version=version,
-        message_id=send.message_id,
+    send = replace(
+        send,
+        state="accepted",
         provider_message_id=provider_message_id,
         status=status,
-        part=send.part,
-        parts=send.parts,
+        error_code=error_code,
     )
-    return send, (_said(send, send.command_id, data),)
+    said = _said(
+        MessageAccepted, send, send.command_id, version, status=status, error_code=error_code
+    )
+    return send, (said,)
 
 
 def receive(send: Send, cause_id: str, word: str, error_code: int | None, version: int) -> Moved:
@@ -246,46 +255,44 @@ def receive(send: Send, cause_id: str, word: str, error_code: int | None, versio
     if not later(send.status, word):
         return send, ()
     send = replace(send, status=word, error_code=error_code)
-    data = MessageStatusChanged(
+    said = _said(MessageStatusChanged, send, cause_id, version, status=word, error_code=error_code)
+    return send, (said,)
+
+
+def _failed(send: Send, error_code: int | None, version: int) -> Moved:
+    send = replace(send, state="failed", status="failed", error_code=error_code)
+    said = _said(
+        MessageFailed, send, send.command_id, version, status="failed", error_code=error_code
+    )
+    return send, (said,)
+
+
+def _said(
+    struct: type[MessageAccepted | MessageStatusChanged | MessageFailed | MessageUncertain],
+    send: Send,
+    cause_id: str,
+    version: int,
+    *,
+    status: str,
+    error_code: int | None = None,
+) -> Outgoing:
+    data = struct(
         account_id=send.account_id,
         conversation_id=send.conversation_id,
         version=version,
         message_id=send.message_id,
         provider_message_id=send.provider_message_id or UNSET,
-        status=word,
+        status=status,
         error_code=UNSET if error_code is None else error_code,
         part=send.part,
         parts=send.parts,
     )
-    return send, (_said(send, cause_id, data),)
-
-
-def _failed(send: Send, error_code: int | None, version: int) -> Moved:
-    send = replace(send, state="failed", status="failed", error_code=error_code)
-    data = MessageFailed(
-        account_id=send.account_id,
-        conversation_id=send.conversation_id,
-        version=version,
-        message_id=send.message_id,
-        status="failed",
-        error_code=UNSET if error_code is None else error_code,
-        part=send.part,
-        parts=send.parts,
-    )
-    return send, (_said(send, send.command_id, data),)
-
-
-def _said(
-    send: Send,
-    cause_id: str,
-    data: MessageAccepted | MessageStatusChanged | MessageFailed | MessageUncertain,
-) -> Outgoing:
     event_id = emitted_event_id(
         cause_id,
         data.account_id,
         data.conversation_id,
         data.TYPE,
         data.version,
-        part=f"{send.message_id}/{send.part}",
+        part=f"{send.message_id}/{send.part}/{status}",
     )
     return Outgoing(event_id, cause_id, data)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from schemas.fields import Direction, Emitted, Status
 from schemas.links import Entity, RequestedEntity
@@ -64,6 +64,9 @@ class ConversationClosed(ConversationEvent, frozen=True, kw_only=True):
     """A conversation was closed."""
 
     TYPE = "inbox.conversation.closed.v1"
+
+    merged_into: str | UnsetType = UNSET
+    """The older conversation of the same contact, in which it goes on; the system closed this."""
 
 
 class ConversationReopened(ConversationEvent, frozen=True, kw_only=True):

@@ -17,6 +17,9 @@ from schemas.fields import (
     check_year,
 )
 
+IDENTITIES_MAX = 20
+"""A person has few addresses; each that a message names is looked up."""
+
 
 class Media(Struct, frozen=True):
     """A file of a message, kept by the provider."""
@@ -30,7 +33,7 @@ class Contact(Struct, frozen=True):
 
     address: Address
     name: str | None = None
-    identities: tuple[Address, ...] = ()
+    identities: Annotated[tuple[Address, ...], Meta(max_length=IDENTITIES_MAX)] = ()
     """Other addresses of the same person."""
 
 

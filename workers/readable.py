@@ -60,6 +60,12 @@ def _reopened(data: conversations.ConversationReopened) -> str:
     return f"reopened by {by}, v{data.version}"
 
 
+def _closed(data: conversations.ConversationClosed) -> str:
+    if data.merged_into is not UNSET:
+        return f"closed in favour of {short_id(data.merged_into)}, v{data.version}"
+    return f"closed by {data.actor_id}, v{data.version}"
+
+
 def _did(participle: str) -> Callable[[ConversationEvent], str]:
     return lambda data: f"{participle} by {data.actor_id}, v{data.version}"
 
@@ -146,7 +152,7 @@ RENDERINGS: dict[str, Rendering] = {
     conversations.MessageRecorded.TYPE: Rendering(_message_recorded, ""),
     conversations.ConversationAssigned.TYPE: Rendering(_assigned, "blue"),
     conversations.ConversationUnassigned.TYPE: Rendering(_did("unassigned"), "blue"),
-    conversations.ConversationClosed.TYPE: Rendering(_did("closed"), "magenta"),
+    conversations.ConversationClosed.TYPE: Rendering(_closed, "magenta"),
     conversations.ConversationReopened.TYPE: Rendering(_reopened, "magenta"),
     conversations.ConversationDeleted.TYPE: Rendering(_did("deleted"), "magenta"),
     conversations.ConversationLinked.TYPE: Rendering(_linked, ""),

@@ -7,37 +7,42 @@ moment, so that its parts go out in order; what is being posted is committed bef
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, TypeVar
+from time import monotonic
+from typing import Any, NamedTuple
 
-import aiohttp
-from twilio.base.exceptions import TwilioException
-
-from db.connect import Pool
+from db.connect import AnyConnection, Pool
 from db.errors import is_transient
 from db.outbox import OutboxRow
-from db.queries import QUERIES
-from domain.sending import Listed, Send
+from db.sends import due_conversations, sends_by_message
+from domain.sending import CLOCKS_APART, POST_SECONDS, Listed, NotTaken, Send
 from workers import metrics
 from workers.send_claim import SendClaim
 from workers.settings import Settings
 from workers.settlement import Settlement
-from workers.twilio_client import Twilio
+from workers.twilio_client import REQUEST_SECONDS, Twilio
 
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.5
 """How often it is asked whether something is due when nobody says so."""
 
+LATE_SECONDS = POST_SECONDS - REQUEST_SECONDS
+"""A POST that has not begun so long after its claim is not made: the others would take it for lost
+while it is under way."""
+
 RETRY_SECONDS_FIRST = 0.1
 RETRY_SECONDS_MAX = 5.0
 STOP_SECONDS = 4.0
 """What is being posted may end; later, it is of unknown outcome."""
 
-ResultT = TypeVar("ResultT")
+
+class _Claimed(NamedTuple):
+    """What a transaction claimed, and when it began (monotonic)."""
+
+    posts: Sequence[Send]
+    began: float
 
 
 class Sender:
@@ -54,7 +59,11 @@ class Sender:
         self._alive = alive
         self._work = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unsure: _Claimed | None = None
+        """A claim of which nobody knows whether it is committed."""
         self._stopping = False
+        self._ended = asyncio.Event()
+        self._ended.set()
 
     def wake(self) -> None:
         """Say that there may be something to send."""
@@ -62,30 +71,41 @@ class Sender:
 
     async def run(self, pool: Pool) -> None:
         """Send until told to stop. Raises whatever is a bug."""
+        self._ended.clear()
         self._pool = pool
         self._twilio = Twilio(self._settings)
         self._settlement = Settlement(self._settings, pool, self._committed)
         try:
-            while not self._stopping:
-                self._raise_failures()
-                free = self._settings.sends_in_flight - len(self._tasks)
-                if not free or not await self._retried(partial(self._begin, free)):
-                    await self._wait()
+            await self._send()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
         finally:
-            await self._end()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._twilio.close()
+            self._ended.set()
 
     async def stop(self) -> None:
-        """Claim nothing more; what is being posted may end."""
+        """Claim nothing more, and let end what is being posted."""
         self._stopping = True
         self._work.set()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+        with suppress(TimeoutError):
+            # A claim may wait for a database that does not answer.
+            await asyncio.wait_for(self._ended.wait(), STOP_SECONDS + 1)
 
-    async def _end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._twilio.close()
+    async def _send(self) -> None:
+        failures = 0
+        while not self._stopping:
+            self._raise_failures()
+            try:
+                wait_seconds = await self._claim()
+                failures = 0
+            except Exception as error:
+                failures += 1
+                wait_seconds = _pause_seconds(error, failures)
+            if wait_seconds > 0:
+                await self._wait(wait_seconds)
 
     def _raise_failures(self) -> None:
         for task in [task for task in self._tasks if task.done()]:
@@ -99,62 +119,106 @@ class Sender:
         task.add_done_callback(lambda _: self._work.set())
         self._tasks.add(task)
 
-    async def _wait(self) -> None:
+    async def _wait(self, seconds: float) -> None:
         self._alive()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._work.wait(), IDLE_SECONDS)
+            await asyncio.wait_for(self._work.wait(), seconds)
         self._work.clear()
 
-    async def _retried(self, ask: Callable[[], Awaitable[ResultT]]) -> ResultT:
-        """Ask the database until it answers."""
-        failures = 0
-        while True:
-            try:
-                return await ask()
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                failures += 1
-                self._alive()
-                limit = min(RETRY_SECONDS_MAX, RETRY_SECONDS_FIRST * 2 ** min(failures, 10))
-                log.warning("sender: %s", type(error).__name__)
-                await asyncio.sleep(limit * random.uniform(0.5, 1))  # noqa: S311  # spreads load
-
-    async def _begin(self, free: int) -> bool:
-        """Commit what this worker is about to do, and do it; whether there was anything."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            now: datetime = await connection.fetchval(QUERIES["clock"])
-            claim = SendClaim(self._settings, now)
-            await claim.load(connection, free)
-            claim.decide()
-            rows = await claim.save(connection)
+    async def _claim(self) -> float:
+        """Commit what this worker is about to do, and begin it; in how many seconds to go on."""
+        room = self._settings.sends_in_flight - len(self._tasks)
+        if room <= 0:
+            return IDLE_SECONDS
+        async with self._pool.acquire() as connection:
+            await self._resume(connection)
+            keys = await due_conversations(connection, room)
+            if not keys:
+                return IDLE_SECONDS
+            claim = SendClaim(self._settings)
+            began = monotonic()
+            self._unsure = _Claimed(claim.posts, began)
+            async with connection.transaction():
+                await claim.load(connection, keys)
+                claim.decide(room)
+                rows = await claim.save(connection)
+            self._unsure = None
         self._committed(rows)
         for send in claim.posts:
-            self._start(self._post(send))
+            self._start(self._post(send, began))
         for send in claim.looks:
             self._start(self._look(send))
-        return bool(claim.posts or claim.looks)
+        if claim.posts or claim.looks or claim.has_moved:
+            return 0
+        return min(IDLE_SECONDS, claim.wait_seconds or IDLE_SECONDS)
 
-    async def _post(self, send: Send) -> None:
+    async def _resume(self, connection: AnyConnection) -> None:
+        """Post what was claimed, if a commit of unknown outcome turns out to be done."""
+        if self._unsure is None:
+            return
+        posts, began = self._unsure
+        keys = [(send.account_id, send.message_id, send.part) for send in posts]
+        committed = await sends_by_message(connection, keys)
+        self._unsure = None
+        for send in posts:
+            if send in committed:
+                self._start(self._post(send, began))
+
+    async def _post(self, send: Send, began: float) -> None:
+        if monotonic() - began > LATE_SECONDS:
+            # This process was frozen, or waited for its database.
+            await self._settle(lambda: self._settlement.after_post(send, NotTaken(0)))
+            return
         with metrics.SEND_SECONDS.time():
             outcome = await self._twilio.post(send)
         metrics.SENDS.labels(type(outcome).__name__).inc()
-        await self._retried(lambda: self._settlement.after_post(send, outcome))
+        await self._settle(lambda: self._settlement.after_post(send, outcome))
 
     async def _look(self, send: Send) -> None:
-        """Look for a part in the provider's own list."""
-        listed: list[Listed] = []
-        began = (send.posting_at or send.created_at) - timedelta(minutes=1)
-        if self._twilio.knows(send.account_id):
-            # What the list does not tell now it may tell the next time.
-            with suppress(TwilioException, aiohttp.ClientError, TimeoutError):
-                async for message in self._twilio.messages(
-                    send.account_id,
-                    from_address=send.from_address,
-                    to_address=send.to_address,
-                    since=began,
-                ):
-                    listed.append(
-                        Listed(message.sid, message.body, message.status, message.created_at)
-                    )
-        await self._retried(lambda: self._settlement.after_look(send, listed))
+        listed = await self._listed(send)
+        await self._settle(lambda: self._settlement.after_look(send, listed))
+
+    async def _listed(self, send: Send) -> list[Listed]:
+        """What a part may have become, in the provider's own list; none unless it tells all."""
+        if not self._twilio.knows(send.account_id):
+            return []
+        messages = self._twilio.messages(
+            send.account_id,
+            from_address=send.from_address,
+            to_address=send.to_address,
+            since=(send.posting_at or send.created_at) - CLOCKS_APART,
+        )
+        try:
+            return [
+                Listed(
+                    message.sid,
+                    message.body,
+                    message.status,
+                    message.error_code,
+                    message.created_at,
+                )
+                async for message in messages
+            ]
+        except Exception as error:
+            # Any answer is possible. What it does not tell now it may tell the next time.
+            log.warning("sender: the list of messages: %s", type(error).__name__)
+            return []
+
+    async def _settle(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write down what became of a part, until the database takes it."""
+        failures = 0
+        while True:
+            try:
+                return await write()
+            except Exception as error:
+                failures += 1
+                await asyncio.sleep(_pause_seconds(error, failures))
+
+
+def _pause_seconds(error: Exception, failures: int) -> float:
+    """How long to wait before the database is asked again. Raises what will not pass."""
+    if not is_transient(error):
+        raise error
+    limit: float = min(RETRY_SECONDS_MAX, RETRY_SECONDS_FIRST * 2 ** min(failures, 10))
+    log.warning("sender: %s", type(error).__name__)
+    return limit * random.uniform(0.5, 1)  # noqa: S311  # spreads load, guards nothing

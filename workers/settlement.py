@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from db.connect import AnyConnection, Pool
 from db.conversations import lock_conversations, save_conversations
+from db.errors import is_unique_violation
 from db.outbox import OutboxRow
 from db.queries import QUERIES
 from db.sends import (
@@ -17,15 +18,14 @@ from db.sends import (
     update_sends,
 )
 from domain.conversation import Conversation
-from domain.decision import Outgoing
-from domain.delivery import OUTSIDE_WINDOW
-from domain.receipts import apply
+from domain.delivery import OUTSIDE_WINDOW, window_after_refusal
+from domain.receipts import apply_all
 from domain.sending import (
     Listed,
     Moved,
     Outcome,
-    Refused,
     Send,
+    Unknown,
     accept,
     after_post,
     found,
@@ -48,6 +48,15 @@ class Settlement:
 
     async def after_post(self, posted: Send, outcome: Outcome) -> None:
         """A POST has ended."""
+        try:
+            await self._after_post(posted, outcome)
+        except Exception as error:
+            if not is_unique_violation(error):
+                raise
+            # Its id is another part's: either that part was settled wrongly, or this answer lies.
+            await self._after_post(posted, Unknown())
+
+    async def _after_post(self, posted: Send, outcome: Outcome) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
             conversation, send = await _locked(connection, posted)
             # Gone: deleted with its conversation meanwhile. Another attempt: it is not ours.
@@ -55,9 +64,6 @@ class Settlement:
                 return
             now: datetime = await connection.fetchval(QUERIES["clock"])
             moved = after_post(send, outcome, now, conversation.version)
-            if isinstance(outcome, Refused) and outcome.error_code == OUTSIDE_WINDOW:
-                closed = replace(conversation, window_until=now)
-                await save_conversations(connection, new=(), changed=[closed])
             rows = await self._save(connection, conversation, moved, now)
         self._committed(rows)
 
@@ -69,37 +75,36 @@ class Settlement:
                 return
             key = (send.account_id, send.conversation_id)
             unsettled = (await unsettled_sends(connection, [key]))[key]
-            claimed = {
-                other.provider_message_id
-                for other in await sends_by_provider_id(
-                    connection,
-                    [(send.account_id, message.provider_message_id) for message in listed],
-                )
-            }
-            free = [message for message in listed if message.provider_message_id not in claimed]
+            message = found(send, unsettled, await _free(connection, send, listed))
             now: datetime = await connection.fetchval(QUERIES["clock"])
-            message = found(send, unsettled, free)
             if message is None:
                 moved = look_again(send, now, conversation.version)
             else:
-                metrics.SETTLED.labels("list").inc()
                 moved = accept(
-                    send, message.provider_message_id, message.status, conversation.version
+                    send,
+                    message.provider_message_id,
+                    message.status,
+                    conversation.version,
+                    message.error_code,
                 )
             rows = await self._save(connection, conversation, moved, now)
         self._committed(rows)
+        metrics.SETTLED.labels("list").inc(message is not None)
 
     async def _save(
         self, connection: AnyConnection, conversation: Conversation, moved: Moved, now: datetime
     ) -> list[OutboxRow]:
         send, outgoing = moved
-        said: list[Outgoing] = [*outgoing]
-        if send.state == "accepted" and send.provider_message_id is not None:
+        said = [*outgoing]
+        if outgoing and send.provider_message_id is not None:
             # Receipts may have been faster than the answer that says whose they are.
-            for receipt in await receipts_of(connection, send.account_id, send.provider_message_id):
-                send, more = apply(send, receipt, conversation.version)
-                said += more
+            key = (send.account_id, send.provider_message_id)
+            early = await receipts_of(connection, [key])
+            send, more = apply_all(send, early, conversation.version)
+            said += more
         await update_sends(connection, [send])
+        if send.error_code == OUTSIDE_WINDOW:
+            await _close_window(connection, conversation, send, now)
         outbox = Outbox(self._settings, now)
         for item in said:
             outbox.add(item)
@@ -112,3 +117,29 @@ async def _locked(connection: AnyConnection, send: Send) -> tuple[Conversation |
     conversation = (await lock_conversations(connection, [key])).get(key)
     parts = await sends_by_message(connection, [(send.account_id, send.message_id, send.part)])
     return conversation, parts[0] if parts else None
+
+
+async def _free(connection: AnyConnection, send: Send, listed: Sequence[Listed]) -> list[Listed]:
+    """Those messages of a list that are not known to be another part's."""
+    keys = [(send.account_id, message.provider_message_id) for message in listed]
+    others = {
+        claimed.provider_message_id for claimed in await sends_by_provider_id(connection, keys)
+    }
+    # Those too of parts that are deleted by now: what their callbacks named is kept.
+    others |= {
+        receipt.provider_message_id
+        for receipt in await receipts_of(connection, keys)
+        if receipt.message_id is not None
+        and (receipt.message_id, receipt.attempt) != (send.message_id, send.part)
+    }
+    return [message for message in listed if message.provider_message_id not in others]
+
+
+async def _close_window(
+    connection: AnyConnection, conversation: Conversation, send: Send, now: datetime
+) -> None:
+    posted_at = send.posting_at or send.created_at
+    until = window_after_refusal(conversation.window_until, posted_at, now)
+    if until != conversation.window_until:
+        closed = replace(conversation, window_until=until)
+        await save_conversations(connection, new=(), changed=[closed])

@@ -11,6 +11,7 @@ from db.conversations import (
     lock_conversations,
     save_conversations,
 )
+from db.identities import check_identities, claim
 from db.links import (
     LinkRow,
     RequestKey,
@@ -22,6 +23,7 @@ from db.links import (
     update_links,
 )
 from db.windows import watch_windows
+from domain.identities import Alias
 from domain.thread import NO_THREAD, Thread
 from domain.windows import NOTICE
 
@@ -42,7 +44,10 @@ class Threads:
         keys: Set[ConversationKey],
         requests: Collection[RequestKey] = (),
     ) -> None:
-        """Lock and read; what belongs to a conversation only ever changes under its lock."""
+        """Lock and read; what belongs to a conversation only ever changes under its lock.
+
+        Before anything is decided, more may be loaded.
+        """
         conversations = await lock_conversations(connection, keys)
         tombstones = await load_tombstones(connection, keys - conversations.keys())
         linked = [key for key, found in conversations.items() if found.link_count]
@@ -63,14 +68,14 @@ class Threads:
     def __setitem__(self, key: ConversationKey, thread: Thread) -> None:
         self._after[key] = thread
 
-    async def save(self, connection: AnyConnection) -> None:
-        """Write what changed, each row once."""
+    async def save(self, connection: AnyConnection, aliases: Collection[Alias] = ()) -> None:
+        """Write what changed, each row once, and claim the addresses that lead elsewhere now."""
         changed = {
             key: (self._before.get(key, NO_THREAD), thread)
             for key, thread in self._after.items()
             if thread is not self._before.get(key)
         }
-        await self._save_conversations(connection, changed)
+        await self._save_conversations(connection, changed, aliases)
         await self._save_windows(connection, changed)
         await self._save_links(connection, changed)
         await save_requests(
@@ -83,7 +88,9 @@ class Threads:
             ],
         )
 
-    async def _save_conversations(self, connection: AnyConnection, changed: _Changed) -> None:
+    async def _save_conversations(
+        self, connection: AnyConnection, changed: _Changed, aliases: Collection[Alias]
+    ) -> None:
         new, tombstones, updated, deleted = [], [], [], []
         for before, after in changed.values():
             if after.conversation is None:
@@ -96,17 +103,17 @@ class Threads:
             elif after.conversation is not before.conversation:
                 updated.append(after.conversation)
         await delete_conversations(connection, deleted)
-        await save_conversations(connection, new, updated)
+        await save_conversations(connection, new, updated, [claim(alias) for alias in aliases])
         await check_tombstones(connection, new, tombstones)
+        await check_identities(connection, [(one.account_id, one.conversation_id) for one in new])
 
     async def _save_windows(self, connection: AnyConnection, changed: _Changed) -> None:
         watched = []
         for key, (before, after) in changed.items():
-            now = after.conversation
-            if now is None or not now.window_watched or now.window_until is None:
-                continue
-            if before.conversation is None or not before.conversation.window_watched:
-                watched.append((key, now.window_until - NOTICE))
+            if _is_watched(after) and not _is_watched(before):
+                assert after.conversation is not None
+                assert after.conversation.window_until is not None
+                watched.append((key, after.conversation.window_until - NOTICE))
         await watch_windows(connection, watched)
 
     async def _save_links(self, connection: AnyConnection, changed: _Changed) -> None:
@@ -126,3 +133,7 @@ class Threads:
         await delete_links(connection, removed)
         await insert_links(connection, new)
         await update_links(connection, updated)
+
+
+def _is_watched(thread: Thread) -> bool:
+    return thread.conversation is not None and thread.conversation.window_watched

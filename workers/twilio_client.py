@@ -5,25 +5,30 @@ what surely happened before Twilio took it counts as not taken: a connection tha
 made, and 429. Whatever goes wrong once bytes were sent is unknown.
 """
 
+import logging
 import random
+from base64 import b64encode
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import msgspec
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.base.values import unset
-from twilio.http.async_http_client import AsyncTwilioHttpClient
+from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from domain.delivery import ACCEPTED
 from domain.sending import NotTaken, Outcome, Refused, Send, Taken, Unknown
 from schemas.fields import AccountId
 from workers.settings import Settings
+from workers.twilio_form import MEDIA_MAX
 
-API_URL = "https://api.twilio.com"
-"""Where the library sends requests, unless they are led elsewhere."""
+log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 10.0
@@ -32,45 +37,71 @@ RETRY_SECONDS_FIRST = 0.1
 RETRY_SECONDS_MAX = 30.0
 JITTER = 0.1
 
+RETRY_AFTER_SECONDS_MAX = 3600.0
+"""A reply waits no longer for what an answer asks for."""
+
 PAGE_MESSAGES = 1_000
 """Messages of one page of a list."""
 
 STATUS_PATH = "/twilio/status"
 
 
-class _Busy(TwilioException):  # type: ignore[misc]  # the library has no types
-    """429: surely not taken."""
+class _Answered(TwilioException):  # type: ignore[misc]  # the library has no types
+    """An answer that says nothing of the request: 429, 5xx, or a redirect."""
 
-    def __init__(self, retry_after: str | None) -> None:
+    def __init__(self, status: int, retry_after: str | None) -> None:
+        self.status = status
         self.retry_after = retry_after
 
 
-class _HttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # the library has no types
-    """The library's client with a time limit that holds, its own address, and no log of bodies."""
+class _HttpClient(AsyncHttpClient):  # type: ignore[misc]  # the library has no types
+    """What the library makes its requests with.
+
+    Its own client asks without any time limit, since it sets none where it is given none, and
+    logs queries, which hold addresses.
+    """
 
     def __init__(self, api_url: str) -> None:
-        super().__init__(pool_connections=False)
+        super().__init__(logging.getLogger(__name__), is_async=True)
         self._api_url = api_url
-        self.session = aiohttp.ClientSession(
+        self._session = aiohttp.ClientSession(
             # A connection that the server closed while it was idle fails when it is used, and
             # nobody can tell whether it took anything.
             connector=aiohttp.TCPConnector(force_close=True, limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS),
         )
 
-    async def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
-        """Make one request."""
-        url = self._api_url + url.removeprefix(API_URL)
-        response = await super().request(method, url, *args, **kwargs)
-        if response.status_code == 429:
-            raise _Busy(response.headers.get("Retry-After"))
-        return response
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: dict[str, Any] | None,
+        data: dict[str, Any] | None,
+        headers: dict[str, str],
+        auth: tuple[str, str],
+        **_: Any,
+    ) -> Response:
+        """Make one request. Raises _Answered, aiohttp's ClientError and TimeoutError."""
+        credentials = b64encode(":".join(auth).encode()).decode()
+        path = urlunsplit(("", "", *urlsplit(url)[2:]))
+        async with self._session.request(
+            method,
+            self._api_url + path,
+            params=params,
+            data=data,
+            headers=headers | {"Authorization": f"Basic {credentials}"},
+            allow_redirects=False,
+        ) as answer:
+            text = await answer.text(errors="replace")
+        if answer.status == 429 or answer.status // 100 not in {2, 4}:
+            raise _Answered(answer.status, answer.headers.get("Retry-After"))
+        return Response(answer.status, text, answer.headers)
 
-    def log_request(self, kwargs: Any) -> None:
-        """Requests hold texts and secrets."""
-
-    def log_response(self, status_code: int, response: Any) -> None:
-        """Likewise."""
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
 
 
 class TwilioMessage(NamedTuple):
@@ -85,13 +116,22 @@ class TwilioMessage(NamedTuple):
     media_count: int
     created_at: datetime
     sent_at: datetime | None
+    error_code: int | None = None
+
+
+class TwilioMedia(NamedTuple):
+    """A file of a message, as a webhook names it."""
+
+    url: str
+    content_type: str
 
 
 class Twilio:
     """Our accounts at Twilio. Made inside a running event loop; close it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._http = _HttpClient(settings.twilio_api_url)
+        self._api_url = settings.twilio_api_url
+        self._http = _HttpClient(self._api_url)
         self._callback = settings.public_url + STATUS_PATH
         self._clients = {
             account.account_id: Client(sid, account.auth_token, http_client=self._http)
@@ -127,7 +167,7 @@ class Twilio:
             return _outcome(error, send)
         if not message.sid:
             return Unknown()
-        return Taken(message.sid, str(message.status))
+        return Taken(str(message.sid), str(message.status or ACCEPTED))
 
     async def messages(
         self,
@@ -159,7 +199,30 @@ class Twilio:
                 int(message.num_media or 0),
                 message.date_created,
                 message.date_sent,
+                _code(message.error_code),
             )
+
+    async def media(self, account_id: AccountId, message_sid: str) -> list[TwilioMedia]:
+        """The files of a message. Raises as `messages` does."""
+        message = self._clients[account_id].messages(message_sid)
+        return [
+            TwilioMedia(self._api_url + file.uri.removesuffix(".json"), file.content_type or "")
+            for file in await message.media.list_async(limit=MEDIA_MAX)
+        ]
+
+
+def status_of(error: TwilioException) -> int | None:
+    """The HTTP status of an answer that is an error; None when the answer cannot be read."""
+    match error:
+        case _Answered(status=status):
+            return status
+        case TwilioRestException() | TwilioServiceException():
+            return int(error.status)
+        case TwilioException(args=(_, Response() as response)):
+            # Of a list, which the library does not read as it reads all others.
+            return int(response.status_code)
+        case _:
+            return None
 
 
 def _variables(send: Send) -> Any:
@@ -171,22 +234,40 @@ def _variables(send: Send) -> Any:
 def _outcome(error: Exception, send: Send) -> Outcome:
     """What an error says of whether the message was taken."""
     match error:
-        case _Busy(retry_after=retry_after):
+        case _Answered(status=429, retry_after=retry_after):
             return NotTaken(_again_seconds(send, retry_after))
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
             return NotTaken(_again_seconds(send, None))
         case TwilioRestException() | TwilioServiceException():
-            # An answer of 5xx may come from something in front of what took the message.
-            if 400 <= error.status < 500:
-                return Refused(error.code)
-            return Unknown()
+            # Of a 4xx: any other is raised as _Answered.
+            return Refused(_code(error.code))
         case _:
+            # A 5xx may come from something in front of what took the message.
+            log.info("a POST ended with %s", type(error).__name__)
             return Unknown()
+
+
+def _code(code: object) -> int | None:
+    """One of Twilio's error codes, or the status of an answer that has none."""
+    return code if isinstance(code, int) and 0 < code < 2**31 else None
 
 
 def _again_seconds(send: Send, retry_after: str | None) -> float:
     """What the answer asks for; else doubled with each attempt, a little apart from others."""
-    if retry_after is not None and retry_after.isascii() and retry_after.isdigit():
-        return float(min(int(retry_after), RETRY_SECONDS_MAX))
+    if asked := _asked_seconds(retry_after or ""):
+        return min(asked, RETRY_AFTER_SECONDS_MAX)
     seconds: float = min(RETRY_SECONDS_MAX, RETRY_SECONDS_FIRST * 2 ** min(send.attempts - 1, 20))
     return seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  # spreads load
+
+
+def _asked_seconds(retry_after: str) -> float | None:
+    """The seconds of a header Retry-After, which may also name a time; none if it is not ahead."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return float(retry_after[:9])
+    try:
+        until = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    # An offset of -0000 stands for UTC too, without saying so.
+    ahead = until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)
+    return max(0.0, ahead.total_seconds())

@@ -10,7 +10,7 @@ import msgspec
 from multidict import MultiDict
 
 from schemas.cloudevents import CloudEvent
-from schemas.fields import AccountId, ChannelId
+from schemas.fields import ADDRESS_CHARACTERS_MAX, AccountId, ChannelId
 from schemas.ids import conversation_id, inbound_message_id
 from schemas.messages import MessageReceived
 
@@ -53,7 +53,11 @@ def received_event(
         "account_id": account_id,
         "channel_id": channel_id,
         "provider_message_id": form["MessageSid"],
-        "contact": {"address": form["From"], "name": field_text(form, "ProfileName") or None},
+        "contact": {
+            "address": form["From"],
+            "name": field_text(form, "ProfileName") or None,
+            "identities": _identities(form),
+        },
         "body": _body(form),
         "media": _media(form),
         "sent_at": received_at,
@@ -75,6 +79,20 @@ def received_event(
 def field_text(form: MultiDict[str], name: str) -> str:
     """A field's text. NUL, which Postgres cannot hold, is shown as what it is: unreadable."""
     return form.get(name, "").replace("\0", "\ufffd")
+
+
+def _identities(form: MultiDict[str]) -> list[str]:
+    """The provider's own id of the contact, written as an address: with the channel's prefix.
+
+    A contact may write as a phone number and be named by it, or have no number at all and write
+    under it: both are to be one address.
+    """
+    user_id, address = field_text(form, "ExternalUserId"), form["From"]
+    prefix, colon, _ = address.partition(":")
+    named = user_id if ":" in user_id else f"{prefix}{colon}{user_id}"
+    if not colon or not user_id or named == address or len(named) > ADDRESS_CHARACTERS_MAX:
+        return []
+    return [named]
 
 
 def _body(form: MultiDict[str]) -> str:

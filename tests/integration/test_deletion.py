@@ -39,11 +39,15 @@ from workers.settings import Settings
 
 SENDER = "whatsapp:+14155238886"
 MARIA, JONAS = "whatsapp:+4915199887766", "whatsapp:+4922"
+MARIAS_ID = "whatsapp:DE.13491208655302741918"
 
 NAME, BODY, REPLY = "Quendolyne Ypsilander", "Zwetschgenkompott", "Sauerampfersuppe"
 FILE, REPLY_FILE = "https://files.example/ME77xylophon", "https://files.example/contrabassoon.pdf"
 REQUESTED = "Xanthippe Holdings"
-WORDS = (MARIA, MARIA.partition("+")[2], NAME, BODY, REPLY, FILE, REPLY_FILE, REQUESTED)
+WORDS = (
+    *(MARIA, MARIA.partition("+")[2], MARIAS_ID, MARIAS_ID.partition(".")[2], NAME),
+    *(BODY, REPLY, FILE, REPLY_FILE, REQUESTED),
+)
 
 UNKNOWN = "unknown_conversation"
 INSTANT, HOUR = timedelta(microseconds=1), timedelta(hours=1)
@@ -98,7 +102,10 @@ async def live(inbox: Inbox) -> None:
         link(MARIA, "deal:d2", request_id="r1"),
         request(request_id="r2"),
         reply(MARIA, REPLY, media_urls=[REPLY_FILE], id="reply"),
-        earlier(provider_message_id="SM2"),
+        earlier(
+            provider_message_id="SM2",
+            contact={"address": MARIA, "name": NAME, "identities": [MARIAS_ID]},
+        ),
         command("assign", MARIA, "ana", assignee_id="bo"),
     )
 
@@ -203,6 +210,10 @@ async def test_nothing_that_the_contact_wrote_or_is_known_by_stays_in_any_table(
         "messages.sender_address",
         "messages.body",
         "messages.media",
+        "sends.to_address",
+        "sends.body",
+        "sends.media_urls",
+        "identities.address",
     }
     assert await counted(owner, "messages") == 3
     assert await counted(owner, "links") == 3
@@ -214,7 +225,7 @@ async def test_nothing_that_the_contact_wrote_or_is_known_by_stays_in_any_table(
     # Nothing waits to be published either: what does is compressed, and would not be found.
     await inbox.read("conversations")
     assert await holding(owner, *WORDS) == set()
-    for table in ("conversations", "messages", "links", "entity_requests"):
+    for table in ("conversations", "messages", "links", "entity_requests", "sends", "identities"):
         assert await counted(owner, table) == 0, table
     kept = {row[0] for row in await owner.fetch("SELECT note_id::text FROM inbox.links")}
     assert await holding(owner, *(notes - kept)) == set()
@@ -248,6 +259,32 @@ async def test_a_tombstone_tells_who_deleted_when_and_the_version_and_nothing_mo
         "deleted_by": "ana",
         "version": len(await of(inbox)),
     }
+
+
+async def test_of_every_address_that_led_there_a_tombstone_stays_and_nothing_old_comes_back(
+    inbox: Inbox,
+) -> None:
+    await live(inbox)
+    await inbox.apply(delete())
+    rows = await inbox.owner.fetch(
+        "SELECT conversation_id::text, deleted_at, deleted_by, version FROM inbox.tombstones"
+    )
+    old = await tombstone(inbox.owner)
+    deleted = (old["deleted_at"], "ana")
+    assert {row[0]: tuple(row)[1:] for row in rows} == {
+        conversation(MARIA): (*deleted, old["version"]),
+        conversation(MARIAS_ID): (*deleted, 0),
+    }
+    by_id = {"contact": {"address": MARIAS_ID, "name": NAME}}
+    named = {"contact": {"address": MARIAS_ID, "name": NAME, "identities": [MARIA]}}
+    await inbox.apply(earlier(**by_id), earlier(**named), earlier(sent_at=old["deleted_at"]))
+    assert await holding(inbox.owner, *WORDS) == set()
+
+    # What comes later begins a life of its own.
+    await inbox.apply(message(MARIAS_ID, sent_at=datetime.now(UTC) + HOUR))
+    log = await of(inbox, MARIAS_ID)
+    assert [read.data["version"] for read in log] == [1, 2]
+    assert await holding(inbox.owner, MARIA) == set()
 
 
 async def test_the_log_tells_of_a_deletion_what_was_and_never_a_text(inbox: Inbox) -> None:

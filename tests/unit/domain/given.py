@@ -114,6 +114,10 @@ def conversation(**fields: Any) -> Conversation:
         "message_count": 1,
         "last_message_at": NOON,
         "last_inbound_at": NOON,
+        "window_until": NOON + 24 * HOUR,
+        "window_watched": True,
+        "last_direction": "inbound",
+        "created_at": NOON,
     }
     return Conversation(**(usual | fields))
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from hypothesis import strategies as st
-from msgspec import convert
+from msgspec import UNSET, convert
 from msgspec.structs import replace
 
 from schemas.cloudevents import Incoming
@@ -61,6 +61,9 @@ FILES = st.sampled_from(
     [(), (), (), ("https://a.b/1.png",), ("https://a.b/1.pdf", "https://c/2.png")]
 )
 
+# A template may be sent at any time, and is never too long.
+TEMPLATES = st.sampled_from([UNSET, "HX1", "HX1"])
+
 
 def _files(urls: tuple[str, ...]) -> tuple[Media, ...]:
     return tuple(Media(url, "image/jpeg") for url in urls)
@@ -102,7 +105,7 @@ _COMMANDS = [
     _command(link, name=ENTITIES),
     _command(unlink, name=ENTITIES),
     _command(request, request_id=REQUESTS),
-    _command(reply, body=BODIES.filter(bool), media_urls=FILES),
+    _command(reply, body=BODIES.filter(bool), media_urls=FILES, content_sid=TEMPLATES),
 ]
 
 
@@ -192,8 +195,7 @@ def _placed(steps: list[Step], imported: int = 0) -> History:
         time = now - step.age
         changes: dict[str, Any] = {"id": f"e{number - step.again}", "time": time}
         if isinstance(step.event.data, MessageReceived):
-            # A provider may repeat a message, but not as another contact's.
-            provider_id = f"SM{number - step.again}:{step.event.data.contact.address[-1]}"
+            provider_id = f"SM{number - step.again}"
             data = replace(step.event.data, provider_message_id=provider_id, sent_at=time)
             changes["data"] = data
         history.append((step.gap, replace(step.event, **changes)))
@@ -263,7 +265,7 @@ _WRITTEN = st.builds(
 )
 _NOTE_STEPS = _steps(
     [_WRITTEN] * 6
-    + [_of_one(reply, body=BODIES.filter(bool), media_urls=FILES)] * 3
+    + [_of_one(reply, body=BODIES.filter(bool), media_urls=FILES, content_sid=TEMPLATES)] * 3
     + [_of_one(link, name=ENTITIES)] * 3
     + [_of_one(link, name=ENTITIES, request_id=REQUESTS)]
     + [_of_one(unlink, name=ENTITIES), _of_one(request, request_id=REQUESTS)]

@@ -109,12 +109,9 @@ class Inbox:
     def _record(self, event: Event, now: datetime) -> tuple[Outgoing, ...]:
         account_id = event.data.account_id
         conversation_key, message_id = identify(event.data)
-        thread = self._load((account_id, conversation_key))
         message_key = (account_id, message_id)
-        if message_key in self.messages or is_erased(thread, event.data):
-            return ()
-        erased_until = thread.conversation and thread.conversation.erased_until
-        if (thread.tombstone or erased_until) and message_key in self.deleted:
+        thread = self._load((account_id, conversation_key))
+        if self._is_known(message_key) or is_erased(thread, event.data):
             return ()
         decision = decide_message(thread, event, now, self._directory(account_id), APP_URL)
         self._save((account_id, conversation_key), decision)
@@ -123,7 +120,7 @@ class Inbox:
     def _command(self, event: Event, now: datetime) -> tuple[Outgoing, ...]:
         data, account_id = event.data, event.data.account_id
         reply = (account_id, reply_message_id(account_id, event.id))
-        is_sent = isinstance(data, MessageSend) and reply in self.messages
+        is_sent = isinstance(data, MessageSend) and self._is_known(reply)
         if (account_id, event.id) in self.applied or is_sent:
             return ()
         self.applied.add((account_id, event.id))
@@ -140,6 +137,10 @@ class Inbox:
         )
         self._save(key, decision)
         return decision.outgoing
+
+    def _is_known(self, key: MessageKey) -> bool:
+        """Whether a message is recorded, or was deleted lately."""
+        return key in self.messages or key in self.deleted
 
     def _channel(self, thread: Thread, data: Command) -> Channel | None:
         if thread.conversation is None or not isinstance(data, ConversationDelete | MessageSend):

@@ -10,6 +10,7 @@ from domain.conversation import Conversation, Tombstone
 from domain.directory import Channel
 from domain.messages import decide_message, is_erased
 from domain.thread import NO_THREAD, Decision, Thread
+from domain.windows import WINDOW
 from schemas.cloudevents import Incoming
 from schemas.codes import Rejection
 from schemas.commands import CommandAccepted, CommandRejected
@@ -195,6 +196,8 @@ def test_a_later_message_starts_afresh_and_goes_on_with_the_versions() -> None:
             last_message_at=NOW + SECOND,
             last_inbound_at=NOW + 2 * SECOND,
             erased_until=NOW,
+            window_until=NOW + SECOND + WINDOW,
+            created_at=NOW + 2 * SECOND,
         )
     ), "without links, and with one message"
 

@@ -56,9 +56,9 @@ def decide(
     now: datetime,
     known: Directory,
 ) -> Recorded:
-    thread, outgoing, message = decide_message(Thread(before), event, now, known, APP_URL)
-    assert thread.conversation and message
-    return Recorded(thread.conversation, outgoing, message)
+    decision = decide_message(Thread(before), event, now, known, APP_URL)
+    assert decision.thread.conversation and decision.message
+    return Recorded(decision.thread.conversation, decision.outgoing, decision.message)
 
 
 def test_a_message_belongs_to_the_conversation_and_has_the_id_derived_from_its_data() -> None:
@@ -84,7 +84,7 @@ def test_account_channel_and_the_providers_id_each_make_another_message(fields: 
 
 def test_a_first_message_opens_an_unassigned_conversation_in_two_versions() -> None:
     state, outgoing, _ = decide(None, message(), LATER, NOBODY)
-    assert state == conversation(last_inbound_at=LATER)
+    assert state == conversation(last_inbound_at=LATER, created_at=LATER)
     created, recorded = changes(outgoing)
     assert isinstance(created, ConversationCreated)
     assert (created.version, created.before, created.after) == (1, None, OPEN)

@@ -75,6 +75,10 @@ PHRASES: list[tuple[Emitted, str]] = [
     (conversations.ConversationAssigned(**BY_ANA), "assigned to bo by ana, v5"),
     (conversations.ConversationUnassigned(**BY_ANA), "unassigned by ana, v5"),
     (conversations.ConversationClosed(**BY_ANA), "closed by ana, v5"),
+    (
+        conversations.ConversationClosed(**BY_CONTACT, merged_into=ID),
+        "closed in favour of 0a1b2c3d, v5",
+    ),
     (conversations.ConversationReopened(**BY_ANA), "reopened by ana, v5"),
     (conversations.ConversationReopened(**BY_CONTACT), "reopened by a new message, v5"),
     (conversations.ConversationDeleted(**BY_ANA), "deleted by ana, v5"),

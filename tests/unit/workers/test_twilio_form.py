@@ -140,6 +140,25 @@ def test_a_contact_has_the_profiles_name_if_there_is_one(
     assert message(**fields).contact.name == name
 
 
+@pytest.mark.parametrize(
+    ("fields", "identities"),
+    [
+        ({}, ()),
+        ({"ExternalUserId": ""}, ()),
+        ({"ExternalUserId": "US.1349"}, ("whatsapp:US.1349",)),
+        ({"ExternalUserId": "whatsapp:US.1349"}, ("whatsapp:US.1349",)),
+        ({"ExternalUserId": "US.1349", "From": "whatsapp:US.1349"}, ()),
+        ({"ExternalUserId": "US.1349", "From": "+16505551111"}, ()),
+        ({"ExternalUserId": "U" * 256}, ()),
+    ],
+    ids=str,
+)
+def test_the_providers_id_of_a_contact_is_another_address_of_theirs(
+    fields: dict[str, str], identities: tuple[str, ...]
+) -> None:
+    assert message(**fields).contact.identities == identities
+
+
 ONE = {"MediaUrl0": "https://api.twilio.com/1", "MediaContentType0": "image/jpeg"}
 TWO = ONE | {"MediaUrl1": "https://api.twilio.com/2", "MediaContentType1": "audio/ogg"}
 JPEG, OGG = (

@@ -1,0 +1,60 @@
+"""The delivery status: receipts only ever lead forward, and an old refusal closes no new window."""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from domain.delivery import is_known, later, window_after_refusal
+from domain.windows import WINDOW
+from tests.unit.domain.given import HOUR, NOON, SECOND
+
+FORWARD = ["scheduled", "accepted", "queued", "sending", "sent"]
+FINAL = ["canceled", "failed", "undelivered"]
+ARRIVED = ["delivered", "read"]
+
+
+@pytest.mark.parametrize("word", FORWARD + FINAL + ARRIVED)
+def test_every_word_of_the_provider_is_after_none_and_not_after_itself(word: str) -> None:
+    assert is_known(word)
+    assert later(None, word)
+    assert not later(word, word)
+    assert later("teleported", word)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        *pairwise(FORWARD),
+        *((word, final) for word in FORWARD for final in FINAL),
+        *((word, arrived) for word in FORWARD + FINAL for arrived in ARRIVED),
+        ("delivered", "read"),
+    ],
+)
+def test_a_later_word_leads_forward_and_never_back(before: str, after: str) -> None:
+    assert later(before, after)
+    assert not later(after, before)
+
+
+@pytest.mark.parametrize("status", [None, "queued", "read", "teleported"])
+def test_an_unknown_word_changes_nothing(status: str | None) -> None:
+    assert not is_known("teleported")
+    assert not later(status, "teleported")
+
+
+@pytest.mark.parametrize(
+    ("until", "posted_at", "expected"),
+    [
+        (None, NOON, None),
+        (NOON + HOUR, NOON, NOON + SECOND),
+        (NOON - HOUR, NOON, NOON - HOUR),
+        # The contact wrote just when it was posted, and a second later.
+        (NOON + WINDOW, NOON, NOON + SECOND),
+        (NOON + WINDOW + SECOND, NOON, NOON + WINDOW + SECOND),
+        (NOON + WINDOW, NOON - timedelta(days=2), NOON + WINDOW),
+    ],
+)
+def test_a_refusal_closes_the_window_that_it_is_about(
+    until: datetime | None, posted_at: datetime, expected: datetime | None
+) -> None:
+    assert window_after_refusal(until, posted_at, NOON + SECOND) == expected
