@@ -56,7 +56,7 @@ def directory() -> Iterator[Made]:
         "name": "Sales",
         "installed_by": INSTALLER,
     }
-    yield _made("channel.installed", channel, ACCOUNT, "channel", datetime.now(UTC))
+    yield made("channel.installed", channel, ACCOUNT, "channel", datetime.now(UTC))
     for user_id in USERS:
         data = {
             "account_id": ACCOUNT,
@@ -65,7 +65,7 @@ def directory() -> Iterator[Made]:
             "email": f"{user_id}@example.com",
             "inbox_access": True,
         }
-        yield _made("user.upserted", data, ACCOUNT, f"user-{user_id}", datetime.now(UTC))
+        yield made("user.upserted", data, ACCOUNT, f"user-{user_id}", datetime.now(UTC))
 
 
 def events(load: Load) -> Iterator[Made]:
@@ -96,7 +96,7 @@ def message(id_: str, contact: str, sent_at: datetime, copy: str = "once") -> Ma
         "sent_at": sent_at,
     }
     key = conversation_id(ACCOUNT, CHANNEL, contact)
-    return _made("message.received", data, key, uuid5_text(f"{id_}/{copy}"), sent_at)
+    return made("message.received", data, key, uuid5_text(f"{id_}/{copy}"), sent_at)
 
 
 def link(contact: str, entity: tuple[str, str], now: datetime) -> Made:
@@ -108,7 +108,7 @@ def link(contact: str, entity: tuple[str, str], now: datetime) -> Made:
         "actor_id": INSTALLER,
         "entity": dict(zip(("type", "id"), entity, strict=True)),
     }
-    return _made("conversation.link", data, key, f"link-{contact}-{entity}", now)
+    return made("conversation.link", data, key, f"link-{contact}-{entity}", now)
 
 
 _KINDS = (*["assign", "close", "close", "reopen"] * 5, *["link"] * 4, "unlink", "delete")
@@ -128,10 +128,10 @@ def _command(chance: random.Random, command_id: str, contact: str, now: datetime
         data["entity"] = dict(zip(("type", "id"), chance.choice(ENTITIES), strict=True))
     # Half of them were issued before the messages are recorded, half after.
     issued = now + timedelta(hours=chance.choice((-1, 1)))
-    return _made(f"conversation.{kind}", data, key, command_id, issued)
+    return made(f"conversation.{kind}", data, key, command_id, issued)
 
 
-def _made(kind: str, data: dict[str, Any], key: str, event_id: str, time: datetime) -> Made:
+def made(kind: str, data: dict[str, Any], key: str, event_id: str, time: datetime) -> Made:
     type_ = f"inbox.{kind}.v1"
     event = {
         "specversion": "1.0",

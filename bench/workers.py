@@ -17,13 +17,17 @@ from workers.settings import Settings, required
 
 FINISH_SECONDS = 1800
 STOP_SECONDS = 15
+ROLES = "ingest,relay,web"
+"""What a worker does in a benchmark: nothing that could reach a provider."""
 
 
 class Running:
     """A worker's process."""
 
-    def __init__(self, settings: Settings, log: Path, roles: str = "ingest,relay,web") -> None:
-        self._settings = replace(settings, web_port=free_port())
+    def __init__(
+        self, settings: Settings, log: Path, roles: str = ROLES, port: int | None = None
+    ) -> None:
+        self._settings = replace(settings, web_port=port or free_port())
         self._log = log
         self._roles = roles
         self.process = self._start()
@@ -71,9 +75,19 @@ class Running:
 
 
 @contextmanager
-def running(settings: Settings, directory: Path, count: int = 1) -> Iterator[list[Running]]:
-    """So many workers, stopped at the end."""
-    workers = [Running(settings, directory / f"worker-{number}.log") for number in range(count)]
+def running(
+    settings: Settings,
+    directory: Path,
+    count: int = 1,
+    *,
+    roles: str = ROLES,
+    port: int | None = None,
+) -> Iterator[list[Running]]:
+    """So many workers, stopped at the end; a `port` only for one."""
+    workers = [
+        Running(settings, directory / f"worker-{number}.log", roles, port)
+        for number in range(count)
+    ]
     try:
         yield workers
     finally:

@@ -1,0 +1,14 @@
+"""Replies against a Twilio that fails in every way, by workers that are killed at their POSTs."""
+
+from pathlib import Path
+
+from bench.sending import run
+from workers.settings import Settings
+
+
+async def test_every_part_is_sent_at_most_once_and_settled_right_or_not_at_all(
+    settings: Settings, tmp_path: Path
+) -> None:
+    counted = await run(settings, tmp_path, replies=60, kills=4, seed=1)
+    assert counted["parts"] >= 60
+    assert counted["accepted"] > 0
