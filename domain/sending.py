@@ -138,8 +138,7 @@ def after_post(send: Send, outcome: Outcome, now: datetime, version: int) -> Mov
             return replace(send, state="queued", due_at=now + timedelta(seconds=seconds)), ()
         case Refused(error_code):
             return _failed(send, error_code, version)
-        case Unknown():
-            return doubt(send, now)
+    return doubt(send, now)
 
 
 class Step(NamedTuple):

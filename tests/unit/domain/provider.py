@@ -115,7 +115,8 @@ class World:
         if takes:
             key = (post.send.version, post.send.part)
             status, created_at = "queued", self.now.replace(microsecond=0)
-            sid = f"SM{next(self._numbers)}"
+            # In no order, as the provider's are.
+            sid = f"SM{next(self._numbers) * 7919 % 1000:03d}"
             listed = Listed(sid, post.send.body, status, None, created_at)
             post.message = Message(listed, key)
             self.messages.append(post.message)

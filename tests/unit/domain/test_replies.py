@@ -6,10 +6,13 @@ from uuid import uuid5
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.commands import decide_command
 from domain.conversation import Conversation
 from domain.directory import Channel, Directory
+from domain.parts import PART_CHARACTERS_MAX, PARTS_MAX
 from domain.thread import Decision, Thread
 from schemas.cloudevents import Incoming
 from schemas.codes import Rejection
@@ -203,3 +206,128 @@ def test_two_commands_are_two_messages_and_one_command_is_one() -> None:
         if (message := decide(command).message)
     ]
     assert ids[0] == ids[1] != ids[2]
+
+
+OPEN = NOON + 24 * HOUR
+MINUTE = 60 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("window_until", "address", "left", "may"),
+    [
+        (OPEN, "whatsapp:+4911", MINUTE + SECOND, True),
+        # Clocks differ: the last minute is not relied on.
+        (OPEN, "whatsapp:+4911", MINUTE, False),
+        (OPEN, "messenger:17", MINUTE, False),
+        (OPEN, "whatsapp:+4911", -SECOND, False),
+        (None, "whatsapp:+4911", HOUR, False),
+        (None, "messenger:17", HOUR, False),
+        (None, "+4911", -HOUR, True),
+    ],
+)
+def test_a_free_text_needs_a_window_that_is_open(
+    window_until: Any, address: str, left: timedelta, may: bool
+) -> None:
+    before = conversation(window_until=window_until, contact_address=address)
+    decision = decide_command(
+        Thread(before), reply(), OPEN - left, TEAM, APP_URL, channel=channel()
+    )
+    answer = result(decision)
+    assert isinstance(answer, CommandAccepted) is may
+    assert bool(decision.sends) is may
+    if isinstance(answer, CommandRejected):
+        assert answer.code is Rejection.WINDOW_CLOSED
+        assert decision.thread.conversation is before
+
+
+def test_a_template_needs_no_window_and_goes_out_without_its_text() -> None:
+    command = reply("Hi Ana", content_sid="HX1", content_variables={"1": "Ana"})
+    decision = decide(command, conversation(window_until=None))
+    [send] = decision.sends
+    assert (send.body, send.content_sid, send.content_variables) == ("", "HX1", {"1": "Ana"})
+    assert decision.message is not None
+    assert decision.message.body == "Hi Ana"
+
+
+def test_variables_without_a_template_are_left_out() -> None:
+    [send] = decide(reply("Hi", content_variables={"1": "Ana"})).sends
+    assert (send.body, send.content_sid, send.content_variables) == ("Hi", None, None)
+
+
+def test_a_reply_is_queued_as_it_was_asked_for() -> None:
+    files = ("https://a.b/1.png", "https://a.b/2.png")
+    decision = decide(reply("Hi", media_urls=files, time=NOON - HOUR))
+    [send] = decision.sends
+    assert msgspec.structs.asdict(send) == {
+        "account_id": ACCOUNT,
+        "conversation_id": CONVERSATION,
+        "version": 3,
+        "part": 1,
+        "parts": 1,
+        "message_id": REPLY_ID,
+        "command_id": "c1",
+        "channel_id": CHANNEL,
+        "from_address": "whatsapp:+1",
+        "to_address": "whatsapp:+4911",
+        "body": "Hi",
+        "media_urls": files,
+        "content_sid": None,
+        "content_variables": None,
+        "state": "queued",
+        "attempts": 0,
+        "created_at": NOW,
+        "due_at": NOW,
+        "posting_at": None,
+        "provider_message_id": None,
+        "status": None,
+        "error_code": None,
+        "told_uncertain": False,
+    }
+
+
+@given(st.integers(0, PARTS_MAX * PART_CHARACTERS_MAX), st.booleans())
+def test_a_long_reply_is_as_many_parts_as_it_needs_with_its_files_at_the_first(
+    length: int, has_file: bool
+) -> None:
+    files = ("https://a.b/1.png",) if has_file or not length else ()
+    sends = decide(reply("x" * length, media_urls=files)).sends
+    assert "".join(send.body for send in sends) == "x" * length
+    assert [send.part for send in sends] == list(range(1, len(sends) + 1))
+    assert {send.parts for send in sends} == {len(sends)}
+    assert [send.media_urls for send in sends] == [files, *[()] * (len(sends) - 1)]
+    assert {(send.message_id, send.version) for send in sends} == {(REPLY_ID, 3)}
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_too_long"),
+    [
+        ({"body": "x" * PARTS_MAX * PART_CHARACTERS_MAX}, False),
+        ({"body": "x" * (PARTS_MAX * PART_CHARACTERS_MAX + 1)}, True),
+        # The text that goes with a template is not sent.
+        ({"body": "x" * (PARTS_MAX * PART_CHARACTERS_MAX + 1), "content_sid": "HX1"}, False),
+    ],
+)
+def test_a_reply_of_too_many_parts_is_rejected(fields: dict[str, Any], is_too_long: bool) -> None:
+    decision = decide(reply(**fields))
+    answer = result(decision)
+    assert isinstance(answer, CommandRejected) is is_too_long
+    if isinstance(answer, CommandRejected):
+        assert (answer.code, decision.sends) == (Rejection.TOO_LONG, ())
+        assert answer.detail == "16001 characters, at most 10 parts are sent"
+
+
+@pytest.mark.parametrize(
+    ("fields", "known", "code"),
+    [
+        ({"body": "x" * 20_000}, None, Rejection.UNKNOWN_CHANNEL),
+        ({"body": "x" * 20_000}, channel(), Rejection.TOO_LONG),
+        ({"body": "x"}, channel(), Rejection.WINDOW_CLOSED),
+    ],
+)
+def test_of_several_reasons_to_reject_a_reply_the_first_one_counts(
+    fields: dict[str, Any], known: Channel | None, code: Rejection
+) -> None:
+    thread = Thread(conversation(window_until=None))
+    answer = result(decide_command(thread, reply(**fields), NOW, TEAM, APP_URL, channel=known))
+    assert isinstance(answer, CommandRejected)
+    assert answer.code is code

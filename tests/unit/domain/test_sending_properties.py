@@ -6,14 +6,15 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import TypeAlias
 
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from domain.delivery import later
-from domain.sending import Send
+from domain.sending import Send, found
 from schemas.messages import MessageAccepted, MessageFailed, MessageStatusChanged, MessageUncertain
+from tests.unit.domain.given import NOON, SECOND
 from tests.unit.domain.provider import InFlight, Message, World
-from tests.unit.domain.sends import part
+from tests.unit.domain.sends import accepted, listed, part, uncertain
 
 Step: TypeAlias = Callable[[World], None]
 
@@ -119,6 +120,7 @@ STEPS = st.lists(
 )
 
 
+@settings(max_examples=600)
 @given(PARTS, STEPS)
 def test_a_part_goes_out_once_at_the_most_and_is_settled_as_what_it_became(
     parts: list[Send], steps: list[Step]
@@ -137,6 +139,7 @@ def test_a_part_goes_out_once_at_the_most_and_is_settled_as_what_it_became(
         event(f"{send.state}, attempts {min(send.attempts, 2)}, told {send.told_uncertain}")
 
 
+@settings(max_examples=600)
 @given(PARTS, STEPS)
 def test_what_is_told_of_a_part_is_told_once_and_leads_forward(
     parts: list[Send], steps: list[Step]
@@ -159,3 +162,32 @@ def test_what_is_told_of_a_part_is_told_once_and_leads_forward(
         assert kinds[MessageUncertain] == send.told_uncertain
         if statuses:
             assert send.status == statuses[-1]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["Hi", "Hi", "Hi ", "Ho"]),
+            st.sampled_from(["known", "lost", "lost", "hidden", "not taken", "not taken"]),
+            st.sampled_from([0, 1, 5, 30, 140, 160, 200]),
+            st.sampled_from([0, 1, 5, 20]),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_what_is_found_in_the_list_is_the_part_that_it_became(
+    posts: list[tuple[str, str, int, int]],
+) -> None:
+    now, parts, messages = NOON, [], {}
+    for version, (body, fate, pause, delay) in enumerate(posts, start=3):
+        now += pause * SECOND
+        made = uncertain if fate != "known" else accepted
+        parts.append(made(version=version, body=body, posting_at=now))
+        if fate == "lost":
+            sid = f"SM{100 - version}"
+            messages[version] = listed(sid, body=body, created_at=now + delay * SECOND)
+    for send in parts:
+        if send.state == "uncertain":
+            message = found(send, parts, messages.values())
+            assert message in {None, messages.get(send.version)}

@@ -25,6 +25,8 @@ EVERYTHING = {
     "INBOX_TWILIO_API_URL": "http://127.0.0.1:4010",
     "INBOX_DATA_DIR": "/var/lib/inbox",
     "INBOX_SPOOL_BYTES": "65536",
+    "INBOX_SEND_RATES": '{"": 0.5, "whatsapp:": 20, "whatsapp:+1415": 80}',
+    "INBOX_SENDS_IN_FLIGHT": "8",
     "INBOX_GROUP": "inbox-2",
     "INBOX_INSTANCE_ID": "inbox-0",
     "INBOX_BATCH_RECORDS": "500",
@@ -44,6 +46,8 @@ def test_the_defaults_are_the_contracts() -> None:
     assert settings.twilio_accounts == {}
     assert settings.twilio_api_url == "https://api.twilio.com"
     assert settings.data_dir == Path("./.inbox")
+    assert settings.send_rates == {"": 1, "messenger:": 40, "whatsapp:": 80}
+    assert settings.sends_in_flight == 64
 
 
 def test_every_setting_can_be_given() -> None:
@@ -53,6 +57,8 @@ def test_every_setting_can_be_given() -> None:
     assert settings.migration_database_url == EVERYTHING["INBOX_MIGRATION_DATABASE_URL"]
     assert settings.app_url == "https://inbox.example.com"
     assert settings.twilio_accounts["AC1"].signing_keys == {"k": "s"}
+    assert settings.send_rates == {"": 0.5, "whatsapp:": 20, "whatsapp:+1415": 80}
+    assert settings.sends_in_flight == 8
     assert (settings.dead_letter_ratio, settings.log_level) == (0.25, "DEBUG")
     assert settings.topic("results") == "acme-inbox.results"
 
@@ -121,6 +127,19 @@ def test_a_slash_at_the_end_of_a_url_is_dropped() -> None:
             "auth_tokn",
         ),
         ("INBOX_SPOOL_BYTES", "1000", "from 65536"),
+        ("INBOX_SEND_RATES", "80", "must be JSON such as"),
+        ("INBOX_SEND_RATES", "{", "must be JSON such as"),
+        ("INBOX_SEND_RATES", "[]", "must be JSON such as"),
+        ("INBOX_SEND_RATES", '{"": "fast"}', "must be JSON such as"),
+        ("INBOX_SEND_RATES", '{"": null}', "must be JSON such as"),
+        ("INBOX_SEND_RATES", "{}", 'needs a rate for ""'),
+        ("INBOX_SEND_RATES", '{"whatsapp:": 80}', 'needs a rate for ""'),
+        ("INBOX_SEND_RATES", '{"": 0}', "above 0 and at most 10000"),
+        ("INBOX_SEND_RATES", '{"": -1}', "above 0 and at most 10000"),
+        ("INBOX_SEND_RATES", '{"": 10001}', "above 0 and at most 10000"),
+        ("INBOX_SEND_RATES", '{"": 1, "whatsapp:": 1e400}', "must be JSON such as"),
+        ("INBOX_SENDS_IN_FLIGHT", "0", "from 1 to 10000"),
+        ("INBOX_SENDS_IN_FLIGHT", "10001", "from 1 to 10000"),
         ("INBOX_INSTANCE_ID", "a/b", "letters"),
         ("INBOX_BATCH_RECORDS", "0", "whole number"),
         ("INBOX_DEAD_LETTER_RUN", "0", "whole number"),
