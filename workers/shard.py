@@ -40,6 +40,10 @@ RESTART_SECONDS_FIRST = 0.2
 RESTART_SECONDS_MAX = 5.0
 
 
+class RowsGone(Exception):
+    """The next row is missing: another owner published it, or the outbox has lost it."""
+
+
 class Shard:
     """One shard of the outbox, published in order by its one owner."""
 
@@ -52,6 +56,8 @@ class Shard:
         self._handed: dict[int, OutboxRow] = {}
         self.published: int | None = None
         """The number of the newest row that is published; None until the shard is taken over."""
+        self._gone_after: int | None = None
+        """The number after which rows were missing when last they were."""
 
     def hand_over(self, row: OutboxRow) -> None:
         """A committed row. Kept when there is room; the table has it in any case."""
@@ -69,7 +75,7 @@ class Shard:
             try:
                 await self._own()
             except Exception as error:
-                if not (isinstance(error, KafkaError) or is_transient(error)):
+                if not (isinstance(error, KafkaError | RowsGone) or is_transient(error)):
                     raise
                 failures = 0 if self.published is not None else failures + 1
                 self.published = None
@@ -126,10 +132,7 @@ class Shard:
                 await asyncio.wait_for(self.work.wait(), IDLE_SECONDS)
             return published
         if rows[0].number != published + 1:
-            raise StrangeLog(
-                f"shard {self._number}: row {published + 1} is missing from the outbox, which "
-                f"goes on with {rows[0].number}: is this the Kafka that it was published to?"
-            )
+            self._judge_gap(published, rows[0].number)
         metrics.RELAY_SECONDS.labels("load").observe(perf_counter() - began)
         records = [record for row in rows for record in row.records]
         records.append(marker_record(self._settings, Progress(self._number, rows[-1].number)))
@@ -139,6 +142,22 @@ class Shard:
         async with self._pool.acquire() as connection:
             await delete_outbox(connection, self._number, self.published)
         return self.published
+
+    def _judge_gap(self, published: int, next_number: int) -> NoReturn:
+        """Say why rows after a number are missing.
+
+        A worker that was frozen wakes up as the owner that it no longer is, and may look for rows
+        before it hears so. Taking over again shows whether they were published: the marker that
+        says so was committed before they were deleted. So only a gap that is still there after
+        the same marker is a loss.
+        """
+        if self._gone_after != published:
+            self._gone_after = published
+            raise RowsGone(f"rows {published + 1} to {next_number - 1}")
+        raise StrangeLog(
+            f"shard {self._number}: row {published + 1} is missing from the outbox, which "
+            f"goes on with {next_number}: is this the Kafka that it was published to?"
+        )
 
     def _take_handed(self, published: int) -> list[OutboxRow]:
         """The rows after a number that were handed over, as far as none is missing."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import asyncpg
 
-from db.outbox import add_outbox
+from db.outbox import OutboxRecord, add_outbox, delete_outbox
 from tests.bus import Bus
 from tests.events import message
 from tests.worker import Worker
@@ -53,6 +53,25 @@ async def test_an_outbox_that_misses_a_row_stops_the_worker(
     await worker.start(ready=False)
     assert await asyncio.to_thread(worker.process.wait, 60) == EXIT_SOFTWARE
     assert "row 8 is missing from the outbox" in worker.log.read_text()
+
+
+async def test_rows_that_another_owner_published_meanwhile_are_not_missing(
+    settings: Settings,
+    bus: Bus,
+    worker: Worker,
+    owner: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    # As a worker finds it that was frozen while another one had its shard.
+    await bus.publish_raw("relay", b'{"shard":0,"number":3}', key=b"0", partition=0)
+    async with owner.transaction():
+        for _ in range(3):
+            await add_outbox(owner, 0, [])
+        await delete_outbox(owner, 0, 3)
+        topic = settings.topic("results")
+        await add_outbox(owner, 0, [OutboxRecord(topic, 0, b"key", b'"next"', None)])
+    [told] = await bus.read_until("results", 1)
+    assert told.value == b'"next"'
+    assert worker.process.poll() is None
 
 
 async def test_what_no_marker_says_is_published_is_published(
