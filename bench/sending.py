@@ -8,6 +8,7 @@ until there were so many kills. Prints what was counted; exits 1 when a promise 
 
 import argparse
 import asyncio
+import itertools
 import os
 import random
 import subprocess
@@ -15,24 +16,22 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from signal import SIGKILL
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
 from bench.load import ACCOUNT, CHANNEL, USERS, Made, directory, made, message, publish
-from bench.promises import expect, expect_once
-from bench.topics import read
+from bench.promises import expect
+from bench.sent_checker import check
 from bench.workers import running, until_applied
-from domain.delivery import later
 from schemas.ids import conversation_id
-from tests.mock_twilio import Ledger, RemoteTwilio, Telling, faults
+from tests.mock_twilio import Fault, Ledger, RemoteTwilio, Telling, faults
 from tests.mock_twilio.tellings import missing
 from tests.twilio import SID, TOKEN
 from workers.embedded.ports import free_port
@@ -40,12 +39,12 @@ from workers.setting_values import TwilioAccount
 from workers.settings import Settings, required
 from workers.stack import stack
 
+REFUSALS, REFUSE_SECONDS = 3, 1.0
+"""How often, and for how long, no connection is taken."""
+
 SETTLE_SECONDS = 600
 POLL_SECONDS = 0.2
 REPLIES_PER_CONTACT = 4
-
-Part = tuple[str, int]
-"""A message id and the number of the part."""
 
 
 def contacts(replies: int) -> list[str]:
@@ -77,27 +76,28 @@ def commands(replies: int, seed: int) -> Iterator[Made]:
 
 async def disturb(twilio: RemoteTwilio, seed: int) -> None:
     """Switch on every fault, each for a few in a hundred: together for a third of all POSTs."""
-    scope: dict[str, Any] = {"probability": 0.03}
-    wrong = [
+    wrong: list[Callable[..., Fault]] = [
         faults.answer_lost,
         faults.answer_cut,
         faults.connection_closed,
-        lambda **given: faults.connection_reset("before", **given),
-        lambda **given: faults.connection_reset("after", **given),
-        lambda **given: faults.server_error("before", **given),
-        lambda **given: faults.server_error("after", **given),
-        lambda **given: faults.html_502("before", **given),
-        lambda **given: faults.html_502("after", **given),
-        lambda **given: faults.problem("before", 503, 20503, **given),
+        partial(faults.connection_reset, "before"),
+        partial(faults.connection_reset, "after"),
+        partial(faults.server_error, "before"),
+        partial(faults.server_error, "after"),
+        partial(faults.html_502, "before"),
+        partial(faults.html_502, "after"),
+        partial(faults.problem, "before", 503, 20503),
         faults.throttled,
-        lambda **given: faults.throttled(1, **given),
-        lambda **given: faults.refused(21211, **given),
-        lambda **given: faults.slow(0.5, **given),
+        partial(faults.throttled, 1),
+        partial(faults.refused, 21211),
+        partial(faults.slow, 0.5),
     ]
-    await twilio.add(*(make(**scope, seed=seed + index) for index, make in enumerate(wrong)))
     await twilio.add(
-        faults.hanging("before", probability=0.002, seed=seed),
-        faults.hanging("after", probability=0.002, seed=seed + 1),
+        *(make(probability=0.03, seed=seed + index) for index, make in enumerate(wrong)),
+        # Each of these takes ten seconds.
+        faults.hanging("before", probability=0.05, times=4, seed=seed),
+        faults.hanging("after", probability=0.05, times=4, seed=seed + 1),
+        Fault(act="answer", on="list", probability=0.1, seed=seed),
         missing(probability=0.3, seed=seed),
         Telling(order="reversed", probability=0.2, seed=seed + 1),
         Telling(copies=2, probability=0.2, seed=seed + 2),
@@ -105,41 +105,71 @@ async def disturb(twilio: RemoteTwilio, seed: int) -> None:
     )
 
 
-class KilledSender:
-    """A sending worker that is killed again and again."""
+async def _expect_all_happened(twilio: RemoteTwilio, counted: dict[str, float]) -> None:
+    """A fault that never hit proves nothing."""
+    for armed in await twilio.counts():
+        expect(armed["hits"] > 0, f"not vacuous: {armed['rule']}")
+    for what in (
+        "known by a receipt",
+        "known by the list",
+        "uncertain",
+        "failed",
+        "times without a connection",
+    ):
+        expect(counted[what] > 0, f"not vacuous: {what}")
 
-    def __init__(self, settings: Settings, log: Path, chance: random.Random) -> None:
-        self._settings = replace(settings, web_port=free_port())
-        self._log = log
-        self._chance = chance
-        self._process = self._start(killed=True)
 
-    def _start(self, *, killed: bool) -> "subprocess.Popen[bytes]":
-        # At a POST that will surely come, or at none.
-        where = [self._chance.choice(("before", "after")), str(self._chance.randint(3, 30))]
-        never = ["after", str(sys.maxsize)]
-        with self._log.open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "bench.killed_sender", *(where if killed else never)],
-                env=os.environ | self._settings.environment(),
+class Senders:
+    """Two sending workers that are killed again and again."""
+
+    def __init__(self, settings: Settings, path: Path, kills: int, seed: int) -> None:
+        self._settings = settings
+        self._path = path
+        self._kills_max = kills
+        self._chance = random.Random(seed)  # noqa: S311  # repeatable on purpose
+        self.kills: Counter[str] = Counter()
+        """So far, by where they were killed."""
+        self._dying: Counter[str] = Counter()
+        self._where = itertools.cycle(("before", "after"))
+        self._processes = [self._start(number) for number in range(2)]
+
+    def _start(self, number: int) -> tuple[str, "subprocess.Popen[bytes]"]:
+        # At a POST that will surely come, or at none; in turn, so that there are both.
+        dying = self.kills.total() + self._dying.total() < self._kills_max
+        where = next(self._where)
+        self._dying[where] += dying
+        at = self._chance.randint(3, 30) if dying else sys.maxsize
+        settings = replace(self._settings, web_port=free_port())
+        with self._log(number).open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bench.killed_sender", where, str(at)],
+                env=os.environ | settings.environment(),
                 stdout=log,
                 stderr=log,
             )
+        return where, process
 
-    def renew(self, *, killed: bool) -> bool:
-        """Start it again if it was killed; whether it was. Raises RuntimeError if it failed."""
-        status = self._process.poll()
-        if status is None:
-            return False
-        if status != -SIGKILL:
-            raise RuntimeError(f"a sender ended with {status}:\n{self._log.read_text()[-4000:]}")
-        self._process = self._start(killed=killed)
-        return True
+    def _log(self, number: int) -> Path:
+        return self._path / f"sender-{number}.log"
+
+    def renew(self) -> None:
+        """Start those again that were killed. Raises RuntimeError if one ended otherwise."""
+        for number, (where, process) in enumerate(self._processes):
+            status = process.poll()
+            if status is None:
+                continue
+            if status != -SIGKILL:
+                tail = self._log(number).read_text()[-4000:]
+                raise RuntimeError(f"a sender ended with {status}:\n{tail}")
+            self.kills[where] += 1
+            self._dying[where] -= 1
+            self._processes[number] = self._start(number)
 
     def stop(self) -> None:
-        """End it, whatever it does."""
-        self._process.kill()
-        self._process.wait()
+        """End them, whatever they do."""
+        for _, process in self._processes:
+            process.kill()
+            process.wait()
 
 
 async def run(
@@ -166,29 +196,54 @@ async def run(
             await disturb(twilio, seed)
             began = time.monotonic()
             await publish(settings, commands(replies, seed))
-            seconds = await _send(settings, path, kills, seed) - began
+            senders = Senders(settings, path, kills, seed)
+            try:
+                posted, refusals = await _send(settings, twilio, senders)
+            finally:
+                senders.stop()
             await _until_quiet(settings, twilio)
-            counted = await check(settings, Ledger.read(twilio.ledger_file), replies)
-    return {"replies per second": replies / seconds, "kills": kills, **counted}
+            ledger = Ledger.read(twilio.ledger_file)
+            counted: dict[str, float] = {
+                "replies per second": replies / (posted - began),
+                "killed before a POST": senders.kills["before"],
+                "killed after a POST": senders.kills["after"],
+                "times without a connection": refusals,
+                **await check(settings, ledger, {f"reply-{n}" for n in range(replies)}),
+            }
+            await _expect_all_happened(twilio, counted)
+            return counted
 
 
-async def _send(settings: Settings, path: Path, kills: int, seed: int) -> float:
-    """Have it all sent by workers that are killed; when the last part was settled (monotonic)."""
-    chance = random.Random(seed)  # noqa: S311  # repeatable on purpose
-    senders = [KilledSender(settings, path / f"sender-{n}.log", chance) for n in range(2)]
-    left, deadline = kills, time.monotonic() + SETTLE_SECONDS
-    try:
-        async with _database(settings) as connection:
-            while time.monotonic() < deadline:
-                for sender in senders:
-                    left -= sender.renew(killed=left > len(senders))
-                if await _all_settled(connection) and left <= len(senders):
-                    return time.monotonic()
-                await asyncio.sleep(POLL_SECONDS)
-            raise TimeoutError(f"not all is settled within {SETTLE_SECONDS} s")
-    finally:
-        for sender in senders:
-            sender.stop()
+async def _send(settings: Settings, twilio: RemoteTwilio, senders: Senders) -> tuple[float, int]:
+    """Have it all sent and settled.
+
+    When the last part had been posted (monotonic), and how often no connection was taken.
+    """
+    posted, refusals, refuse_at = None, 0, time.monotonic()
+    deadline = time.monotonic() + SETTLE_SECONDS
+    async with _database(settings) as connection:
+        while time.monotonic() < deadline:
+            senders.renew()
+            left = await connection.fetchrow(_LEFT)
+            assert left is not None
+            if left["sends"] and not left["unposted"]:
+                posted = posted or time.monotonic()
+            if posted and not left["unsettled"]:
+                return posted, refusals
+            if refusals < REFUSALS and left["unposted"] and time.monotonic() >= refuse_at:
+                refusals += 1
+                refuse_at = time.monotonic() + 3 * REFUSE_SECONDS
+                await twilio.refuse(REFUSE_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
+    raise TimeoutError(f"not all is settled within {SETTLE_SECONDS} s")
+
+
+_LEFT = """
+SELECT count(*) AS sends,
+       count(*) FILTER (WHERE state IN ('queued', 'posting')) AS unposted,
+       count(*) FILTER (WHERE state = 'uncertain' AND NOT told_uncertain) AS unsettled
+FROM inbox.sends
+"""
 
 
 @asynccontextmanager
@@ -198,15 +253,6 @@ async def _database(settings: Settings) -> "AsyncIterator[asyncpg.Connection[asy
         yield connection
     finally:
         await connection.close()
-
-
-async def _all_settled(connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
-    waiting: int = await connection.fetchval(
-        "SELECT count(*) FROM inbox.sends WHERE state IN ('queued', 'posting')"
-        " OR (state = 'uncertain' AND NOT told_uncertain)"
-    )
-    sends: int = await connection.fetchval("SELECT count(*) FROM inbox.sends")
-    return sends > 0 and waiting == 0
 
 
 async def _until_quiet(settings: Settings, twilio: RemoteTwilio) -> None:
@@ -223,55 +269,6 @@ async def _until_quiet(settings: Settings, twilio: RemoteTwilio) -> None:
             if found != receipts or waiting:
                 receipts, quiet_since = found, time.monotonic()
             await asyncio.sleep(POLL_SECONDS)
-
-
-async def check(settings: Settings, ledger: Ledger, replies: int) -> dict[str, int]:
-    """Compare what was sent with what is known of it. Raises Broken."""
-    async with _database(settings) as connection:
-        rows = await connection.fetch(
-            "SELECT message_id::text, part, state, provider_message_id, status FROM inbox.sends"
-        )
-        receipts = await connection.fetch("SELECT provider_message_id, status FROM inbox.receipts")
-    sent: dict[Part, str] = {}
-    for entry in ledger.sends:
-        query = parse_qs(urlsplit(entry.status_callback or "").query)
-        part = (query["mid"][0], int(query["a"][0]))
-        expect(part not in sent, f"part {part} was sent once")
-        sent[part] = entry.sid
-    states = Counter(row["state"] for row in rows)
-    for row in rows:
-        part = (row["message_id"], row["part"])
-        if row["state"] == "accepted":
-            expect(sent.get(part) == row["provider_message_id"], "an accepted part has its own id")
-            _check_status(row["status"], row["provider_message_id"], receipts)
-        elif row["state"] == "failed":
-            expect(part not in sent, "a failed part was not sent")
-    expect(states.keys() <= {"accepted", "failed", "uncertain"}, "every part is settled")
-    doubtful = sum((row["message_id"], row["part"]) in sent for row in rows) - states["accepted"]
-    results = Counter([event["data"]["command_id"] async for event in read(settings, "results")])
-    expect_once(results, {f"reply-{number}" for number in range(replies)}, "result of a reply")
-    told = [event async for event in read(settings, "messages.sent")]
-    accepted = Counter(_part(event) for event in told if ".accepted." in event["type"])
-    wanted = {f"{row['message_id']}/{row['part']}" for row in rows if row["state"] == "accepted"}
-    expect_once(accepted, wanted, "message.accepted of a part")
-    return {
-        "parts": len(rows),
-        "sent": len(sent),
-        "sent, but uncertain": doubtful,
-        "receipts": len(receipts),
-        **states,
-    }
-
-
-def _part(event: dict[str, Any]) -> str:
-    return f"{event['data']['message_id']}/{event['data']['part']}"
-
-
-def _check_status(status: str, sid: str, receipts: list[asyncpg.Record]) -> None:
-    words = [row["status"] for row in receipts if row["provider_message_id"] == sid]
-    expect(
-        not any(later(status, word) for word in words), "a status is the maximum of its receipts"
-    )
 
 
 async def main() -> None:

@@ -51,6 +51,17 @@ HOT = {
     "users_by_id": ("text[], text[]", "'{a}', '{u}'"),
     "channels_by_id": ("text[], text[]", "'{a}', '{c}'"),
     "channel_by_address": ("text, text", "'a', 'whatsapp:+1'"),
+    "lock_free_conversations": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
+    "sends_by_message": ("text[], uuid[], integer[]", "'{a}', ARRAY[gen_random_uuid()], '{1}'"),
+    "sends_by_provider_id": ("text[], text[]", "'{a}', '{SM1}'"),
+    "update_sends": (
+        "text[], uuid[], integer[], integer[], text[], integer[], timestamptz[], timestamptz[],"
+        " text[], text[], integer[], boolean[]",
+        "'{a}', ARRAY[gen_random_uuid()], '{1}', '{1}', '{posting}', '{1}', '{now}', '{now}',"
+        " '{SM1}', '{sent}', '{1}', '{f}'",
+    ),
+    "receipts_of": ("text[], text[]", "'{a}', '{SM1}'"),
+    "save_rates": ("text[], text[], timestamptz[]", "'{a}', '{+1}', '{now}'"),
     "add_outbox": ("integer, integer, bytea", "1, 1, ''"),
     "load_outbox": ("integer, bigint, integer", "1, 0, 8"),
     "outbox_numbers": ("integer[]", "'{1}'"),

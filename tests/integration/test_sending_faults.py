@@ -9,6 +9,7 @@ from workers.settings import Settings
 async def test_every_part_is_sent_at_most_once_and_settled_right_or_not_at_all(
     settings: Settings, tmp_path: Path
 ) -> None:
-    counted = await run(settings, tmp_path, replies=60, kills=4, seed=1)
-    assert counted["parts"] >= 60
-    assert counted["accepted"] > 0
+    counted = await run(settings, tmp_path, replies=300, kills=8, seed=1)
+    assert counted["parts"] >= 300
+    assert counted["killed before a POST"] > 0
+    assert counted["killed after a POST"] > 0

@@ -1,0 +1,143 @@
+"""Checks finished replies: what Twilio's ledger has, against what is known and told of them."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+from itertools import pairwise
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+
+from bench.promises import expect, expect_once
+from bench.topics import read
+from domain.delivery import later
+from tests.mock_twilio import Ledger
+from workers.settings import Settings, required
+
+Part = tuple[str, int]
+"""A message id and the number of the part."""
+
+SURELY_NOT_TAKEN = 429
+"""The only answer after which a part may be posted again."""
+
+
+async def check(settings: Settings, ledger: Ledger, commands: Collection[str]) -> dict[str, int]:
+    """Check everything; what was counted. Raises bench.promises.Broken."""
+    connection = await asyncpg.connect(required(settings.migration_database_url, "database"))
+    try:
+        rows = await connection.fetch(
+            "SELECT message_id::text, part, state, provider_message_id, status FROM inbox.sends"
+        )
+        receipts = await connection.fetch("SELECT provider_message_id, status FROM inbox.receipts")
+    finally:
+        await connection.close()
+    _check_requests(ledger)
+    sent = _sent(ledger)
+    _check_parts(rows, sent)
+    _check_statuses(rows, receipts)
+    results = Counter([event["data"]["command_id"] async for event in read(settings, "results")])
+    expect_once(results, commands, "result of a reply")
+    told: dict[Part, list[dict[str, Any]]] = defaultdict(list)
+    async for event in read(settings, "messages.sent"):
+        told[event["data"]["message_id"], event["data"]["part"]].append(event)
+    _check_told(rows, told)
+    states = Counter(row["state"] for row in rows)
+    return {
+        "parts": len(rows),
+        "POSTs": len([each for each in ledger.requests if each.route == "send"]),
+        "sent": len(sent),
+        **states,
+        "uncertain, though sent": len(sent) - states["accepted"],
+        "receipts": len(receipts),
+        **_settled_by(told.values()),
+    }
+
+
+def _check_requests(ledger: Ledger) -> None:
+    """A part is posted again only after it was surely not taken."""
+    answers: dict[Part, list[int | None]] = defaultdict(list)
+    for request in ledger.requests:
+        if request.route == "send":
+            [callback] = parse_qs(request.body)["StatusCallback"]
+            answers[_part(callback)].append(request.status)
+    for part, statuses in answers.items():
+        again = set(statuses[:-1]) <= {SURELY_NOT_TAKEN}
+        expect(again, f"part {part} is not posted after what may have been taken: {statuses}")
+
+
+def _sent(ledger: Ledger) -> dict[Part, str]:
+    """The id of each part that Twilio took."""
+    sent: dict[Part, str] = {}
+    for entry in ledger.sends:
+        part = _part(entry.status_callback or "")
+        expect(part not in sent, f"part {part} is sent at most once")
+        sent[part] = entry.sid
+    return sent
+
+
+def _part(status_callback: str) -> Part:
+    query = parse_qs(urlsplit(status_callback).query)
+    return query["mid"][0], int(query["a"][0])
+
+
+def _check_parts(rows: Iterable[asyncpg.Record], sent: dict[Part, str]) -> None:
+    for row in rows:
+        became = sent.get((row["message_id"], row["part"]))
+        match row["state"]:
+            case "accepted":
+                expect(row["provider_message_id"] == became, "an accepted part has its own id")
+            case "failed":
+                expect(became is None, "a failed part was not sent")
+            case state:
+                expect(state == "uncertain", f"a part is settled or uncertain, not {state}")
+
+
+def _check_statuses(rows: Iterable[asyncpg.Record], receipts: Iterable[asyncpg.Record]) -> None:
+    words: dict[str, list[str]] = defaultdict(list)
+    for receipt in receipts:
+        words[receipt["provider_message_id"]].append(receipt["status"])
+    for row in rows:
+        behind = [word for word in words[row["provider_message_id"]] if later(row["status"], word)]
+        expect(not behind, "a status is the maximum of its receipts")
+
+
+def _check_told(rows: Iterable[asyncpg.Record], told: dict[Part, list[dict[str, Any]]]) -> None:
+    ids = Counter(event["id"] for events in told.values() for event in events)
+    expect(not ids or max(ids.values()) == 1, "every event is there once")
+    for row in rows:
+        events = told[row["message_id"], row["part"]]
+        kinds = Counter(event["type"].split(".")[-2] for event in events)
+        for kind in ("accepted", "failed"):
+            expect(kinds[kind] == (row["state"] == kind), f"what is {kind} is told to be so, once")
+        expect(kinds["uncertain"] <= 1, "people are told once that nobody can tell")
+        if row["state"] == "uncertain":
+            expect(kinds["uncertain"] == 1, "people are told that nobody can tell")
+        statuses = [event["data"]["status"] for event in events if _is_status(event)]
+        forward = all(later(before, after) for before, after in pairwise(statuses))
+        expect(forward, f"what is told of a status leads forward: {statuses}")
+        if row["state"] == "accepted":
+            expect(statuses[-1] == row["status"], "the status is the one that was told last")
+
+
+def _is_status(event: dict[str, Any]) -> bool:
+    return event["type"].split(".")[-2] in {"accepted", "status_changed"}
+
+
+def _settled_by(told: Iterable[list[dict[str, Any]]]) -> dict[str, int]:
+    """How it was known that parts were accepted.
+
+    An answer says `queued`, as this Twilio makes all messages; a receipt leaves that open, and the
+    list has what has become of a message by then.
+    """
+    first = Counter(
+        event["data"]["status"]
+        for events in told
+        for event in events
+        if event["type"].split(".")[-2] == "accepted"
+    )
+    by_answer, by_receipt = first.pop("queued", 0), first.pop("accepted", 0)
+    return {
+        "known by their answer": by_answer,
+        "known by a receipt": by_receipt,
+        "known by the list": first.total(),
+    }
