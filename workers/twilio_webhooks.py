@@ -48,9 +48,18 @@ class TwilioWebhooks:
     too large; 503: nobody could take it, so that Twilio is to try again.
     """
 
-    def __init__(self, settings: Settings, receiver: Receiver) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        receiver: Receiver,
+        *,
+        requests_max: int = REQUESTS_MAX,
+        bytes_max: int = REQUESTS_BYTES_MAX,
+    ) -> None:
         self._settings = settings
         self._receiver = receiver
+        self._requests_max = requests_max
+        self._bytes_max = bytes_max
         self._requests = 0
         self._bytes = 0
 
@@ -86,7 +95,7 @@ class TwilioWebhooks:
         size = BODY_BYTES_MAX if length is None else length
         if size > BODY_BYTES_MAX:
             raise Refused(413)
-        if self._requests >= REQUESTS_MAX or self._bytes + size > REQUESTS_BYTES_MAX:
+        if self._requests >= self._requests_max or self._bytes + size > self._bytes_max:
             raise Refused(503)
         self._requests += 1
         self._bytes += size

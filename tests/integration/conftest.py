@@ -1,12 +1,17 @@
-"""Twilio, for the tests of its webhooks."""
+"""Twilio, for the tests of its webhooks and of replies."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 
+from tests.bus import Bus
+from tests.desk import Desk, serving
+from tests.e2e.inbox import Owner
 from tests.twilio import STATUS_PATH, Twilio
 from tests.worker import Worker
+from workers.settings import Settings
 
 
 @pytest.fixture
@@ -28,3 +33,10 @@ def twilio(worker: Worker, session: aiohttp.ClientSession) -> Twilio:
 def callbacks(worker: Worker, session: aiohttp.ClientSession) -> Twilio:
     """Twilio, and a worker that takes its status callbacks."""
     return Twilio(worker.settings.public_url, session, path=STATUS_PATH)
+
+
+@pytest.fixture
+async def desk(settings: Settings, bus: Bus, owner: Owner, tmp_path: Path) -> AsyncIterator[Desk]:
+    """An inbox whose replies go to a mock of Twilio."""
+    async with serving(settings, bus, owner, tmp_path / "worker.log") as desk:
+        yield desk

@@ -1,33 +1,21 @@
 """What becomes of a reply only ever moves forward, however Twilio tells it."""
 
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
-import pytest
 
 from domain.delivery import later
-from tests.bus import Bus
-from tests.e2e.inbox import Owner
-from tests.integration.test_sending_traps import TEMPLATE, Desk, serving
+from tests.desk import TEMPLATE, Desk
 from tests.integration.test_twilio_conformance import Session, assert_conforms
 from tests.mock_twilio import MockTwilio, Telling, faults
 from tests.mock_twilio.tellings import missing
 from tests.mock_twilio.validator import Asked
 from tests.waiting import until
-from workers.settings import Settings
 
 BEGUN = ("accepted", "queued")
 """Words that are skipped where a receipt is faster or slower than the answer."""
-
-
-@pytest.fixture
-async def desk(settings: Settings, bus: Bus, owner: Owner, tmp_path: Path) -> AsyncIterator[Desk]:
-    """A desk."""
-    async with serving(settings, bus, owner, tmp_path / "worker.log") as desk:
-        yield desk
 
 
 async def test_a_reply_is_accepted_sent_delivered_and_read(desk: Desk) -> None:
