@@ -30,12 +30,13 @@ def is_windowed(address: str) -> bool:
 def window_after(
     until: datetime | None, address: str, sent_at: datetime, now: datetime
 ) -> datetime | None:
-    """Until when a window is open, once a contact wrote. None where there is none.
+    """Until when a window is open, once a contact wrote from an address. None where there is none.
 
-    What a publisher's clock says of the future does not make a window longer.
+    What a publisher's clock says of the future does not make a window longer. An address without a
+    window leaves that of the contact's other addresses as it is.
     """
     if not is_windowed(address):
-        return None
+        return until
     opened = min(sent_at, now) + WINDOW
     return max(until, opened) if until else opened
 

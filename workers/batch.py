@@ -10,7 +10,6 @@ worker left it, so a zombie, a repeat and a loss all show as a position that is 
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,15 +33,13 @@ from schemas.cloudevents import Decoders, Incoming
 from schemas.codes import DeadLetter
 from schemas.errors import InvalidRecord
 from workers import metrics
+from workers.backoff import pause_seconds
 from workers.dead_letters import DeadLetterLimit
 from workers.outgoing import BATCH_BYTES_MAX, Outbox
 from workers.settings import Settings
 from workers.transport import KafkaRecord, Poll
 
 log = logging.getLogger(__name__)
-
-RETRY_SECONDS_FIRST = 0.1
-RETRY_SECONDS_MAX = 5.0
 
 CONFLICTS_MAX = 3
 """A key that another transaction wrote first is found there by the next try. One that is still in
@@ -248,8 +245,7 @@ class BatchLoop:
     async def _pause(self, error: Exception, failures: int) -> None:
         self._alive()
         metrics.RETRIES.labels(self._topic, type(error).__name__).inc()
-        limit = min(RETRY_SECONDS_MAX, RETRY_SECONDS_FIRST * 2 ** (failures - 1))
-        seconds = limit * random.uniform(0.5, 1)  # noqa: S311  # spreads load, guards nothing
+        seconds = pause_seconds(failures)
         log.warning("%s: %s, again in %.1f s", self._topic, type(error).__name__, seconds)
         await asyncio.sleep(seconds)
 

@@ -6,7 +6,6 @@ moment, so that its parts go out in order; what is being posted is committed bef
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from time import monotonic
@@ -18,6 +17,7 @@ from db.outbox import OutboxRow
 from db.sends import due_conversations, sends_by_message
 from domain.sending import CLOCKS_APART, POST_SECONDS, Listed, NotTaken, Send
 from workers import metrics
+from workers.backoff import pause_seconds
 from workers.send_claim import SendClaim
 from workers.settings import Settings
 from workers.settlement import Settlement
@@ -32,8 +32,6 @@ LATE_SECONDS = POST_SECONDS - REQUEST_SECONDS
 """A POST that has not begun so long after its claim is not made: the others would take it for lost
 while it is under way."""
 
-RETRY_SECONDS_FIRST = 0.1
-RETRY_SECONDS_MAX = 5.0
 STOP_SECONDS = 4.0
 """What is being posted may end; later, it is of unknown outcome."""
 
@@ -219,6 +217,5 @@ def _pause_seconds(error: Exception, failures: int) -> float:
     """How long to wait before the database is asked again. Raises what will not pass."""
     if not is_transient(error):
         raise error
-    limit: float = min(RETRY_SECONDS_MAX, RETRY_SECONDS_FIRST * 2 ** min(failures, 10))
     log.warning("sender: %s", type(error).__name__)
-    return limit * random.uniform(0.5, 1)  # noqa: S311  # spreads load, guards nothing
+    return pause_seconds(failures)

@@ -8,7 +8,6 @@ in order. Rows are deleted after the transaction; what a crash leaves is below t
 
 import asyncio
 import logging
-import random
 from contextlib import suppress
 from time import perf_counter
 from typing import NoReturn
@@ -20,6 +19,7 @@ from db.connect import Pool
 from db.errors import is_transient
 from db.outbox import OutboxRow, delete_outbox, load_outbox, outbox_numbers
 from workers import metrics
+from workers.backoff import pause_seconds
 from workers.errors import StrangeLog
 from workers.markers import Progress, marker_record, read_marker
 from workers.settings import Settings
@@ -37,7 +37,6 @@ IDLE_SECONDS = 1.0
 """How often an idle shard looks for itself, whatever it was told."""
 
 RESTART_SECONDS_FIRST = 0.2
-RESTART_SECONDS_MAX = 5.0
 
 
 class RowsGone(Exception):
@@ -75,6 +74,7 @@ class Shard:
             try:
                 await self._own()
             except Exception as error:
+                _end_if_cancelled()
                 if not (isinstance(error, KafkaError | RowsGone) or is_transient(error)):
                     raise
                 failures = 0 if self.published is not None else failures + 1
@@ -82,8 +82,7 @@ class Shard:
                 name = type(error).__name__
             metrics.RELAY_RESTARTS.labels(name).inc()
             # Fenced: the new owner needs a moment, and if it was no owner we take over again.
-            limit = min(RESTART_SECONDS_MAX, RESTART_SECONDS_FIRST * 2**failures)
-            seconds = limit * random.uniform(0.5, 1)  # noqa: S311  # spreads load
+            seconds = pause_seconds(failures + 1, RESTART_SECONDS_FIRST)
             log.warning("shard %d: %s, again in %.1f s", self._number, name, seconds)
             await asyncio.sleep(seconds)
 
@@ -94,6 +93,7 @@ class Shard:
                 await producer.start()
             published = await self._take_over()
             while True:
+                _end_if_cancelled()
                 published = await self._publish(producer, published)
         finally:
             await stop(producer)
@@ -103,16 +103,16 @@ class Shard:
         marker = await read_marker(self._settings, self._number)
         async with self._pool.acquire() as connection:
             newest = (await outbox_numbers(connection, [self._number])).get(self._number, 0)
-            if marker is None:
-                # Nothing was ever published to this Kafka, so all that waits is to be.
-                waiting = await load_outbox(connection, self._number, 0, rows_max=1)
-                marker = waiting[0].number - 1 if waiting else newest
-            published = marker
-            if newest < published:
+            if marker is not None and newest < marker:
                 raise StrangeLog(
-                    f"shard {self._number} is published up to {published}, but the outbox only "
+                    f"shard {self._number} is published up to {marker}, but the outbox only "
                     f"counts to {newest}: this Kafka and this Postgres are not of one history"
                 )
+            published = marker
+            if published is None:
+                # Nothing was ever published to this Kafka, so all that waits is to be.
+                waiting = await load_outbox(connection, self._number, 0, rows_max=1)
+                published = waiting[0].number - 1 if waiting else newest
             await delete_outbox(connection, self._number, published)
         self.published = published
         self.work.set()
@@ -168,3 +168,15 @@ class Shard:
             # What is missing here is in the table; what is old was published from there.
             self._handed.clear()
         return rows
+
+
+def _end_if_cancelled() -> None:
+    """End a task that was cancelled, if what it awaited made something else of that.
+
+    An error on the way out takes a cancellation's place, as when a client cannot be stopped in
+    time, and `asyncio.wait_for` drops one that comes together with what it waits for (fixed in
+    Python 3.12). The shard would go on beside its new owner, and who stops it would wait for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -10,7 +10,6 @@ so that a window is told of once, whichever worker looks, and however it ends.
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, NoReturn
@@ -24,7 +23,7 @@ from db.windows import leave_windows, lock_due_windows, newest_of_contacts, watc
 from domain.conversation import Conversation
 from domain.windows import Look, look_at, warn
 from workers import metrics
-from workers.batch import RETRY_SECONDS_FIRST, RETRY_SECONDS_MAX
+from workers.backoff import pause_seconds
 from workers.directories import Directories
 from workers.outgoing import BATCH_BYTES_MAX, Outbox
 from workers.settings import Settings
@@ -84,9 +83,7 @@ class Windows:
 
     async def _pause(self, error: Exception, failures: int) -> None:
         self._alive()
-        # Not so many doublings that the number has no end.
-        limit = min(RETRY_SECONDS_MAX, RETRY_SECONDS_FIRST * 2 ** min(failures - 1, 10))
-        seconds = limit * random.uniform(0.5, 1)  # noqa: S311  # spreads load, guards nothing
+        seconds = pause_seconds(failures)
         log.warning("windows: %s, again in %.1f s", type(error).__name__, seconds)
         await asyncio.sleep(seconds)
 

@@ -70,11 +70,12 @@ def test_a_window_is_open_for_24_hours_and_told_of_one_hour_before_it_closes() -
         (None, ADDRESS, NOON, UNTIL),
         (None, MESSENGER, NOON, UNTIL),
         (None, SMS, NOON, None),
+        (UNTIL, SMS, NOON, UNTIL),
         (NOON + HOUR, ADDRESS, NOON, UNTIL),
         (UNTIL, ADDRESS, NOON - HOUR, UNTIL),
         (None, ADDRESS, NOON + 48 * HOUR, UNTIL + SECOND),
     ],
-    ids=["WhatsApp", "Messenger", "SMS", "longer", "late", "a fast clock"],
+    ids=["WhatsApp", "Messenger", "SMS", "SMS besides", "longer", "late", "a fast clock"],
 )
 def test_a_window_is_open_until_24_hours_after_the_contacts_newest_message(
     until: datetime | None, address: str, sent_at: datetime, after: datetime | None

@@ -1,0 +1,163 @@
+"""Mistakes that the simulation must find: each is what replaces a function of the product."""
+
+import itertools
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import db.identities
+import domain.delivery
+import schemas.ids
+import workers.transactions
+from db.conversations import ConversationKey
+from db.outbox import OutboxRecord, OutboxRow
+from db.positions import Partition
+from domain.conversation import Conversation
+from domain.decision import Message
+from tests.simulation import statements, statements_of_agents, statements_of_outbox
+from tests.simulation.inputs import CONTACTS_OF_SEVERAL_ADDRESSES
+from tests.simulation.kafka import Entry, KafkaTransaction, Producer, State
+from tests.simulation.postgres import Connection
+from tests.simulation.product import KAFKA, Replacements
+from workers.settings import Settings
+
+_numbers = itertools.count(1)
+
+
+async def _find_nothing(_connection: Connection, *_: Any) -> set[Any]:
+    return set()
+
+
+async def _record_doubles(
+    connection: Connection, messages: Collection[Message], recorded_at: datetime
+) -> None:
+    if messages:
+        transaction = await connection.statement("record messages")
+        for message in messages:
+            key = (message.account_id, f"{message.message_id}#{next(_numbers)}")
+            transaction.put("messages", key, (message, recorded_at))
+
+
+async def _claim_at_once(
+    connection: Connection, partition: Partition, previous: int, following: int
+) -> None:
+    await statements_of_outbox.claim_position(connection, partition, previous, following)
+    transaction = await connection.statement("store the position at once")
+    transaction.postgres.tables["positions"][partition] = following
+
+
+async def _claim_whatever(
+    connection: Connection, partition: Partition, _previous: int, following: int
+) -> None:
+    transaction = await connection.statement("store the position")
+    await transaction.lock("positions", partition)
+    transaction.put("positions", partition, following)
+
+
+async def _read_without_lock(
+    connection: Connection, keys: Collection[ConversationKey]
+) -> dict[ConversationKey, Conversation]:
+    transaction = await connection.statement("read conversations")
+    found = {key: transaction.get("conversations", key) for key in keys}
+    return {key: state for key, state in found.items() if state is not None}
+
+
+async def _number_from_sequence(
+    connection: Connection, shard: int, records: Collection[OutboxRecord]
+) -> OutboxRow:
+    transaction = await connection.statement("add to the outbox")
+    counters = transaction.postgres.tables["outbox_shards"]
+    counters[shard] = counters.get(shard, 0) + 1
+    row = OutboxRow(shard, counters[shard], list(records))
+    transaction.put("outbox", (shard, row.number), row)
+    return row
+
+
+async def _delete_before(connection: Connection, shard: int, published: int) -> None:
+    await statements_of_outbox.delete_outbox(connection, shard, published + 1)
+
+
+class _Unfenced(Producer):
+    def fence(self) -> None:
+        self._epoch = self._kafka.epochs[self._shard]
+
+    def send(self, records: Sequence[OutboxRecord]) -> None:
+        for record in records:
+            entry = Entry(record, KafkaTransaction(State.COMMITTED))
+            self._kafka.outputs[record.topic, record.partition].append(entry)
+
+    def commit(self) -> None:
+        pass
+
+
+class _Fenceless(Producer):
+    """Transactions of its own, whoever else has some."""
+
+    def fence(self) -> None:
+        self._transaction = KafkaTransaction()
+
+    def send(self, records: Sequence[OutboxRecord]) -> None:
+        for record in records:
+            entry = Entry(record, self._transaction)
+            self._kafka.outputs[record.topic, record.partition].append(entry)
+
+    def commit(self) -> None:
+        self._transaction.state = State.COMMITTED
+        self._transaction = KafkaTransaction()
+
+
+def _unfenced(_settings: Settings, shard: int) -> Producer:
+    return _Unfenced(KAFKA.get(), shard)
+
+
+def _fenceless(_settings: Settings, shard: int) -> Producer:
+    return _Fenceless(KAFKA.get(), shard)
+
+
+async def _transact_without_marker(producer: Producer, records: list[OutboxRecord]) -> None:
+    await producer.transact(records[:-1])
+
+
+def _random_id(*_: object, **__: object) -> str:
+    return str(uuid.uuid4())
+
+
+def _whatever_comes_last(_status: str | None, word: str) -> bool:
+    return domain.delivery.is_known(word)
+
+
+async def _check_nothing(*_: Any) -> None:
+    pass
+
+
+MUTANTS: dict[str, Replacements] = {
+    "messages have no key": {
+        statements.recorded_messages: _find_nothing,
+        statements.record_messages: _record_doubles,
+    },
+    "positions are stored before the transaction": {
+        statements_of_outbox.claim_position: _claim_at_once
+    },
+    "positions are claimed whatever they are": {
+        statements_of_outbox.claim_position: _claim_whatever
+    },
+    "commands are not remembered": {statements_of_agents.applied_commands: _find_nothing},
+    "conversations are not locked": {statements.lock_conversations: _read_without_lock},
+    "addresses are not looked at again": {db.identities.check_identities: _check_nothing},
+    "outbox rows are numbered by a sequence": {
+        statements_of_outbox.add_outbox: _number_from_sequence
+    },
+    "outbox rows are deleted too early": {statements_of_outbox.delete_outbox: _delete_before},
+    "the relay publishes without transactions": {workers.transactions.new_producer: _unfenced},
+    "the relay publishes without fencing": {workers.transactions.new_producer: _fenceless},
+    "the relay publishes without a marker": {
+        workers.transactions.transact: _transact_without_marker
+    },
+    "event ids are random": {schemas.ids.emitted_event_id: _random_id},
+    "the last delivery status wins": {domain.delivery.later: _whatever_comes_last},
+}
+"""Each by what is wrong."""
+
+MIX_OF = {"addresses are not looked at again": CONTACTS_OF_SEVERAL_ADDRESSES}
+"""Where only some publishers give a mistake a chance."""

@@ -1,0 +1,210 @@
+"""What the product promises of its state and of what it decided; checked when all is at rest."""
+
+import uuid
+from collections import Counter, defaultdict
+from datetime import datetime
+from typing import Any
+
+from domain.conversation import NOTHING, Folded
+from domain.delivery import ACCEPTED
+from domain.identities import addresses, lead
+from schemas.codes import Rejection
+from schemas.commands import CommandRejected
+from schemas.conversations import (
+    ConversationClosed,
+    ConversationDeleted,
+    ConversationEvent,
+    MessageRecorded,
+)
+from schemas.fields import Command
+from schemas.ids import NAMESPACE
+from schemas.messages import MessageReceived, MessageStatus
+from tests.simulation.inputs import Inputs, Mix
+from tests.simulation.kafka import Kafka
+from tests.simulation.postgres import Postgres
+from tests.simulation.published import RANKS, Broken, Published, expect
+from tests.simulation.statements import REFUSED
+from tests.unit.domain.note_model import Limits, NoteModel
+from tests.unit.domain.simulation import Said
+from tests.unit.domain.test_note_properties import check_each_message_is_in_one_note, compare
+
+
+class Promises:
+    """Follows a simulation, and says when it breaks a promise."""
+
+    def __init__(self, postgres: Postgres, kafka: Kafka, inputs: Inputs, mix: Mix) -> None:
+        self._tables = postgres.tables
+        self._met = postgres.turns.met
+        self._kafka = kafka
+        self._inputs = inputs
+        self._mix = mix
+        self._seen: dict[str, datetime] = {}
+        self.published = Published(kafka)
+        self.history: list[Said] = []
+        """What was decided, in the order in which it was committed."""
+
+    def follow(self, said: Said) -> None:
+        """The next event that was applied."""
+        self.history.append(said)
+        for data in (item.data for item in said.outgoing):
+            key = getattr(data, "conversation_id", "")
+            if isinstance(data, MessageRecorded):
+                if data.direction == "inbound" and not data.historical:
+                    self._seen[key] = max(said.now, self._seen.get(key, said.now))
+            elif isinstance(data, ConversationDeleted):
+                self._seen.pop(key, None)
+                self._met["a deletion"] += 1
+            elif isinstance(data, ConversationClosed) and data.actor_id is None:
+                self._met["a merger"] += 1
+                expect(_is_open_after(said, data.merged_into), "nothing open is lost sight of")
+            elif isinstance(data, ConversationClosed):
+                seen = self._seen.get(key, said.event.time)
+                expect(said.event.time >= seen, "no message of a contact is closed away unseen")
+            elif isinstance(data, CommandRejected) and data.code == Rejection.SUPERSEDED:
+                self._met["a close that was overtaken"] += 1
+                expect(said.event.time < self._seen[key], "only what was overtaken is superseded")
+
+    def check_published(self) -> None:
+        """The published logs, as far as they are to be seen, are doubled nowhere, and in order."""
+        self.published.read()
+
+    def check_all(self) -> None:
+        """Everything, at rest."""
+        self.check_published()
+        self._check_messages()
+        self._check_commands()
+        self._check_conversations()
+        self._check_dead_letters()
+        self._check_statuses()
+        self._check_notes()
+        self._check_contacts_are_seen()
+        if self._mix.identities and not self._mix.deletes:
+            self._check_identities()
+
+    def _events(self, struct: type[Any]) -> list[Any]:
+        return [event for event in self._inputs.published if isinstance(event.data, struct)]
+
+    def _check_messages(self) -> None:
+        rows: Counter[str] = Counter(
+            message.message_id for message, _ in self._tables["messages"].values()
+        )
+        gone = {message_id for _, message_id in self._tables["deleted_messages"]}
+        expect(set(rows.values()) <= {1}, "a message has one row")
+        expect(set(self.published.recorded.values()) <= {1}, "a message is recorded once")
+        expect(
+            self.published.recorded.keys() == rows.keys() | gone,
+            "what the log says is recorded has a row, or was deleted",
+        )
+        for event in self._events(MessageReceived):
+            data = event.data
+            where = f"{data.account_id}/{data.channel_id}/{data.provider_message_id}"
+            message_id = str(uuid.uuid5(NAMESPACE, where))
+            if data.body != REFUSED and message_id not in self.published.recorded:
+                expect(self._may_be_erased(data), f"message {message_id} is recorded")
+
+    def _may_be_erased(self, data: MessageReceived) -> bool:
+        """Whether something was deleted after a message was sent, or its repeat was refused."""
+        same = [
+            other.data
+            for other in self._events(MessageReceived)
+            if other.data.provider_message_id == data.provider_message_id
+        ]
+        if any(other.body == REFUSED for other in same):
+            return True
+        deletions = (
+            said.now
+            for said in self.history
+            for item in said.outgoing
+            if isinstance(item.data, ConversationDeleted)
+        )
+        return any(data.sent_at <= deleted_at for deleted_at in deletions)
+
+    def _check_commands(self) -> None:
+        wanted = {(event.data.account_id, event.id) for event in self._events(Command)}
+        expect(self.published.results == dict.fromkeys(wanted, 1), "a command has one result")
+
+    def _check_conversations(self) -> None:
+        folded = dict(self.published.folded)
+        messages = Counter(row.conversation_id for row, _ in self._tables["messages"].values())
+        for (_, id_), state in self._tables["conversations"].items():
+            told = Folded(state.version, state.message_count, state.snapshot)
+            expect(folded.pop(id_, NOTHING) == told, "folding the log gives the state")
+            expect(messages.pop(id_, 0) == state.message_count, "messages are counted")
+        expect(not messages, "a message has a conversation")
+        for (_, id_), tombstone in self._tables["tombstones"].items():
+            left = folded.pop(id_, None)
+            expect(
+                left is None or left == Folded(tombstone.version, 0, None),
+                "a tombstone has the last version",
+            )
+        expect(not folded, "what the log tells of is there, or is deleted")
+
+    def _check_dead_letters(self) -> None:
+        wanted = {(*log, offset) for log, offset in self._inputs.garbage}
+        found = {place: count for place, count in self.published.dead.items()}
+        expect(set(found.values()) <= {1}, "a record is dead-lettered once")
+        expect(wanted <= found.keys(), "what is no event is dead-lettered")
+        for topic, partition, offset in found.keys() - wanted:
+            (record,) = (
+                one for one in self._kafka.inputs[topic, partition].records if one.offset == offset
+            )
+            refused = REFUSED.encode() in (record.value or b"")
+            expect(refused, f"{topic} {offset} is dead-lettered, and is nobody's fault")
+
+    def _check_statuses(self) -> None:
+        words: dict[str, set[str]] = defaultdict(set)
+        for said in self.history:
+            if isinstance(said.event.data, MessageStatus):
+                words[said.event.data.provider_message_id].add(said.event.data.status)
+        for send in self._tables["sends"].values():
+            if send.provider_message_id is None:
+                expect(send.state == "queued", "a part that nobody told of waits")
+                continue
+            known = (words[send.provider_message_id] | {ACCEPTED}) & RANKS.keys()
+            expected = max(known, key=RANKS.__getitem__)
+            expect(send.status == expected, f"a status is the latest: {send.status}, {expected}")
+            told = self.published.statuses.get((send.message_id, send.part), ACCEPTED)
+            expect(told == expected, "the newest status is told")
+
+    def _check_notes(self) -> None:
+        try:
+            if not self._mix.identities:
+                compare(self.history, NoteModel(Limits()))
+            check_each_message_is_in_one_note(self.history)
+        except AssertionError as error:
+            raise Broken(f"notes are what the contract says: {error}") from error
+
+    def _check_contacts_are_seen(self) -> None:
+        for (_, id_), state in self._tables["conversations"].items():
+            if state.status == "closed" and state.merged_into is None and id_ in self._seen:
+                closed_by = self._last_close(id_)
+                expect(closed_by.event.time >= self._seen[id_], "what is closed was seen")
+
+    def _last_close(self, id_: str) -> Said:
+        return next(
+            said
+            for said in reversed(self.history)
+            for item in said.outgoing
+            if isinstance(item.data, ConversationClosed) and item.data.conversation_id == id_
+        )
+
+    def _check_identities(self) -> None:
+        """All addresses that messages named together lead to one conversation."""
+        aliases = {
+            alias: row.conversation_id for (_, alias), row in self._tables["identities"].items()
+        }
+        states = {id_: state for (_, id_), state in self._tables["conversations"].items()}
+        for said in self.history:
+            if isinstance(said.event.data, MessageReceived) and said.outgoing:
+                reached = {
+                    state.conversation_id if (state := lead(address, states.get, aliases)) else None
+                    for address in addresses(said.event.data)
+                }
+                expect(len(reached) == 1, "addresses of one contact lead to one conversation")
+
+
+def _is_open_after(said: Said, id_: object) -> bool:
+    """Whether a conversation that an event changed is open afterwards."""
+    changes = [item.data for item in said.outgoing if isinstance(item.data, ConversationEvent)]
+    (*_, last) = [change for change in changes if change.conversation_id == id_]
+    return last.after is not None and last.after.status == "open"

@@ -1,0 +1,61 @@
+"""The statements about positions and the outbox, in place of the functions of `db`."""
+
+from collections.abc import Collection
+
+from db.errors import PositionTaken
+from db.outbox import OutboxRecord, OutboxRow
+from db.positions import Partition
+from tests.simulation.postgres import Connection
+
+
+async def claim_position(
+    connection: Connection, partition: Partition, previous: int, following: int
+) -> None:
+    transaction = await connection.statement("claim the position")
+    await transaction.lock("positions", partition)
+    if (transaction.get("positions", partition) or 0) != previous:
+        connection.met("a position that was claimed already")
+        raise PositionTaken(f"{partition} is no longer at {previous}")
+    transaction.put("positions", partition, following)
+
+
+async def load_position(connection: Connection, partition: Partition) -> int:
+    transaction = await connection.statement("load the position")
+    return transaction.get("positions", partition) or 0
+
+
+async def add_outbox(
+    connection: Connection, shard: int, records: Collection[OutboxRecord]
+) -> OutboxRow:
+    transaction = await connection.statement("add to the outbox")
+    await transaction.lock("outbox_shards", shard)
+    number = (transaction.get("outbox_shards", shard) or 0) + 1
+    transaction.put("outbox_shards", shard, number)
+    row = OutboxRow(shard, number, list(records))
+    await transaction.insert("outbox", (shard, number), row)
+    return row
+
+
+async def load_outbox(
+    connection: Connection, shard: int, after: int, rows_max: int
+) -> list[OutboxRow]:
+    transaction = await connection.statement("load the outbox")
+    rows = transaction.rows("outbox")
+    numbers = sorted(number for where, number in rows if where == shard and number > after)
+    if numbers and numbers[0] > after + 1:
+        connection.met("a relay that finds rows gone")
+    return [rows[shard, number] for number in numbers[:rows_max]]
+
+
+async def delete_outbox(connection: Connection, shard: int, published: int) -> None:
+    transaction = await connection.statement("delete from the outbox")
+    for where, number in list(transaction.rows("outbox")):
+        if where == shard and number <= published:
+            transaction.remove("outbox", (where, number))
+    transaction.commit()
+
+
+async def outbox_numbers(connection: Connection, shards: Collection[int]) -> dict[int, int]:
+    transaction = await connection.statement("load the counters")
+    found = ((shard, transaction.get("outbox_shards", shard)) for shard in shards)
+    return {shard: number for shard, number in found if number is not None}
