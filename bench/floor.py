@@ -1,16 +1,18 @@
 """The floor: `getmany`, typed decode, and `COPY` of the same rows; no rules, nothing out.
 
 Nothing that keeps messages can be faster, so this is what the workers are measured against. Run
-by bench.throughput as its own process: `python -m bench.floor RECORDS`, settings in the
-environment; prints the seconds it took.
+by bench.compare as its own process: `python -m bench.floor RECORDS`, settings in the environment;
+prints the seconds it took and its peak memory, as JSON.
 """
 
 import asyncio
+import resource
 import sys
 import time
 from datetime import UTC, datetime
 
 import asyncpg
+import msgspec
 import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -19,6 +21,7 @@ from domain.decision import Message
 from domain.messages import identify
 from schemas.cloudevents import Decoders, Incoming
 from schemas.messages import MessageReceived
+from workers.kafka_clients import client_arguments
 from workers.settings import Settings, required
 
 
@@ -49,7 +52,7 @@ async def main(records: int) -> float:
     decode = Decoders((MessageReceived,)).decode
     connection = await asyncpg.connect(required(settings.database_url, "INBOX_DATABASE_URL"))
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
+        **client_arguments(settings),
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         enable_auto_commit=False,
@@ -70,4 +73,6 @@ async def main(records: int) -> float:
 
 if __name__ == "__main__":
     uvloop.install()
-    print(asyncio.run(main(int(sys.argv[1]))))
+    seconds = asyncio.run(main(int(sys.argv[1])))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
+    print(msgspec.json.encode({"seconds": seconds, "peak_megabytes": peak}).decode())

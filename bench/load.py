@@ -13,7 +13,8 @@ from schemas.catalog import TOPIC_OF
 from schemas.cloudevents import CONTENT_TYPE_HEADER
 from schemas.fields import AccountId, ChannelId
 from schemas.ids import conversation_id, uuid5_text
-from workers.settings import Settings, required
+from workers.kafka_clients import client_arguments
+from workers.settings import Settings
 
 ACCOUNT, CHANNEL = AccountId("bench"), ChannelId("wa")
 USERS = INSTALLER, *_ = ("ana", "bo", "cy")
@@ -147,7 +148,7 @@ def made(kind: str, data: dict[str, Any], key: str, event_id: str, time: datetim
 async def publish(settings: Settings, made: Iterator[Made]) -> int:
     """Put events into Kafka, and return how many once all are there."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
+        **client_arguments(settings),
         acks="all",
         linger_ms=20,
         max_batch_size=BATCH_BYTES,

@@ -8,7 +8,9 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.topics import TOPICS
-from workers.settings import Settings, required
+from workers.kafka_clients import client_arguments
+from workers.settings import Settings
+from workers.transport import KafkaRecord
 
 READ_SECONDS = 60
 """Kafka answers a commit before every partition shows it, and ends what a killed producer left open
@@ -17,6 +19,12 @@ after a while: then all is readable."""
 
 async def read(settings: Settings, topic: str) -> AsyncIterator[dict[str, Any]]:
     """The events of a topic, from the start to now, each partition in order."""
+    async for record in read_records(settings, topic):
+        yield msgspec.json.decode(record.value or b"")
+
+
+async def read_records(settings: Settings, topic: str) -> AsyncIterator[KafkaRecord]:
+    """The records of a topic, from the start to now, each partition in order."""
     partitions = TOPICS[topic].partitions or settings.partitions
     tps = [TopicPartition(settings.topic(topic), number) for number in range(partitions)]
     async with _consumer(settings, "read_uncommitted") as consumer:
@@ -29,13 +37,13 @@ async def read(settings: Settings, topic: str) -> AsyncIterator[dict[str, Any]]:
                 raise TimeoutError(f"{topic} is not readable to its end")
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:
-                    yield msgspec.json.decode(record.value)
+                    yield record
                 heard_at = time.monotonic()
 
 
 def _consumer(settings: Settings, isolation_level: str) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
-        bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
+        **client_arguments(settings),
         isolation_level=isolation_level,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -34,7 +34,8 @@ from twilio.request_validator import RequestValidator
 
 from bench.load import BODY, directory, publish
 from bench.workers import Running, running, until_applied
-from workers.settings import Settings, required
+from workers.kafka_clients import client_arguments
+from workers.settings import Settings
 from workers.stack import stack
 
 SID, TOKEN = "AC00000000000000000000000000000000", "12345"
@@ -198,7 +199,7 @@ async def _until_ready(receiver: Running) -> None:
 
 
 async def _records(settings: Settings) -> int:
-    consumer = AIOKafkaConsumer(bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")))
+    consumer = AIOKafkaConsumer(**client_arguments(settings))
     topic = settings.topic("messages.received")
     async with consumer:
         ends = await consumer.end_offsets(

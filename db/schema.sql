@@ -635,7 +635,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE inbox.outbox_shards TO inbox_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE inbox.positions TO inbox_worker;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.receipts TO inbox_worker;
+GRANT SELECT,INSERT,DELETE ON TABLE inbox.receipts TO inbox_worker;
 
 GRANT SELECT,INSERT ON TABLE inbox.redrives TO inbox_worker;
 

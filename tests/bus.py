@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from schemas.topics import TOPICS
 from tests.events import Event
 from tests.waiting import LIMIT_SECONDS, until
+from workers.kafka_clients import client_arguments
 from workers.settings import Settings
 
 
@@ -54,9 +55,9 @@ class Bus:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._brokers = list(settings.kafka or ())
+        self._arguments = client_arguments(settings)
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._brokers,
+            **self._arguments,
             acks="all",
             max_request_size=8 * 1024 * 1024,
             linger_ms=5,
@@ -101,7 +102,7 @@ class Bus:
     async def read(self, topic: str) -> list[Read]:
         """All that a topic holds now, by partition and offset, committed records only."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._brokers,
+            **self._arguments,
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",

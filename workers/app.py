@@ -70,7 +70,7 @@ class InboxApp(faust.App):
         """What the consumer group gave this worker; None before it first did."""
         self.watchdog = Watchdog(settings.stall_seconds)
         self.relay = Relay(settings)
-        self.sender = Sender(settings, self.relay.hand_over, self.watchdog.progress)
+        self.sender = Sender(settings, self.relay.hand_over, self._sender_is_well)
         if "ingest" in self.roles:
             self._add_agents()
         if "relay" in self.roles:
@@ -87,6 +87,12 @@ class InboxApp(faust.App):
     def reads(self) -> bool:
         """Whether it takes part in the consumer group at all."""
         return not self.roles.isdisjoint({"ingest", "relay"})
+
+    def _sender_is_well(self) -> None:
+        """A sign of life only of a worker that reads nothing: the sender is well though no record
+        is applied."""
+        if not self.reads:
+            self.watchdog.progress()
 
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker_consumer, self)

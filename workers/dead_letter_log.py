@@ -12,7 +12,8 @@ from aiokafka.errors import KafkaTimeoutError
 from db.outbox import Header
 from db.redrives import DeadLetterKey
 from workers.dead_letters import Origin, split_headers
-from workers.settings import Settings, required
+from workers.kafka_clients import client_arguments
+from workers.settings import Settings
 
 DEAD_LETTERS = "dead-letters"
 """The topic, without its prefix."""
@@ -64,7 +65,7 @@ class DeadLetterLog:
         self._topic = settings.topic(DEAD_LETTERS)
         self._consumer = AIOKafkaConsumer(
             self._topic,
-            bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
+            **client_arguments(settings),
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             enable_auto_commit=False,

@@ -3,6 +3,9 @@
 import os
 from typing import Any
 
+from faust import SASLCredentials, SSLCredentials
+
+from workers.kafka_security import KafkaSecurity
 from workers.settings import Settings
 from workers.twilio_webhooks import BODY_BYTES_MAX
 
@@ -11,6 +14,8 @@ def faust_settings(settings: Settings, brokers: tuple[str, ...]) -> dict[str, An
     """The keyword arguments of a Faust app."""
     return dict(
         broker=[f"kafka://{broker}" for broker in brokers],
+        # Of Faust's own producer; every other client has them of kafka_clients.
+        broker_credentials=_credentials(settings.kafka_security),
         broker_client_id=f"inbox-{os.getpid()}",
         broker_session_timeout=10.0,
         broker_heartbeat_interval=3.0,
@@ -40,3 +45,14 @@ def faust_settings(settings: Settings, brokers: tuple[str, ...]) -> dict[str, An
         web_application_options={"client_max_size": BODY_BYTES_MAX},
         worker_redirect_stdouts=False,
     )
+
+
+def _credentials(security: KafkaSecurity) -> SASLCredentials | SSLCredentials | None:
+    if security.sasl:
+        return SASLCredentials(
+            username=security.username,
+            password=security.password,
+            mechanism=security.mechanism,
+            ssl_context=security.context() if security.tls else None,
+        )
+    return SSLCredentials(security.context()) if security.tls else None

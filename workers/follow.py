@@ -14,8 +14,9 @@ from schemas.errors import InvalidRecord
 from schemas.fields import Emitted
 from schemas.topics import DEAD_LETTER_BYTES_MAX
 from workers.errors import CommandFailed
+from workers.kafka_clients import client_arguments
 from workers.readable import DEAD_LETTER_STYLE, Said, said, said_dead_letter
-from workers.settings import Settings, required
+from workers.settings import Settings
 
 DEAD_LETTERS = "dead-letters"
 
@@ -44,9 +45,9 @@ class Follower:
         self._ranks = {name: rank for rank, name in enumerate(self._names)}
         self._from_start = from_start
         self._decoders = {topic: Decoders(structs) for topic, structs in OUTBOUND.items()}
-        self._brokers = list(required(settings.kafka, "INBOX_KAFKA"))
+        self._arguments = client_arguments(settings)
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._brokers,
+            **self._arguments,
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -83,7 +84,7 @@ class Follower:
 
     async def _partitions(self) -> list[TopicPartition]:
         # Of the admin client: a consumer only knows the partitions of what it subscribes to.
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._brokers)
+        admin = AIOKafkaAdminClient(**self._arguments)
         await admin.start()
         try:
             described = await admin.describe_topics(list(self._names))

@@ -6,7 +6,8 @@ import logging
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from workers.settings import Settings, required
+from workers.kafka_clients import client_arguments
+from workers.settings import Settings
 from workers.transactions import stop
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class KeptProducer:
 
     def _new(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(
-            bootstrap_servers=list(required(self._settings.kafka, "INBOX_KAFKA")),
+            **client_arguments(self._settings),
             client_id="inbox-webhooks",
             acks="all",
             max_batch_size=BATCH_BYTES_MAX,

@@ -6,7 +6,8 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from db.outbox import OutboxRecord
-from workers.settings import Settings, required
+from workers.kafka_clients import client_arguments
+from workers.settings import Settings
 from workers.transactions import STEP_SECONDS
 
 MARKER_RECORDS = 64
@@ -33,7 +34,7 @@ def marker_record(settings: Settings, progress: Progress) -> OutboxRecord:
 async def read_marker(settings: Settings, shard: int) -> int | None:
     """The number that the last committed marker holds; None where there is no marker."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
+        **client_arguments(settings),
         isolation_level="read_committed",
         enable_auto_commit=False,
         request_timeout_ms=int(STEP_SECONDS * 1000),

@@ -13,7 +13,8 @@ from schemas.fields import Command, EventData
 from schemas.ids import conversation_id, inbound_message_id
 from schemas.messages import MessageReceived, MessageStatus
 from schemas.notes import NoteDeleted, NoteEdited
-from workers.settings import Settings, required
+from workers.kafka_clients import client_arguments
+from workers.settings import Settings
 
 
 class Publisher:
@@ -23,9 +24,7 @@ class Publisher:
         """`source` is what its events name as theirs."""
         self._settings = settings
         self._source = source
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")), acks="all"
-        )
+        self._producer = AIOKafkaProducer(**client_arguments(settings), acks="all")
 
     async def __aenter__(self) -> Self:
         await self._producer.start()

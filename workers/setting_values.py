@@ -1,6 +1,7 @@
 """How the text of a variable becomes a value; a ValueError says what is wrong with it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
@@ -78,6 +79,31 @@ def brokers(value: str) -> tuple[str, ...]:
     return brokers
 
 
+def one_of(*known: str) -> Callable[[str], str]:
+    """One of these words, in any case."""
+
+    def parse(value: str) -> str:
+        if value.upper() not in known:
+            raise ValueError(f"must be {', '.join(known[:-1])} or {known[-1]}")
+        return value.upper()
+
+    return parse
+
+
+log_level = one_of("DEBUG", "INFO", "WARNING", "ERROR")
+"""A level of the standard library's logging."""
+
+
+def file(value: str) -> Path:
+    """A file that can be read."""
+    try:
+        with open(value, "rb") as opened:
+            opened.read(1)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    return Path(value)
+
+
 def topic_name_part(value: str) -> str:
     """What may stand in a topic's or a group's name."""
     if not set(value) <= set(
@@ -85,13 +111,6 @@ def topic_name_part(value: str) -> str:
     ) or (len(value) > 100):
         raise ValueError("must be at most 100 letters, digits, dots, dashes and underscores")
     return value
-
-
-def log_level(value: str) -> str:
-    """A level of the standard library's logging."""
-    if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-        raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
-    return value.upper()
 
 
 def twilio_accounts(value: str) -> TwilioAccounts:

@@ -8,17 +8,20 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
+from workers.kafka_security import KafkaSecurity, Mechanism, Misfit, Protocol
 from workers.setting_values import (
     SendRates,
     TwilioAccounts,
     brokers,
+    file,
     integer,
     log_level,
+    one_of,
     ratio,
     send_rates,
     text,
@@ -69,6 +72,33 @@ class Settings:
         "INBOX_KAFKA",
         "Kafka's bootstrap servers, `host:port,...`; `inbox dev` starts its own without it",
         brokers,
+    )
+    security_protocol: Protocol = _setting(
+        "INBOX_KAFKA_SECURITY_PROTOCOL",
+        "`PLAINTEXT`, `SSL` (TLS), `SASL_PLAINTEXT` (name and password) or `SASL_SSL` (both)",
+        one_of(*get_args(Protocol)),
+        "PLAINTEXT",
+    )
+    sasl_mechanism: Mechanism = _setting(
+        "INBOX_KAFKA_SECURITY_SASL_MECHANISM",
+        "How the name and password are given: `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`",
+        one_of(*get_args(Mechanism)),
+        "SCRAM-SHA-512",
+    )
+    kafka_username: str | None = _setting(
+        "INBOX_KAFKA_SECURITY_USERNAME", "Name of the user at Kafka, for SASL"
+    )
+    kafka_password: str | None = _setting(
+        "INBOX_KAFKA_SECURITY_PASSWORD", "That user's password", secret=True
+    )
+    kafka_cafile: Path | None = _setting(
+        "INBOX_KAFKA_SECURITY_CAFILE", "PEM file of the brokers' authority; else the system's", file
+    )
+    kafka_certfile: Path | None = _setting(
+        "INBOX_KAFKA_SECURITY_CERTFILE", "PEM file of this client's certificate, if any", file
+    )
+    kafka_keyfile: Path | None = _setting(
+        "INBOX_KAFKA_SECURITY_KEYFILE", "PEM file of its key, if apart; no passphrase", file
     )
     database_url: str | None = _setting(
         "INBOX_DATABASE_URL",
@@ -186,6 +216,13 @@ class Settings:
         """Prefix of links to the inbox."""
         return self.given_app_url or self.public_url
 
+    @property
+    def kafka_security(self) -> KafkaSecurity:
+        """How Kafka is reached."""
+        protocol, files = self.security_protocol, (self.kafka_certfile, self.kafka_keyfile)
+        user = (self.sasl_mechanism, self.kafka_username, self.kafka_password)
+        return KafkaSecurity(protocol, *user, self.kafka_cafile, *files)
+
     def __repr__(self) -> str:
         shown = (f"{item.name}={masked(item, value)}" for item, value in self._written())
         return f"Settings({', '.join(shown)})"
@@ -194,7 +231,12 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Read all settings. Raises SettingsError."""
         values = {item.name: _read(_variable(item), environment) for item in fields(cls)}
-        return cls(**values)
+        settings = cls(**values)
+        try:
+            settings.kafka_security.check()
+        except Misfit as error:
+            raise SettingsError(str(error)) from None
+        return settings
 
     @classmethod
     def variables(cls) -> list[Variable]:

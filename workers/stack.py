@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from db.databases import OWNER, WORKER, ensure_database, ensure_roles
 from db.migrate import migrate
@@ -19,6 +20,16 @@ from workers.settings import Settings, required
 from workers.topics import ensure_topics
 
 DATABASE = "inbox"
+
+_WITHOUT_SECURITY: dict[str, Any] = {
+    "security_protocol": "PLAINTEXT",
+    "kafka_username": None,
+    "kafka_password": None,
+    "kafka_cafile": None,
+    "kafka_certfile": None,
+    "kafka_keyfile": None,
+}
+"""What is set for some other Kafka would keep clients from the embedded one."""
 
 
 @asynccontextmanager
@@ -44,7 +55,7 @@ async def servers(settings: Settings, directory: Path) -> AsyncIterator[Settings
     try:
         await _start(embedded)
         if kafka is not None:
-            settings = replace(settings, kafka=(kafka.bootstrap,))
+            settings = replace(settings, kafka=(kafka.bootstrap,), **_WITHOUT_SECURITY)
         if postgres is not None:
             settings = await with_database(settings, postgres, DATABASE)
         yield settings

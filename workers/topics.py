@@ -10,7 +10,8 @@ from aiokafka.errors import KafkaTimeoutError
 
 from schemas.topics import TOPICS, Topic
 from workers.errors import CommandFailed
-from workers.settings import Settings, required
+from workers.kafka_clients import client_arguments
+from workers.settings import Settings
 
 REQUEST_MILLISECONDS = 30_000
 KNOWN_RETRY_SECONDS = 0.1
@@ -48,7 +49,7 @@ async def require_topics(settings: Settings, names: Iterable[str]) -> None:
 @asynccontextmanager
 async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(
-        bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
+        **client_arguments(settings),
         request_timeout_ms=REQUEST_MILLISECONDS,
     )
     try:

@@ -14,7 +14,8 @@ from aiokafka.record.default_records import DefaultRecordBase
 from db.outbox import OutboxRecord
 from schemas.cloudevents import CONTENT_TYPE_HEADER
 from workers import metrics
-from workers.settings import Settings, required
+from workers.kafka_clients import client_arguments
+from workers.settings import Settings
 
 BATCH_BYTES_MAX = 512 * 1024
 """Bytes of one Kafka record batch; a larger record gets one of its own."""
@@ -38,7 +39,7 @@ _EVENT_HEADERS = [CONTENT_TYPE_HEADER]
 def new_producer(settings: Settings, shard: int) -> AIOKafkaProducer:
     """The producer of a shard's owner: starting it fences the one before."""
     return AIOKafkaProducer(
-        bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
+        **client_arguments(settings),
         client_id=f"inbox-relay-{shard}",
         transactional_id=f"{settings.topic_prefix}relay-{shard}",
         transaction_timeout_ms=TRANSACTION_MILLISECONDS,

@@ -23,6 +23,9 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from workers.kafka_clients import client_arguments
+from workers.patient_consumer import PatientConsumer
+
 if TYPE_CHECKING:
     from workers.app import InboxApp
 
@@ -32,6 +35,9 @@ TOPIC_FETCH_BYTES_MAX = 12 * 1024 * 1024
 """Shared by the partitions of a topic, each of which may wait with what was fetched of it."""
 PARTITION_FETCH_BYTES_MIN, PARTITION_FETCH_BYTES_MAX = 256 * 1024, 1536 * 1024
 """Larger polls make larger batches, which cost less a record: see docs/decisions."""
+FETCH_WAIT_MILLISECONDS = 50
+"""How long a fetch of partitions without news waits at the broker. Until it is answered aiokafka
+sends no other, so that records of busy partitions, which were not part of it, wait as long."""
 REQUEST_MILLISECONDS = 40_000
 ENDS_SECONDS = 10
 
@@ -90,8 +96,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
         self._assignor = RoundRobinPartitionAssignor
-        return aiokafka.AIOKafkaConsumer(
-            bootstrap_servers=driver.server_list(transport.url, transport.default_port),
+        return PatientConsumer(
+            **client_arguments(self._inbox.settings),
             client_id=conf.broker_client_id,
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,
@@ -100,6 +106,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
+            fetch_max_wait_ms=FETCH_WAIT_MILLISECONDS,
             fetch_max_bytes=FETCH_BYTES_MAX,
             max_partition_fetch_bytes=_partition_fetch_bytes(self._inbox.settings.partitions),
             request_timeout_ms=REQUEST_MILLISECONDS,

@@ -54,7 +54,7 @@ def received_event(
         "channel_id": channel_id,
         "provider_message_id": form["MessageSid"],
         "contact": {
-            "address": form["From"],
+            "address": field_text(form, "From"),
             "name": field_text(form, "ProfileName") or None,
             "identities": _identities(form),
         },
@@ -87,7 +87,7 @@ def _identities(form: MultiDict[str]) -> list[str]:
     A contact may write as a phone number and be named by it, or have no number at all and write
     under it: both are to be one address.
     """
-    user_id, address = field_text(form, "ExternalUserId"), form["From"]
+    user_id, address = field_text(form, "ExternalUserId"), field_text(form, "From")
     prefix, colon, _ = address.partition(":")
     named = user_id if ":" in user_id else f"{prefix}{colon}{user_id}"
     if not colon or not user_id or named == address or len(named) > ADDRESS_CHARACTERS_MAX:

@@ -38,7 +38,7 @@ def status_event(
         if not form.get(name):
             raise BadForm(f"{name} is missing")
     asked = _asked(query)
-    conversation = conversation_id(account_id, channel_id, form["To"])
+    conversation = conversation_id(account_id, channel_id, field_text(form, "To"))
     data = {
         "account_id": account_id,
         "channel_id": channel_id,

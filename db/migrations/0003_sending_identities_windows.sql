@@ -141,5 +141,6 @@ ALTER TABLE inbox.tombstones
     DROP CONSTRAINT tombstones_version_is_positive,
     ADD CONSTRAINT tombstones_version_is_not_negative CHECK (version >= 0);
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON inbox.sends, inbox.identities, inbox.windows, inbox.receipts TO inbox_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON inbox.sends, inbox.identities, inbox.windows TO inbox_worker;
+GRANT SELECT, INSERT, DELETE ON inbox.receipts TO inbox_worker;
 GRANT SELECT, INSERT, UPDATE ON inbox.send_rates TO inbox_worker;

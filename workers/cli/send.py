@@ -19,6 +19,7 @@ from schemas.codes import DeadLetter
 from schemas.errors import InvalidRecord
 from workers.cli.failures import mendable
 from workers.errors import CommandFailed
+from workers.kafka_clients import client_arguments
 from workers.publish import record_key
 from workers.settings import Settings, required
 from workers.topics import require_topics
@@ -105,7 +106,7 @@ async def _publish(settings: Settings, events: Sequence[Valid]) -> None:
     names = [TOPIC_OF[event.type] for event, _ in events]
     await require_topics(settings, names)
     producer = AIOKafkaProducer(
-        bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
+        **client_arguments(settings),
         acks="all",
         enable_idempotence=True,
         request_timeout_ms=ANSWER_SECONDS * 1000,

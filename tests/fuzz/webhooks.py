@@ -1,0 +1,138 @@
+"""Requests to the webhooks, as Twilio does not send them, and what is made of them."""
+
+from datetime import UTC, datetime
+from random import Random
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+from multidict import CIMultiDict, MultiDict
+from twilio.request_validator import RequestValidator
+
+from schemas.catalog import INBOUND
+from schemas.cloudevents import Decoders, encode
+from schemas.fields import AccountId, ChannelId
+from tests.fuzz.mutations import changed_bytes, text
+from tests.fuzz.records import Unfit
+from tests.unit.workers.forms import MESSENGER, SMS, STATUS, WHATSAPP
+from workers.publish import record_key
+from workers.setting_values import TwilioAccount, TwilioAccounts
+from workers.twilio_form import BadForm
+from workers.twilio_signature import authenticate
+from workers.webhook import INBOUND as MESSAGES
+from workers.webhook import STATUS as STATUSES
+from workers.webhook import Kind, Webhook
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+TOKEN = "12345"
+ACCOUNTS: TwilioAccounts = {
+    "AC00000000000000000000000000000000": TwilioAccount(
+        account_id=AccountId("acme"), auth_token=TOKEN, signing_keys={"k1": "secret"}
+    )
+}
+URLS = {MESSAGES: "https://inbox.example.com/inbound", STATUSES: "https://inbox.example.com/status"}
+FORMS = {MESSAGES: (SMS, WHATSAPP, MESSENGER), STATUSES: (STATUS,)}
+QUERIES = (
+    "",
+    "mid=0190a719-ac96-7eb9-a837-cac215164834&a=2",
+    "mid=x&a=99999999999",
+    "a=-1&a=0&mid=",
+    "mid=%00&a=%D9%A3",
+    "&&&=&a",
+)
+SETTINGS = ("", "key=k1,algorithm=HMAC_SHA256", "algorithm=HMAC_MD5", "key=,=,,", "algorithm")
+DECODERS = {kind: Decoders(INBOUND[kind.topic]) for kind in FORMS}
+
+
+class Call(NamedTuple):
+    """A request."""
+
+    kind: Kind
+    url: str
+    query: str
+    headers: CIMultiDict[str]
+    body: bytes
+
+
+def make(random: Random) -> Call:
+    """A request; most are signed, so that what they say is looked at."""
+    kind = random.choice(list(FORMS))
+    body = random.choice(FORMS[kind])
+    how = random.random()
+    if how < 0.4:
+        body = changed_bytes(random, body)
+    elif how < 0.9:
+        body = _changed_form(random, body)
+    else:
+        body = random.randbytes(random.randrange(200))
+    query = random.choice(QUERIES) if random.random() < 0.7 else text(random)
+    url = URLS[kind] + (f"?{query}" if query else "")
+    settings = "" if random.random() < 0.7 else random.choice((*SETTINGS, text(random)))
+    signature = text(random) if random.random() < 0.1 else _signature(url, body, settings)
+    headers = CIMultiDict({"X-Twilio-Signature": signature})
+    if settings:
+        headers["X-Twilio-Webhooks-Signature-Settings"] = settings
+    return Call(kind, url, query, headers, body)
+
+
+def _changed_form(random: Random, body: bytes) -> bytes:
+    """A form with fields that say something else, are gone, or there twice."""
+    fields = parse_qsl(body.decode(), keep_blank_values=True)
+    for _ in range(random.randrange(1, 4)):
+        place = random.randrange(len(fields))
+        name, _ = fields[place]
+        how = random.random()
+        if how < 0.6 and name != "AccountSid":
+            fields[place] = (name, text(random))
+        elif how < 0.8:
+            fields.insert(place, (name, text(random)))
+        elif len(fields) > 1:
+            del fields[place]
+    if random.random() < 0.2:
+        names = ("NumMedia", "MediaUrl0", "ExternalUserId", "Latitude", "Longitude", "ErrorCode")
+        fields += [(name, text(random)) for name in names]
+    if random.random() < 0.01:
+        fields += [("x", "")] * random.choice((400, 600))
+    return urlencode(fields, errors="surrogatepass").encode()
+
+
+def _signature(url: str, body: bytes, settings: str) -> str:
+    """Twilio's, of what a form says; none where it cannot be signed."""
+    secret, algorithm = (
+        ("secret", "HMAC_SHA256") if settings == SETTINGS[1] else (TOKEN, "HMAC_SHA1")
+    )
+    form = MultiDict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+    try:
+        made: str = RequestValidator(secret).compute_signature(url, form, algorithm)
+    except UnicodeEncodeError:
+        return ""
+    return made
+
+
+def judge(call: Call) -> str:
+    """`403`, `400` or `taken`. Raises whatever else happens."""
+    signed = authenticate(ACCOUNTS, call.url, call.headers, call.body)
+    if signed is None:
+        return "403"
+    form, account = signed
+    webhook = Webhook(
+        kind=call.kind,
+        account_id=account,
+        body=call.body,
+        form=form,
+        query=call.query,
+        received_at=NOW,
+    )
+    try:
+        webhook.check()
+    except BadForm:
+        return "400"
+    event = webhook.event(ChannelId("wa1"))
+    kept = Webhook.from_bytes(webhook.to_bytes())
+    if kept.event(ChannelId("wa1")) != event or kept.contact != webhook.contact:
+        raise Unfit("from the spool it is another")
+    record_key(event.data).encode()
+    # What a webhook publishes is never a dead letter: an InvalidRecord is a finding here.
+    read = DECODERS[call.kind].decode(encode(event), (), 0)
+    if read.data != event.data:
+        raise Unfit("from Kafka it is another")
+    return "taken"

@@ -1,0 +1,63 @@
+"""Whatever comes in, codec and webhooks refuse it in order; and what inputs once found."""
+
+import pytest
+
+from schemas.cloudevents import encode
+from schemas.fields import ChannelId
+from schemas.ids import conversation_id
+from tests.fuzz.run import feed, one
+from tests.fuzz.webhooks import ACCOUNTS, DECODERS, NOW
+from tests.unit.workers.forms import STATUS, WHATSAPP
+from workers.twilio_form import parse_form
+from workers.webhook import INBOUND, Kind, Webhook
+from workers.webhook import STATUS as STATUSES
+
+(ACCOUNT,) = (account.account_id for account in ACCOUNTS.values())
+CHANNEL = ChannelId("wa1")
+
+
+def test_of_many_hostile_inputs_each_is_taken_or_refused_in_order() -> None:
+    report = feed(seed=1, count=20_000)
+    assert report.findings == []
+    # It is no test of anything unless inputs get everywhere.
+    assert {name.split()[-1] for name in report.outcomes} == {
+        "taken",
+        "400",
+        "403",
+        "not_json",
+        "not_cloudevent",
+        "unknown_type",
+        "invalid_data",
+        "unstorable",
+    }
+
+
+def test_an_input_follows_from_its_number() -> None:
+    assert one(7, 11) == one(7, 11)
+    assert one(7, 11) != one(8, 11)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "field"),
+    [
+        (INBOUND, WHATSAPP, b"From=whatsapp%3A"),
+        (INBOUND, WHATSAPP + b"&ExternalUserId=DE.1", b"From=whatsapp%3A"),
+        (STATUSES, STATUS, b"To=whatsapp%3A"),
+    ],
+)
+def test_a_webhook_with_nul_in_an_address_is_an_event_that_can_be_kept(
+    kind: Kind, body: bytes, field: bytes
+) -> None:
+    assert field in body
+    given = body.replace(field, field + b"%00")
+    webhook = Webhook(
+        kind=kind,
+        account_id=ACCOUNT,
+        body=given,
+        form=parse_form(given),
+        query="",
+        received_at=NOW,
+    )
+    event = webhook.event(CHANNEL)
+    assert DECODERS[kind].decode(encode(event), (), 0).data == event.data
+    assert event.subject == conversation_id(ACCOUNT, CHANNEL, "whatsapp:\ufffd+4915112345678")
