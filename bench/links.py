@@ -19,13 +19,10 @@ from pathlib import Path
 
 from bench.checker import check
 from bench.load import ENTITIES, Load, Made, directory, events, link, message, publish
-from bench.throughput import worker_rate
+from bench.measured import measure
 from bench.workers import running, until_applied
 from workers.settings import Settings
 from workers.stack import stack
-
-SETTLE_SECONDS = 3
-"""Lets the servers finish what a preload left them."""
 
 
 def first_messages(load: Load) -> Iterator[Made]:
@@ -57,9 +54,7 @@ async def one_round(plain: Load, linked: Load, entities: int, *, linked_first: b
                     await until_applied(settings, workers, known)
             for load in (linked, plain) if linked_first else (plain, linked):
                 total = await publish(settings, events(load))
-                await asyncio.sleep(SETTLE_SECONDS)
-                rates[load] = await worker_rate(settings, known, total, Path(name))
-                known += total
+                rates[load] = (await measure(settings, Path(name), total)).rate
                 what = "with links" if load is linked else "without links"
                 print(f"{what}: {rates[load]:,.0f} messages/s", flush=True)
             counted = await check(settings)

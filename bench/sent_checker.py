@@ -23,24 +23,15 @@ SURELY_NOT_TAKEN = 429
 
 async def check(settings: Settings, ledger: Ledger, commands: Collection[str]) -> dict[str, int]:
     """Check everything; what was counted. Raises bench.promises.Broken."""
-    connection = await asyncpg.connect(required(settings.migration_database_url, "database"))
-    try:
-        rows = await connection.fetch(
-            "SELECT message_id::text, part, state, provider_message_id, status FROM inbox.sends"
-        )
-        receipts = await connection.fetch("SELECT provider_message_id, status FROM inbox.receipts")
-    finally:
-        await connection.close()
-    _check_requests(ledger)
-    sent = _sent(ledger)
-    _check_parts(rows, sent)
-    _check_statuses(rows, receipts)
+    rows, receipts = await sends(settings)
+    check_requests(ledger)
+    sent = sent_parts(ledger)
+    check_parts(rows, sent)
+    check_statuses(rows, receipts)
     results = Counter([event["data"]["command_id"] async for event in read(settings, "results")])
     expect_once(results, commands, "result of a reply")
-    told: dict[Part, list[dict[str, Any]]] = defaultdict(list)
-    async for event in read(settings, "messages.sent"):
-        told[event["data"]["message_id"], event["data"]["part"]].append(event)
-    _check_told(rows, told)
+    told = await read_told(settings)
+    check_told(rows, told)
     states = Counter(row["state"] for row in rows)
     return {
         "parts": len(rows),
@@ -53,8 +44,30 @@ async def check(settings: Settings, ledger: Ledger, commands: Collection[str]) -
     }
 
 
-def _check_requests(ledger: Ledger) -> None:
-    """A part is posted again only after it was surely not taken."""
+async def sends(settings: Settings) -> tuple[list[asyncpg.Record], list[asyncpg.Record]]:
+    """The parts of all replies, and all receipts."""
+    connection = await asyncpg.connect(required(settings.migration_database_url, "database"))
+    try:
+        rows = await connection.fetch(
+            "SELECT message_id::text, part, state, provider_message_id, status FROM inbox.sends"
+        )
+        return rows, await connection.fetch(
+            "SELECT provider_message_id, status FROM inbox.receipts"
+        )
+    finally:
+        await connection.close()
+
+
+async def read_told(settings: Settings) -> dict[Part, list[dict[str, Any]]]:
+    """What was told of each part, in order."""
+    told: dict[Part, list[dict[str, Any]]] = defaultdict(list)
+    async for event in read(settings, "messages.sent"):
+        told[event["data"]["message_id"], event["data"]["part"]].append(event)
+    return told
+
+
+def check_requests(ledger: Ledger) -> None:
+    """A part is posted again only after it was surely not taken. Raises Broken."""
     answers: dict[Part, list[int | None]] = defaultdict(list)
     for request in ledger.requests:
         if request.route == "send":
@@ -65,8 +78,8 @@ def _check_requests(ledger: Ledger) -> None:
         expect(again, f"part {part} is not posted after what may have been taken: {statuses}")
 
 
-def _sent(ledger: Ledger) -> dict[Part, str]:
-    """The id of each part that Twilio took."""
+def sent_parts(ledger: Ledger) -> dict[Part, str]:
+    """The id of each part that Twilio took, each once. Raises Broken."""
     sent: dict[Part, str] = {}
     for entry in ledger.sends:
         part = _part(entry.status_callback or "")
@@ -80,7 +93,8 @@ def _part(status_callback: str) -> Part:
     return query["mid"][0], int(query["a"][0])
 
 
-def _check_parts(rows: Iterable[asyncpg.Record], sent: dict[Part, str]) -> None:
+def check_parts(rows: Iterable[asyncpg.Record], sent: dict[Part, str]) -> None:
+    """What is known of each part is what Twilio has. Raises Broken."""
     for row in rows:
         became = sent.get((row["message_id"], row["part"]))
         match row["state"]:
@@ -92,7 +106,8 @@ def _check_parts(rows: Iterable[asyncpg.Record], sent: dict[Part, str]) -> None:
                 expect(state == "uncertain", f"a part is settled or uncertain, not {state}")
 
 
-def _check_statuses(rows: Iterable[asyncpg.Record], receipts: Iterable[asyncpg.Record]) -> None:
+def check_statuses(rows: Iterable[asyncpg.Record], receipts: Iterable[asyncpg.Record]) -> None:
+    """No receipt leads further than the status that a part has. Raises Broken."""
     words: dict[str, list[str]] = defaultdict(list)
     for receipt in receipts:
         words[receipt["provider_message_id"]].append(receipt["status"])
@@ -101,7 +116,8 @@ def _check_statuses(rows: Iterable[asyncpg.Record], receipts: Iterable[asyncpg.R
         expect(not behind, "a status is the maximum of its receipts")
 
 
-def _check_told(rows: Iterable[asyncpg.Record], told: dict[Part, list[dict[str, Any]]]) -> None:
+def check_told(rows: Iterable[asyncpg.Record], told: dict[Part, list[dict[str, Any]]]) -> None:
+    """What is told of each part is what became of it, once and in order. Raises Broken."""
     ids = Counter(event["id"] for events in told.values() for event in events)
     expect(not ids or max(ids.values()) == 1, "every event is there once")
     for row in rows:

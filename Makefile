@@ -1,0 +1,31 @@
+# `make faults` has every kind of fault happen for MINUTES=20, `make faults-quick` each once.
+# `make check` is all that is checked without a server, `make audit` asks for known faults of dependencies.
+# `make bench` compares one worker with others on one stack; QUICK=1 with fewer messages.
+
+PYTHON ?= .venv/bin/python
+
+.PHONY: audit bench bench-quick check faults faults-quick
+
+bench:
+	$(PYTHON) -m bench.compare $(if $(QUICK),--quick)
+
+bench-quick:
+	$(PYTHON) -m bench.compare --quick
+
+faults:
+	$(PYTHON) -m tests.faults --seed $(or $(SEED),1) --minutes $(or $(MINUTES),20)
+
+faults-quick:
+	$(PYTHON) -m tests.faults --seed $(or $(SEED),1) --quick
+
+check:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(dir $(PYTHON))lint-imports
+	$(PYTHON) -m pip check
+
+audit:
+	mkdir -p build
+	$(PYTHON) -m pip freeze --exclude-editable > build/installed.txt
+	$(PYTHON) -m pip_audit --strict --disable-pip --no-deps -r build/installed.txt
