@@ -1,0 +1,149 @@
+"""The servers of a run, with proxies before them: Postgres, Kafka, Twilio's stand-in, the workers'.
+
+What the load and the checker use goes straight to the servers; only workers go through proxies.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+
+from bench.load import ACCOUNT
+from tests.faults.proxy import Proxy
+from tests.mock_twilio import RemoteTwilio
+from tests.twilio import SID, TOKEN
+from workers.embedded.kafka import EmbeddedKafka
+from workers.embedded.ports import HOST, free_port
+from workers.embedded.postgres import EmbeddedPostgres
+from workers.setting_values import TwilioAccount
+from workers.settings import Settings, required
+from workers.stack import DATABASE, prepare, with_database
+
+PARTITIONS = 4
+ASK_ATTEMPTS = 5
+
+
+class ProxiedKafka(EmbeddedKafka):
+    """A Kafka with a second listener, whose clients are told to come through a proxy."""
+
+    def __init__(self, directory: Path, proxy_port: int) -> None:
+        super().__init__(directory)
+        self._proxy_port = proxy_port
+        self.proxied_port = free_port()
+        """Where the second listener listens, and the proxy connects to."""
+
+    def _write_settings(self, name: str, data: Path) -> Path:
+        file = super()._write_settings(name, data)
+        settings = dict(line.split("=", 1) for line in file.read_text().splitlines())
+        settings["listener.security.protocol.map"] += ",PROXIED:PLAINTEXT"
+        settings["listeners"] += f",PROXIED://{HOST}:{self.proxied_port}"
+        settings["advertised.listeners"] = (
+            f"BROKER://{self.bootstrap},PROXIED://{HOST}:{self._proxy_port}"
+        )
+        # The shortest session that a worker may ask for: whoever is silent is soon replaced.
+        settings["group.min.session.timeout.ms"] = "3000"
+        file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        return file
+
+
+class PatientTwilio(RemoteTwilio):
+    """Twilio's stand-in, asked again when a connection that was kept turns out to be closed."""
+
+    async def _ask(self, method: str, path: str, value: Any = None) -> bytes:
+        for _ in range(ASK_ATTEMPTS - 1):
+            with suppress(aiohttp.ClientError):
+                return await super()._ask(method, path, value)
+        return await super()._ask(method, path, value)
+
+
+@dataclass
+class Servers:
+    """All that workers need."""
+
+    directory: Path
+    postgres: EmbeddedPostgres
+    kafka: ProxiedKafka
+    twilio: PatientTwilio
+    postgres_proxy: Proxy
+    kafka_proxy: Proxy
+    front: Proxy
+    """What Twilio calls: passes webhooks on to workers that run."""
+    direct: Settings
+    """For the load and the checker."""
+    proxied: Settings
+    """For workers."""
+
+    @property
+    def superuser_url(self) -> str:
+        """The run's database, for Postgres's superuser."""
+        return urlunsplit(urlsplit(self.postgres.superuser_url)._replace(path=f"/{DATABASE}"))
+
+    def heal(self) -> None:
+        """Have the proxies do nothing but pass on."""
+        for proxy in (self.postgres_proxy, self.kafka_proxy, self.front):
+            proxy.heal()
+
+
+@asynccontextmanager
+async def servers(directory: Path, workers: Callable[[], Sequence[int]]) -> AsyncIterator[Servers]:
+    """Start them all; `workers` gives the ports of those that take webhooks."""
+    postgres = EmbeddedPostgres(directory / "postgres")
+    postgres_proxy = Proxy(lambda: [postgres.port], ["commit"])
+    kafka_proxy = Proxy(lambda: [kafka.proxied_port], ["produce", "end-transaction"])
+    kafka = ProxiedKafka(directory / "kafka", kafka_proxy.port)
+    front = Proxy(workers)
+    twilio = PatientTwilio(directory / "ledger.jsonl")
+    try:
+        async with postgres_proxy, kafka_proxy, front, twilio:
+            await asyncio.gather(asyncio.to_thread(postgres.start), asyncio.to_thread(kafka.start))
+            direct = await _prepared(directory, postgres, kafka, twilio=twilio, front=front)
+            url = urlsplit(required(direct.database_url, "database"))
+            through = url._replace(netloc=f"{url.netloc.rpartition(':')[0]}:{postgres_proxy.port}")
+            proxied = replace(
+                direct,
+                kafka=(f"{HOST}:{kafka_proxy.port}",),
+                database_url=urlunsplit(through),
+            )
+            yield Servers(
+                directory,
+                postgres,
+                kafka,
+                twilio,
+                postgres_proxy,
+                kafka_proxy,
+                front,
+                direct,
+                proxied,
+            )
+    finally:
+        await asyncio.gather(asyncio.to_thread(kafka.stop), asyncio.to_thread(postgres.stop))
+
+
+async def _prepared(
+    directory: Path,
+    postgres: EmbeddedPostgres,
+    kafka: EmbeddedKafka,
+    twilio: RemoteTwilio,
+    front: Proxy,
+) -> Settings:
+    """Settings of servers that are migrated and have topics."""
+    settings = replace(
+        Settings.from_environment({}),
+        kafka=(kafka.bootstrap,),
+        partitions=PARTITIONS,
+        public_url=f"http://{HOST}:{front.port}",
+        data_dir=directory / "data",
+        twilio_accounts={SID: TwilioAccount(account_id=ACCOUNT, auth_token=TOKEN)},
+        twilio_api_url=twilio.url,
+        send_rates={"": 10_000.0},
+        sends_in_flight=16,
+        log_level="INFO",
+    )
+    settings = await with_database(settings, postgres, DATABASE)
+    await prepare(settings)
+    return settings
