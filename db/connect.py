@@ -4,6 +4,8 @@ from typing import TypeAlias
 
 import asyncpg
 
+from db.queries import QUERIES
+
 # Quoted: these classes are generic for the type checker alone.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -18,6 +20,9 @@ STATEMENT_SECONDS = 30
 
 TRANSACTION_SECONDS = 60
 """A transaction that takes longer is ended, and its batch tried again."""
+
+FROZEN_SECONDS = TRANSACTION_SECONDS + 5.0
+"""A transaction that is there by then is of a worker that froze where Postgres heeds no limit."""
 
 # The hot queries join a batch's keys to a large table by its index, always. The planner, asked
 # while the table was small, would scan it whole and keep that plan while it grows.
@@ -62,3 +67,16 @@ def pool(url: str, application_name: str, connections_max: int) -> Pool:
         reset=_leave_as_is,
         server_settings=_SESSION | {"application_name": application_name},
     )
+
+
+async def end_frozen_transactions(
+    connection: AnyConnection, older_than_seconds: float = FROZEN_SECONDS
+) -> int:
+    """End the transactions of workers that froze in the middle of a COPY, or of reading an answer.
+
+    While it waits for a client there Postgres looks at no limit, and the locks would stay for as
+    long as the worker is frozen. How many it ended.
+    """
+    query = QUERIES["end_frozen_transactions"]
+    ended: int = await connection.fetchval(query, older_than_seconds)
+    return ended

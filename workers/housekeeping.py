@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiokafka.errors import KafkaError
 
 from db.commands import PRUNED_MAX, prune_commands
+from db.connect import end_frozen_transactions
 from db.errors import is_transient
 from db.messages import prune_deleted_messages
 from db.outbox import outbox_age
@@ -33,6 +34,7 @@ async def keep_house(app: "InboxApp") -> None:
         try:
             await _measure_lag(app)
             await _measure_outbox(app)
+            await _end_frozen_transactions(app)
             if time.monotonic() >= prune_at:
                 all_pruned = await _prune(app)
                 prune_at = time.monotonic() + PRUNE_SECONDS if all_pruned else 0.0
@@ -80,6 +82,12 @@ async def _measure_outbox(app: "InboxApp") -> None:
         rows, age_seconds = await outbox_age(connection)
     metrics.OUTBOX_ROWS.set(rows)
     metrics.OUTBOX_AGE_SECONDS.set(age_seconds)
+
+
+async def _end_frozen_transactions(app: "InboxApp") -> None:
+    async with app.pool.acquire() as connection:
+        if ended := await end_frozen_transactions(connection):
+            log.warning("ended %d transactions of workers that are frozen", ended)
 
 
 async def _prune(app: "InboxApp") -> bool:
