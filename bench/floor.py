@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from db.messages import record_messages
 from domain.decision import Message
-from domain.messages import identify
+from domain.messages import identify, message_row
 from schemas.cloudevents import Decoders, Incoming
 from schemas.messages import MessageReceived
 from workers.kafka_clients import client_arguments
@@ -26,23 +26,7 @@ from workers.settings import Settings, required
 
 
 def _row(event: Incoming[MessageReceived]) -> Message:
-    data = event.data
-    conversation_id, message_id = identify(data)
-    return Message(
-        account_id=data.account_id,
-        conversation_id=conversation_id,
-        message_id=message_id,
-        channel_id=data.channel_id,
-        provider_message_id=data.provider_message_id,
-        direction="inbound",
-        sender_name=data.contact.name,
-        sender_address=data.contact.address,
-        body=data.body,
-        media=data.media,
-        sent_at=data.sent_at,
-        version=1,
-        historical=data.historical,
-    )
+    return message_row(event.data, identify(event.data), version=1)
 
 
 async def main(records: int) -> float:

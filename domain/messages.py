@@ -73,15 +73,16 @@ def decide_message(
     so it never comes here.
     """
     data = event.data
-    conversation_key, message_id = identity or identify(data)
+    identity = identity or identify(data)
+    message_id = identity.message_id
     outgoing: list[Outgoing] = []
     conversation = thread.conversation
     if conversation is None:
-        conversation, created = _open(conversation_key, event, thread, opened_at or now)
+        conversation, created = _open(identity.conversation_id, event, thread, opened_at or now)
         outgoing.append(created)
     conversation, recorded = _record(conversation, event, message_id, now)
     outgoing.append(recorded)
-    message = _message(conversation, data, message_id)
+    message = message_row(data, identity, conversation.version)
     if conversation.status == "closed" and (takes_over or not data.historical):
         conversation, reopened = _reopen(conversation, event.id)
         outgoing.append(reopened)
@@ -187,11 +188,12 @@ def _reopen(before: Conversation, cause_id: str) -> tuple[Conversation, Outgoing
     return after, caused_by(cause_id, reopened)
 
 
-def _message(conversation: Conversation, data: MessageReceived, message_id: MessageId) -> Message:
+def message_row(data: MessageReceived, identity: Identity, version: int) -> Message:
+    """What is recorded of a received message; `version` is its conversation's."""
     return Message(
-        account_id=conversation.account_id,
-        conversation_id=conversation.conversation_id,
-        message_id=message_id,
+        account_id=data.account_id,
+        conversation_id=identity.conversation_id,
+        message_id=identity.message_id,
         channel_id=data.channel_id,
         provider_message_id=data.provider_message_id,
         direction="inbound",
@@ -201,5 +203,5 @@ def _message(conversation: Conversation, data: MessageReceived, message_id: Mess
         media=data.media,
         sent_at=data.sent_at,
         historical=data.historical,
-        version=conversation.version,
+        version=version,
     )

@@ -25,6 +25,7 @@ from twilio.rest import Client
 from domain.delivery import ACCEPTED
 from domain.sending import NotTaken, Outcome, Refused, Send, Taken, Unknown
 from schemas.fields import AccountId
+from workers.backoff import doubled_seconds
 from workers.settings import Settings
 from workers.twilio_form import MEDIA_MAX
 
@@ -256,7 +257,7 @@ def _again_seconds(send: Send, retry_after: str | None) -> float:
     """What the answer asks for; else doubled with each attempt, a little apart from others."""
     if asked := _asked_seconds(retry_after or ""):
         return min(asked, RETRY_AFTER_SECONDS_MAX)
-    seconds: float = min(RETRY_SECONDS_MAX, RETRY_SECONDS_FIRST * 2 ** min(send.attempts - 1, 20))
+    seconds = doubled_seconds(send.attempts, RETRY_SECONDS_FIRST, RETRY_SECONDS_MAX)
     return seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  # spreads load
 
 
