@@ -1,6 +1,7 @@
 """How far each partition is applied: zombie fence, duplicate filter and loss detector in one."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from db.connect import AnyConnection
 from db.errors import PositionTaken
@@ -10,17 +11,24 @@ Partition = tuple[str, int]
 """A topic's full name and a partition's number."""
 
 
-async def claim_position(
-    connection: AnyConnection, partition: Partition, previous: int, following: int
-) -> None:
-    """Move a partition's position within the transaction that applies its records.
+class Claim(NamedTuple):
+    """A move of a partition's position."""
 
-    `previous` is where this worker left it, not the offset of the first record: logs have gaps.
-    Raises PositionTaken when it is somewhere else.
+    topic: str
+    partition: int
+    previous: int
+    """Where this worker left it, not the offset of the first record: logs have gaps."""
+    following: int
+
+
+async def claim_positions(connection: AnyConnection, claims: Sequence[Claim]) -> None:
+    """Move the positions of partitions within the transaction that applies their records.
+
+    Raises PositionTaken when one of them is somewhere else.
     """
-    tag = await connection.execute(QUERIES["claim_position"], *partition, previous, following)
-    if tag != "UPDATE 1":
-        raise PositionTaken(f"{partition} is no longer at {previous}")
+    tag = await connection.execute(QUERIES["claim_positions"], *zip(*claims, strict=True))
+    if tag != f"UPDATE {len(claims)}":
+        raise PositionTaken(f"not all of {claims} are where they were")
 
 
 async def load_position(connection: AnyConnection, partition: Partition) -> int:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar, get_args
 
@@ -26,9 +26,9 @@ from workers.batch import BatchLoop, Work
 from workers.directories import Directories
 from workers.errors import StrangeLog
 from workers.faust_settings import faust_settings
+from workers.groups import Groups
 from workers.health import add_health_routes
 from workers.housekeeping import keep_house
-from workers.lanes import Lanes
 from workers.receiver import Receiver
 from workers.relay import Relay
 from workers.sender import Sender
@@ -110,6 +110,8 @@ class InboxApp(faust.App):
         self.ingested_topics.add(topic)
         decoders = Decoders(agent.structs)
 
+        records_max = min(agent.records_max, self.settings.batch_records)
+
         async def apply(stream: Any) -> None:
             loop = BatchLoop(
                 name,
@@ -117,16 +119,20 @@ class InboxApp(faust.App):
                 begin,
                 pool=self.pool,
                 settings=self.settings,
-                records_max=min(agent.records_max, self.settings.batch_records),
+                records_max=records_max,
                 committed=self._committed,
                 alive=self.watchdog.progress,
             )
             async with asyncio.TaskGroup() as tasks:
-                lanes: Lanes[TP, Any] = Lanes(
-                    BATCHES_MAX, lambda event: self._guarded(self._apply(loop, event)), tasks
+                groups: Groups[TP, Any] = Groups(
+                    BATCHES_MAX,
+                    records_max,
+                    lambda events: self._guarded(self._apply(loop, events)),
+                    tasks,
                 )
                 async for event in stream.noack().events():
-                    await lanes.add(event.value.tp, event)
+                    poll: Poll = event.value
+                    await groups.add(poll.tp, len(poll.records), event)
 
         self.agent(self.topic(topic, schema=PollSchema()), name=name)(apply)
 
@@ -135,14 +141,15 @@ class InboxApp(faust.App):
         # There may have been replies in it.
         self.sender.wake()
 
-    async def _apply(self, loop: BatchLoop, event: Any) -> None:
-        poll: Poll = event.value
-        position = await loop.apply(poll)
-        if position is None:
-            self.applied[poll.tp] = poll.end
-            event.ack()
-        else:
-            await self.ingest_consumer.rewind(poll.tp, position)
+    async def _apply(self, loop: BatchLoop, events: Sequence[Any]) -> None:
+        passed_over = await loop.apply([event.value for event in events])
+        for event in events:
+            poll: Poll = event.value
+            if poll.tp in passed_over:
+                await self.ingest_consumer.rewind(poll.tp, passed_over[poll.tp])
+            else:
+                self.applied[poll.tp] = poll.end
+                event.ack()
 
     def _add_relay(self) -> None:
         # The group hands out the shards as partitions of this topic; its records are for whoever

@@ -1,10 +1,10 @@
 """The one batch loop: position, transaction, retry, bisecting, dead letters, ack.
 
-Each poll of a partition is applied in one transaction:
+Polls are applied in one transaction: a large one alone, small ones of several partitions together.
 
-    claim the position -> load and lock -> decide, record by record -> save -> outbox -> commit
+    claim the positions -> load and lock -> decide, record by record -> save -> outbox -> commit
 
-The claimed position makes it exactly once: it moves in the same transaction, from where this
+A claimed position makes it exactly once: it moves in the same transaction, from where this
 worker left it, so a zombie, a repeat and a loss all show as a position that is somewhere else.
 """
 
@@ -12,10 +12,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from enum import Enum, auto
 from time import perf_counter
 from typing import Any, Protocol
+
+from faust.types import TP
 
 from db.connect import AnyConnection, Pool
 from db.errors import (
@@ -26,7 +29,7 @@ from db.errors import (
     refusal,
 )
 from db.outbox import OutboxRow
-from db.positions import Partition, claim_position, load_position
+from db.positions import Claim, claim_positions, load_position
 from db.queries import QUERIES
 from domain.decision import Outgoing
 from schemas.cloudevents import Decoders, Incoming
@@ -36,6 +39,7 @@ from workers import metrics
 from workers.backoff import pause_seconds
 from workers.dead_letters import DeadLetterLimit
 from workers.outgoing import BATCH_BYTES_MAX, Outbox
+from workers.segment import Segment, are_dead, records_of
 from workers.settings import Settings
 from workers.transport import KafkaRecord, Poll
 
@@ -59,32 +63,17 @@ class Work(Protocol):
         """Write what was decided."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Consecutive records of one partition, decoded or known to be invalid."""
+class TooMuch(Exception):
+    """Several partitions have too much to say for one transaction."""
 
-    partition: Partition
-    start: int
-    """The position before it."""
-    end: int
-    """The position after it."""
-    records: list[KafkaRecord]
-    events: list[Incoming[Any] | InvalidRecord]
 
-    def cut(self, count: int) -> tuple["Segment", "Segment"]:
-        """Its first `count` records, and the others."""
-        middle = self.records[count - 1].offset + 1
-        return (
-            replace(self, end=middle, records=self.records[:count], events=self.events[:count]),
-            replace(self, start=middle, records=self.records[count:], events=self.events[count:]),
-        )
+class Together(Enum):
+    """What became of several partitions' records in one transaction."""
 
-    def after(self, position: int) -> "Segment":
-        """What of it lies at or after a position."""
-        count = sum(record.offset < position for record in self.records)
-        return replace(
-            self, start=position, records=self.records[count:], events=self.events[count:]
-        )
+    APPLIED = auto()
+    NOT_APPLIED = auto()
+    UNKNOWN = auto()
+    """The connection was lost, perhaps after the commit."""
 
 
 class BatchLoop:
@@ -114,22 +103,57 @@ class BatchLoop:
         """Told of every sign of life: a batch applied, or a database that is waited for."""
         self._limit = DeadLetterLimit(topic, settings.dead_letter_run, settings.dead_letter_ratio)
 
-    async def apply(self, poll: Poll) -> int | None:
-        """Apply a poll. None when all of it is applied, by this worker or another.
-
-        Else the position to read again from: records before the poll were passed over. Raises
-        WorkerStop, and whatever is a bug.
+    async def apply(self, polls: Sequence[Poll]) -> dict[TP, int]:
+        """Apply polls of different partitions. All is applied then, by this worker or another,
+        but for the partitions that are named, with the position to read again from: records
+        before the poll were passed over. Raises WorkerStop, and whatever is a bug.
         """
         with self._timed("decode"):
-            events = [self._decode(record) for record in poll.records]
+            segments = [self._segment(poll) for poll in polls]
+        tried = Together.NOT_APPLIED
+        if len(segments) > 1:
+            tried = await self._apply_together(segments)
+            if tried is Together.APPLIED:
+                return {}
+        passed_over = {}
+        for poll, segment in zip(polls, segments, strict=True):
+            position = await self._apply_alone(segment, tried)
+            if position is not None:
+                passed_over[poll.tp] = position
+        return passed_over
+
+    def _segment(self, poll: Poll) -> Segment:
         partition = (poll.tp.topic, poll.tp.partition)
-        waiting = [Segment(partition, poll.start, poll.end, poll.records, events)]
+        events = [self._decode(record) for record in poll.records]
+        return Segment(partition, poll.start, poll.end, poll.records, events)
+
+    async def _apply_together(self, segments: list[Segment]) -> Together:
+        """Try to apply segments of several partitions in one transaction.
+
+        Whatever is in the way of that, a partition that somebody else has, a bad value, a lost
+        connection, concerns one of them or passes: each by itself finds out.
+        """
+        try:
+            await self._apply_once(segments)
+        except (PositionTaken, TooMuch):
+            return Together.NOT_APPLIED
+        except Exception as error:
+            if is_transient(error):
+                return Together.UNKNOWN
+            if is_unique_violation(error) or is_data_error(error):
+                return Together.NOT_APPLIED
+            raise
+        return Together.APPLIED
+
+    async def _apply_alone(self, segment: Segment, tried: Together) -> int | None:
+        """Apply a segment; the position to read again from, if records were passed over."""
+        waiting = [segment]
         while waiting:
             segment = waiting.pop()
             if len(segment.records) > self._records_max:
                 segment, rest = segment.cut(self._records_max)
                 waiting.append(rest)
-            done = await self._apply_until_settled(segment)
+            done = await self._apply_until_settled(segment, tried)
             if isinstance(done, int):
                 return done
             waiting += reversed(done)
@@ -141,12 +165,12 @@ class BatchLoop:
         except InvalidRecord as error:
             return error
 
-    async def _apply_until_settled(self, segment: Segment) -> list[Segment] | int:
+    async def _apply_until_settled(self, segment: Segment, tried: Together) -> list[Segment] | int:
         """Apply a segment: what is left of it, or the position to read again from."""
-        conflicts = failures = 0
+        conflicts, failures = 0, int(tried is Together.UNKNOWN)
         while True:
             try:
-                return await self._apply_once(segment)
+                return await self._apply_once([segment])
             except PositionTaken:
                 metrics.REFUSED_POSITIONS.labels(self._topic).inc()
             except Exception as error:
@@ -169,48 +193,58 @@ class BatchLoop:
             if position > segment.start:
                 segment = segment.after(position)
 
-    async def _apply_once(self, segment: Segment) -> list[Segment]:
-        """Apply a segment in one transaction; what is left when it had too much to say."""
+    async def _apply_once(self, segments: list[Segment]) -> list[Segment]:
+        """Apply segments in one transaction; what is left when a single one had too much to say.
+
+        Raises TooMuch when several had.
+        """
         work = self._begin()
         async with self._pool.acquire() as connection:
             async with connection.transaction():
-                outbox, count = await self._apply_within(connection, segment, work)
+                outbox, applied, left = await self._apply_within(connection, segments, work)
                 with self._timed("outbox"):
                     rows = await outbox.save(connection)
                 began = perf_counter()
             metrics.STAGE_SECONDS.labels(self._topic, "commit").observe(perf_counter() - began)
-        applied, *left = segment.cut(count) if count < len(segment.records) else (segment,)
         self._count(applied)
         self._committed(rows)
         self._alive()
         return left
 
     async def _apply_within(
-        self, connection: AnyConnection, segment: Segment, work: Work
-    ) -> tuple[Outbox, int]:
-        partition = segment.partition
+        self, connection: AnyConnection, segments: list[Segment], work: Work
+    ) -> tuple[Outbox, list[Segment], list[Segment]]:
         with self._timed("claim"):
-            await claim_position(connection, partition, segment.start, segment.end)
-        valid = [event for event in segment.events if isinstance(event, Incoming)]
+            await claim_positions(connection, [segment.claim() for segment in segments])
+        valid = [
+            event for segment in segments for event in segment.events if isinstance(event, Incoming)
+        ]
         with self._timed("load"):
             await work.load(connection, valid)
             # Read once everything is locked: a message counts as recorded from here on.
             now: datetime = await connection.fetchval(QUERIES["clock"])
         outbox = Outbox(self._settings, now)
         with self._timed("decide"):
-            count = _decide(segment, work, outbox, now)
-        if count < len(segment.records):
-            await claim_position(connection, partition, segment.end, segment.cut(count)[0].end)
-        self._limit.check([isinstance(event, InvalidRecord) for event in segment.events[:count]])
+            count = _decide(segments, work, outbox, now)
+        left: list[Segment] = []
+        if count < sum(len(segment.records) for segment in segments):
+            if len(segments) > 1:
+                raise TooMuch
+            [whole] = segments
+            segments, left = map(list, zip(whole.cut(count), strict=True))
+            claim = Claim(*whole.partition, whole.end, segments[0].end)
+            await claim_positions(connection, [claim])
+        self._limit.check(are_dead(segments))
         with self._timed("save"):
             await work.save(connection, now)
-        return outbox, count
+        return outbox, segments, left
 
-    def _count(self, applied: Segment) -> None:
-        self._limit.count([isinstance(event, InvalidRecord) for event in applied.events])
-        metrics.RECORDS.labels(self._topic).inc(len(applied.records))
-        metrics.BATCH_RECORDS.labels(self._topic).observe(len(applied.records))
-        for record, event in zip(applied.records, applied.events, strict=True):
+    def _count(self, applied: list[Segment]) -> None:
+        dead = are_dead(applied)
+        self._limit.count(dead)
+        metrics.RECORDS.labels(self._topic).inc(len(dead))
+        metrics.BATCH_RECORDS.labels(self._topic).observe(len(dead))
+        for record, event in records_of(applied):
             if isinstance(event, InvalidRecord):
                 metrics.DEAD_LETTERS.labels(self._topic, event.code).inc()
                 log.warning(
@@ -256,16 +290,16 @@ class BatchLoop:
         metrics.STAGE_SECONDS.labels(self._topic, stage).observe(perf_counter() - began)
 
 
-def _decide(segment: Segment, work: Work, outbox: Outbox, now: datetime) -> int:
+def _decide(segments: Iterable[Segment], work: Work, outbox: Outbox, now: datetime) -> int:
     """Decide record by record; how many, since a batch with too much to say is cut."""
-    for count, (record, event) in enumerate(
-        zip(segment.records, segment.events, strict=True), start=1
-    ):
+    count = 0
+    for record, event in records_of(segments):
+        count += 1
         if isinstance(event, InvalidRecord):
             outbox.add_dead_letter(record, event)
         else:
             for outgoing in work.decide(event, now):
                 outbox.add(outgoing)
         if outbox.bytes >= BATCH_BYTES_MAX:
-            return count
-    return len(segment.records)
+            break
+    return count

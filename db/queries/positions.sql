@@ -1,8 +1,10 @@
--- name: claim_position
--- Move a partition's position from where this worker left it; no row: somebody else has moved it.
-UPDATE inbox.positions
-SET next_offset = $4
-WHERE topic = $1 AND partition = $2 AND next_offset = $3
+-- name: claim_positions
+-- Move positions from where this worker left them; one that is not moved somebody else has moved.
+UPDATE inbox.positions AS p
+SET next_offset = c.following
+FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[])
+    AS c (topic, partition, previous, following)
+WHERE p.topic = c.topic AND p.partition = c.partition AND p.next_offset = c.previous
 
 -- name: load_position
 -- The offset of the first record of a partition that is not applied.

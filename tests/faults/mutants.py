@@ -41,7 +41,7 @@ def _no_unique_key() -> None:
 
 def _offset_outside() -> None:
     import workers.batch  # noqa: PLC0415
-    from db.positions import claim_position  # noqa: PLC0415
+    from db.positions import claim_positions  # noqa: PLC0415
     from workers.settings import Settings, required  # noqa: PLC0415
 
     url = required(Settings.from_environment().database_url, "database")
@@ -49,11 +49,11 @@ def _offset_outside() -> None:
     async def outside(_connection: object, *arguments: Any) -> None:
         connection = await asyncpg.connect(url)
         try:
-            await claim_position(connection, *arguments)
+            await claim_positions(connection, *arguments)
         finally:
             await connection.close()
 
-    _patch(workers.batch, claim_position=outside)
+    _patch(workers.batch, claim_positions=outside)
 
 
 def _last_write_wins() -> None:

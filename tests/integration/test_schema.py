@@ -22,7 +22,7 @@ from workers.settings import Settings, required
 GOLDEN = Path(db.__file__).parent / "schema.sql"
 
 HOT = {
-    "claim_position": ("text, integer, bigint, bigint", "'t', 1, 0, 5"),
+    "claim_positions": ("text[], integer[], bigint[], bigint[]", "'{t}', '{1}', '{0}', '{5}'"),
     "load_position": ("text, integer", "'t', 1"),
     "load_positions": ("text[], integer[]", "'{t}', '{1}'"),
     "lock_conversations": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
