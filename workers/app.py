@@ -128,7 +128,7 @@ class InboxApp(faust.App):
                     BATCHES_MAX,
                     records_max,
                     lambda events: self._guarded(self._apply(loop, events)),
-                    tasks,
+                    tasks.create_task,
                 )
                 async for event in stream.noack().events():
                     poll: Poll = event.value

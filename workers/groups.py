@@ -1,8 +1,8 @@
 """Several partitions of a topic at once, each in order; what is small shares a transaction."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 LaneT = TypeVar("LaneT")
 ItemT = TypeVar("ItemT")
@@ -28,12 +28,13 @@ class Groups(Generic[LaneT, ItemT]):
         width: int,
         size_max: int,
         run: Callable[[Sequence[ItemT]], Awaitable[None]],
-        tasks: asyncio.TaskGroup,
+        start: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
+        """`start` makes a task of what it is given."""
         self._free = width
         self._size_max = size_max
         self._run = run
-        self._tasks = tasks
+        self._start_task = start
         self._waiting: list[_Waiting[LaneT, ItemT]] = []
         self._busy: set[LaneT] = set()
         self._started = asyncio.Event()
@@ -52,7 +53,7 @@ class Groups(Generic[LaneT, ItemT]):
     def _start(self) -> None:
         while self._free and (group := self._take()):
             self._free -= 1
-            self._tasks.create_task(self._run_group(group))
+            self._start_task(self._run_group(group))
             self._started.set()
 
     def _take(self) -> list[_Waiting[LaneT, ItemT]]:

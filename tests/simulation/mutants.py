@@ -12,7 +12,7 @@ import schemas.ids
 import workers.transactions
 from db.conversations import ConversationKey
 from db.outbox import OutboxRecord, OutboxRow
-from db.positions import Partition
+from db.positions import Claim
 from domain.conversation import Conversation
 from domain.decision import Message
 from tests.simulation import statements, statements_of_agents, statements_of_outbox
@@ -39,20 +39,18 @@ async def _record_doubles(
             transaction.put("messages", key, (message, recorded_at))
 
 
-async def _claim_at_once(
-    connection: Connection, partition: Partition, previous: int, following: int
-) -> None:
-    await statements_of_outbox.claim_position(connection, partition, previous, following)
-    transaction = await connection.statement("store the position at once")
-    transaction.postgres.tables["positions"][partition] = following
+async def _claim_at_once(connection: Connection, claims: Sequence[Claim]) -> None:
+    await statements_of_outbox.claim_positions(connection, claims)
+    transaction = await connection.statement("store the positions at once")
+    for topic, number, _, following in claims:
+        transaction.postgres.tables["positions"][topic, number] = following
 
 
-async def _claim_whatever(
-    connection: Connection, partition: Partition, _previous: int, following: int
-) -> None:
-    transaction = await connection.statement("store the position")
-    await transaction.lock("positions", partition)
-    transaction.put("positions", partition, following)
+async def _claim_whatever(connection: Connection, claims: Sequence[Claim]) -> None:
+    transaction = await connection.statement("store the positions")
+    for topic, number, _, following in claims:
+        await transaction.lock("positions", (topic, number))
+        transaction.put("positions", (topic, number), following)
 
 
 async def _read_without_lock(
@@ -137,10 +135,10 @@ MUTANTS: dict[str, Replacements] = {
         statements.record_messages: _record_doubles,
     },
     "positions are stored before the transaction": {
-        statements_of_outbox.claim_position: _claim_at_once
+        statements_of_outbox.claim_positions: _claim_at_once
     },
     "positions are claimed whatever they are": {
-        statements_of_outbox.claim_position: _claim_whatever
+        statements_of_outbox.claim_positions: _claim_whatever
     },
     "commands are not remembered": {statements_of_agents.applied_commands: _find_nothing},
     "conversations are not locked": {statements.lock_conversations: _read_without_lock},

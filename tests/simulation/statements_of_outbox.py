@@ -1,22 +1,24 @@
 """The statements about positions and the outbox, in place of the functions of `db`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from db.errors import PositionTaken
 from db.outbox import OutboxRecord, OutboxRow
-from db.positions import Partition
+from db.positions import Claim, Partition
 from tests.simulation.postgres import Connection
 
 
-async def claim_position(
-    connection: Connection, partition: Partition, previous: int, following: int
-) -> None:
-    transaction = await connection.statement("claim the position")
-    await transaction.lock("positions", partition)
-    if (transaction.get("positions", partition) or 0) != previous:
-        connection.met("a position that was claimed already")
-        raise PositionTaken(f"{partition} is no longer at {previous}")
-    transaction.put("positions", partition, following)
+async def claim_positions(connection: Connection, claims: Sequence[Claim]) -> None:
+    transaction = await connection.statement("claim positions")
+    if len(claims) > 1:
+        connection.met("several partitions in one transaction")
+    for topic, number, previous, following in claims:
+        partition = (topic, number)
+        await transaction.lock("positions", partition)
+        if (transaction.get("positions", partition) or 0) != previous:
+            connection.met("a position that was claimed already")
+            raise PositionTaken(f"{partition} is no longer at {previous}")
+        transaction.put("positions", partition, following)
 
 
 async def load_position(connection: Connection, partition: Partition) -> int:

@@ -18,6 +18,7 @@ MET_IN_ANY_CASE = {
     "a close that was overtaken",
     "a deletion",
     "a position that was claimed already",
+    "several partitions in one transaction",
     "a relay that finds rows gone",
     "a relay that is no owner any more",
     "a transaction of a relay that was fenced",

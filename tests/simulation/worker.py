@@ -21,6 +21,7 @@ from workers.agents import AGENTS
 from workers.agents import Context as AgentContext
 from workers.batch import BatchLoop, Work
 from workers.directories import Directories
+from workers.groups import Groups
 from workers.settings import Settings
 from workers.shard import Shard
 from workers.transport import Poll
@@ -29,6 +30,9 @@ RECORDS_MAX = 8
 """Records of one transaction; larger polls are cut."""
 
 POLLS_WAITING_MAX = 2
+
+GROUPS_MAX = 2
+"""Transactions of one topic at once."""
 
 
 @cache
@@ -83,6 +87,7 @@ class Worker:
         self._context.run(KAFKA.set, kafka)
         self._agents = AgentContext(Directories(), settings.app_url)
         self._loops: dict[str, BatchLoop] = {}
+        self._groups: dict[str, Groups[TP, tuple[Lane, Poll]]] = {}
         self.lanes: dict[LogName, Lane] = {}
         self._shards: dict[int, tuple[Shard, asyncio.Task[None]]] = {}
         self.tasks: list[asyncio.Task[None]] = []
@@ -157,9 +162,18 @@ class Worker:
     async def _run(self, lane: Lane) -> None:
         while True:
             poll = await lane.polls.get()
-            position = await self._loop(lane.name[0]).apply(poll)
-            if position is not None:
-                lane.position = position
+            await self._group(lane.name[0]).add(poll.tp, len(poll.records), (lane, poll))
+
+    def _group(self, topic: str) -> Groups[TP, tuple[Lane, Poll]]:
+        if topic not in self._groups:
+            apply = partial(self._apply, self._loop(topic))
+            self._groups[topic] = Groups(GROUPS_MAX, RECORDS_MAX, apply, self._start)
+        return self._groups[topic]
+
+    async def _apply(self, loop: BatchLoop, polls: Sequence[tuple[Lane, Poll]]) -> None:
+        passed_over = await loop.apply([poll for _, poll in polls])
+        for lane, poll in polls:
+            lane.position = passed_over.get(poll.tp, lane.position)
 
     def _loop(self, topic: str) -> BatchLoop:
         if topic not in self._loops:

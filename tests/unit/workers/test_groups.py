@@ -26,7 +26,7 @@ async def test_items_of_a_lane_run_in_order_and_never_together() -> None:
         running.difference_update(lanes)
 
     async with asyncio.TaskGroup() as tasks:
-        groups: Groups[str, Item] = Groups(2, 100, run, tasks)
+        groups: Groups[str, Item] = Groups(2, 100, run, tasks.create_task)
         for number in range(20):
             for lane in ("a", "b", "c"):
                 await groups.add(lane, 1, (lane, number))
@@ -49,12 +49,10 @@ class Held:
         self._go.set()
 
 
-async def test_what_waits_while_all_places_are_taken_goes_together_as_far_as_there_is_room() -> (
-    None
-):
+async def test_what_waits_for_a_place_goes_together_as_far_as_there_is_room() -> None:
     held = Held()
     async with asyncio.TaskGroup() as tasks:
-        groups: Groups[int, int] = Groups(1, 10, held.run, tasks)
+        groups: Groups[int, int] = Groups(1, 10, held.run, tasks.create_task)
         for number, size in enumerate((1, 4, 5, 3)):
             await groups.add(number, size, number)
         await asyncio.sleep(0)
@@ -66,7 +64,7 @@ async def test_what_waits_while_all_places_are_taken_goes_together_as_far_as_the
 async def test_what_is_larger_than_a_group_goes_alone() -> None:
     held = Held()
     async with asyncio.TaskGroup() as tasks:
-        groups: Groups[int, int] = Groups(2, 10, held.run, tasks)
+        groups: Groups[int, int] = Groups(2, 10, held.run, tasks.create_task)
         for number in range(2):
             await groups.add(number, 50, number)
         held.let_go()
@@ -76,7 +74,7 @@ async def test_what_is_larger_than_a_group_goes_alone() -> None:
 async def test_no_more_waits_than_one_group_holds() -> None:
     held = Held()
     async with asyncio.TaskGroup() as tasks:
-        groups: Groups[int, int] = Groups(1, 10, held.run, tasks)
+        groups: Groups[int, int] = Groups(1, 10, held.run, tasks.create_task)
         for number in range(3):
             await groups.add(number, 5, number)
         adding = asyncio.create_task(groups.add(3, 5, 3))
