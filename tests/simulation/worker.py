@@ -31,8 +31,8 @@ RECORDS_MAX = 8
 
 POLLS_WAITING_MAX = 2
 
-GROUPS_MAX = 2
-"""Transactions of one topic at once."""
+GROUPS_MAX = 1
+"""Transactions of one topic at once: so few that polls wait, and then go together."""
 
 
 @cache
