@@ -26,8 +26,8 @@ from schemas.cloudevents import CONTENT_TYPE_HEADER
 from workers.outgoing import partition_of
 from workers.settings import Settings, required
 
-TICK_SECONDS = 0.002
-"""How often to look for what is due, at the most."""
+TICK_SECONDS = 0.005
+"""How often to look for what is due, at the most: as long as Kafka's own producers linger."""
 
 LEAD_SECONDS = 0.5
 

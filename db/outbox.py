@@ -1,6 +1,7 @@
 """The transactional outbox: records to be published, in commit order per shard."""
 
 from collections.abc import Collection, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import cramjam
@@ -41,19 +42,26 @@ _decompress = cramjam.lz4.decompress_block
 
 
 async def add_outbox(
-    connection: AnyConnection, shard: int, records: Sequence[OutboxRecord]
-) -> OutboxRow:
-    """Add records to a shard; the row that they are.
+    connection: AnyConnection, given: Sequence[tuple[int, Sequence[OutboxRecord]]]
+) -> list[OutboxRow]:
+    """Add rows, each a shard and its records, in order per shard; the rows that they are.
 
-    It locks the shard's counter until the transaction ends, which is what makes the numbers
-    commit order: call it last, and for several shards in the order of their numbers.
+    It locks the shards' counters until the transaction ends, which is what makes the numbers
+    commit order: call it last, and once.
     """
-    number = await connection.fetchval(
-        QUERIES["add_outbox"], shard, len(records), bytes(_compress(_encode(records)))
-    )
-    if number is None:
-        raise LookupError(f"shard {shard} has no counter")
-    return OutboxRow(shard, number, records)
+    if not given:
+        return []
+    given = sorted(given, key=itemgetter(0))
+    shards = [shard for shard, _ in given]
+    counts = [len(records) for _, records in given]
+    payloads = [bytes(_compress(_encode(records))) for _, records in given]
+    added = await connection.fetch(QUERIES["add_outbox"], shards, counts, payloads)
+    if len(added) < len(given):
+        raise LookupError(f"not all of the shards {shards} have a counter")
+    return [
+        OutboxRow(shard, number, records)
+        for (shard, number), (_, records) in zip(sorted(map(tuple, added)), given, strict=True)
+    ]
 
 
 async def load_outbox(

@@ -132,7 +132,7 @@ class InboxApp(faust.App):
                 )
                 async for event in stream.noack().events():
                     poll: Poll = event.value
-                    await groups.add(poll.tp, len(poll.records), event)
+                    await groups.add(poll.tp, poll.size, event)
 
         self.agent(self.topic(topic, schema=PollSchema()), name=name)(apply)
 
@@ -143,11 +143,11 @@ class InboxApp(faust.App):
 
     async def _apply(self, loop: BatchLoop, events: Sequence[Any]) -> None:
         passed_over = await loop.apply([event.value for event in events])
+        for tp, position in passed_over.items():
+            await self.ingest_consumer.rewind(tp, position)
         for event in events:
             poll: Poll = event.value
-            if poll.tp in passed_over:
-                await self.ingest_consumer.rewind(poll.tp, passed_over[poll.tp])
-            else:
+            if poll.tp not in passed_over:
                 self.applied[poll.tp] = poll.end
                 event.ack()
 

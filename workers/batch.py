@@ -39,7 +39,7 @@ from workers import metrics
 from workers.backoff import pause_seconds
 from workers.dead_letters import DeadLetterLimit
 from workers.outgoing import BATCH_BYTES_MAX, Outbox
-from workers.segment import Segment, are_dead, records_of
+from workers.segment import Segment, are_dead, joined, records_of
 from workers.settings import Settings
 from workers.transport import KafkaRecord, Poll
 
@@ -104,22 +104,22 @@ class BatchLoop:
         self._limit = DeadLetterLimit(topic, settings.dead_letter_run, settings.dead_letter_ratio)
 
     async def apply(self, polls: Sequence[Poll]) -> dict[TP, int]:
-        """Apply polls of different partitions. All is applied then, by this worker or another,
-        but for the partitions that are named, with the position to read again from: records
-        before the poll were passed over. Raises WorkerStop, and whatever is a bug.
+        """Apply polls, in order. All is applied then, by this worker or another, but for the
+        partitions that are named, with the position to read again from: records before a poll
+        were passed over. Raises WorkerStop, and whatever is a bug.
         """
         with self._timed("decode"):
-            segments = [self._segment(poll) for poll in polls]
+            segments = joined(self._segment(poll) for poll in polls)
         tried = Together.NOT_APPLIED
         if len(segments) > 1:
             tried = await self._apply_together(segments)
             if tried is Together.APPLIED:
                 return {}
         passed_over = {}
-        for poll, segment in zip(polls, segments, strict=True):
+        for segment in segments:
             position = await self._apply_alone(segment, tried)
             if position is not None:
-                passed_over[poll.tp] = position
+                passed_over[TP(*segment.partition)] = position
         return passed_over
 
     def _segment(self, poll: Poll) -> Segment:

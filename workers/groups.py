@@ -2,13 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 LaneT = TypeVar("LaneT")
 ItemT = TypeVar("ItemT")
 
 
-class _Waiting(NamedTuple, Generic[LaneT, ItemT]):
+WORTH = 0.25
+"""The part of the largest size that makes a group worth running beside others."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting(Generic[LaneT, ItemT]):
     lane: LaneT
     size: int
     item: ItemT
@@ -17,10 +23,11 @@ class _Waiting(NamedTuple, Generic[LaneT, ItemT]):
 class Groups(Generic[LaneT, ItemT]):
     """Runs items in groups, up to `width` groups at once.
 
-    Items of one lane run one after the other, in the order they were added, and never two of them
-    in one group. A group takes what waits when there is a place for it, up to `size_max`: under a
-    light load that is all there is, so that what a group costs is shared; under a heavy one each
-    item is a group, so that Python works on one while Postgres works on another.
+    Items of one lane run one after the other, in the order they were added. A group takes all that
+    waits and is not held up by an item of its lane before it, up to `size_max`. Like Nagle's
+    algorithm, it is small only when no other group runs: under a light load what a group costs is
+    shared by all that came while the last one ran; under a heavy one groups are large, and several
+    run, so that Python works on one while Postgres works on another.
     """
 
     def __init__(
@@ -31,45 +38,48 @@ class Groups(Generic[LaneT, ItemT]):
         start: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         """`start` makes a task of what it is given."""
-        self._free = width
+        self._width = width
         self._size_max = size_max
         self._run = run
         self._start_task = start
         self._waiting: list[_Waiting[LaneT, ItemT]] = []
+        self._running = 0
         self._busy: set[LaneT] = set()
         self._started = asyncio.Event()
 
     async def add(self, lane: LaneT, size: int, item: ItemT) -> None:
         """Run an item when its turn comes; returns when it waits for it, and not much else does."""
-        while self._is_full() or any(waiting.lane == lane for waiting in self._waiting):
+        while sum(waiting.size for waiting in self._waiting) >= self._size_max:
             self._started.clear()
             await self._started.wait()
         self._waiting.append(_Waiting(lane, size, item))
         self._start()
 
-    def _is_full(self) -> bool:
-        return sum(waiting.size for waiting in self._waiting) >= self._size_max
-
     def _start(self) -> None:
-        while self._free and (group := self._take()):
-            self._free -= 1
+        while self._running < self._width and (group := self._next()):
+            if self._running and sum(item.size for item in group) < self._size_max * WORTH:
+                break
+            self._running += 1
+            self._busy.update(waiting.lane for waiting in group)
+            self._waiting = [waiting for waiting in self._waiting if waiting not in group]
             self._start_task(self._run_group(group))
             self._started.set()
 
-    def _take(self) -> list[_Waiting[LaneT, ItemT]]:
+    def _next(self) -> list[_Waiting[LaneT, ItemT]]:
         group: list[_Waiting[LaneT, ItemT]] = []
-        size = 0
+        size, held = 0, set(self._busy)
         for waiting in self._waiting:
-            if waiting.lane in self._busy or (group and size + waiting.size > self._size_max):
+            if waiting.lane in held:
+                continue
+            if group and size + waiting.size > self._size_max:
+                held.add(waiting.lane)
                 continue
             group.append(waiting)
             size += waiting.size
-        self._busy.update(waiting.lane for waiting in group)
-        self._waiting = [waiting for waiting in self._waiting if waiting not in group]
         return group
 
     async def _run_group(self, group: list[_Waiting[LaneT, ItemT]]) -> None:
         await self._run([waiting.item for waiting in group])
         self._busy.difference_update(waiting.lane for waiting in group)
-        self._free += 1
+        self._running -= 1
         self._start()

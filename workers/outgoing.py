@@ -92,8 +92,5 @@ class Outbox:
 
     async def save(self, connection: AnyConnection) -> list[OutboxRow]:
         """Write it all, last thing before the commit; the rows that it became."""
-        return [
-            await add_outbox(connection, shard, row.records)
-            for shard, rows in sorted(self._rows.items())
-            for row in rows
-        ]
+        given = [(shard, row.records) for shard, rows in self._rows.items() for row in rows]
+        return await add_outbox(connection, given)

@@ -91,5 +91,5 @@ class Relay:
         async with self._pool.acquire() as connection:
             numbers = await outbox_numbers(connection, self._shards)
         for number, newest in numbers.items():
-            if (shard := self._shards.get(number)) and newest > (shard.published or 0):
-                shard.work.set()
+            if shard := self._shards.get(number):
+                shard.hear(newest)

@@ -22,6 +22,15 @@ class Segment:
     records: list[KafkaRecord]
     events: list[Incoming[Any] | InvalidRecord]
 
+    def joined(self, following: "Segment") -> "Segment":
+        """Itself and the one that follows in its partition."""
+        return replace(
+            self,
+            end=following.end,
+            records=self.records + following.records,
+            events=self.events + following.events,
+        )
+
     def claim(self) -> Claim:
         """What has to be claimed to apply it."""
         return Claim(*self.partition, self.start, self.end)
@@ -40,6 +49,16 @@ class Segment:
         return replace(
             self, start=position, records=self.records[count:], events=self.events[count:]
         )
+
+
+def joined(segments: Iterable[Segment]) -> list[Segment]:
+    """Segments in order, those that go on where another one of their partition ends joined to it."""
+    found: dict[tuple[Partition, int], Segment] = {}
+    for segment in segments:
+        before = found.pop((segment.partition, segment.start), None)
+        segment = before.joined(segment) if before else segment
+        found[segment.partition, segment.end] = segment
+    return list(found.values())
 
 
 def records_of(

@@ -36,6 +36,11 @@ HANDED_ROWS_MAX = ROWS_MAX
 IDLE_SECONDS = 1.0
 """How often an idle shard looks for itself, whatever it was told."""
 
+DELETE_ROWS = 16
+DELETE_SECONDS = 0.05
+"""What is published is deleted when it is so many rows, or when nothing new came for so long: one
+statement for several transactions."""
+
 RESTART_SECONDS_FIRST = 0.2
 
 
@@ -50,8 +55,12 @@ class Shard:
         self._number = number
         self._settings = settings
         self._pool = pool
-        self.work = asyncio.Event()
+        self._work = asyncio.Event()
         """Set when there may be something to publish."""
+        self._newest = 0
+        """The number of the newest row that was heard of."""
+        self._deleted = 0
+        """The number of the newest row that is deleted."""
         self._handed: dict[int, OutboxRow] = {}
         self.published: int | None = None
         """The number of the newest row that is published; None until the shard is taken over."""
@@ -62,7 +71,13 @@ class Shard:
         """A committed row. Kept when there is room; the table has it in any case."""
         if len(self._handed) < HANDED_ROWS_MAX:
             self._handed[row.number] = row
-        self.work.set()
+        self.hear(row.number)
+
+    def hear(self, newest: int) -> None:
+        """The number of a row that is committed."""
+        self._newest = max(self._newest, newest)
+        if self.published is None or newest > self.published:
+            self._work.set()
 
     async def run(self) -> None:
         """Publish for ever. After an error everything is begun anew: producer, marker, rows.
@@ -114,22 +129,20 @@ class Shard:
                 waiting = await load_outbox(connection, self._number, 0, rows_max=1)
                 published = waiting[0].number - 1 if waiting else newest
             await delete_outbox(connection, self._number, published)
-        self.published = published
-        self.work.set()
+        self._newest, self._deleted, self.published = newest, published, published
         return published
 
     async def _publish(self, producer: AIOKafkaProducer, published: int) -> int:
         """Publish the rows after a number, or wait until there may be some."""
         began = perf_counter()
-        # Cleared before the query, so that a wake-up while it runs is not lost.
-        self.work.clear()
+        # Cleared before anything is looked for, so that a wake-up meanwhile is not lost.
+        self._work.clear()
         rows = self._take_handed(published)
+        if not rows and self._newest > published:
+            rows = await self._load(published)
         if not rows:
-            async with self._pool.acquire() as connection:
-                rows = await load_outbox(connection, self._number, published, ROWS_MAX)
+            rows = await self._rest(published)
         if not rows:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.work.wait(), IDLE_SECONDS)
             return published
         if rows[0].number != published + 1:
             self._judge_gap(published, rows[0].number)
@@ -139,9 +152,30 @@ class Shard:
         await transact(producer, records)
         metrics.PUBLISHED.inc(len(records) - 1)
         self.published = rows[-1].number
-        async with self._pool.acquire() as connection:
-            await delete_outbox(connection, self._number, self.published)
+        if self.published - self._deleted >= DELETE_ROWS:
+            await self._delete(self.published)
         return self.published
+
+    async def _load(self, published: int) -> list[OutboxRow]:
+        async with self._pool.acquire() as connection:
+            return await load_outbox(connection, self._number, published, ROWS_MAX)
+
+    async def _rest(self, published: int) -> list[OutboxRow]:
+        """Wait until there may be rows; those that were there though nobody told of them."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._work.wait(), DELETE_SECONDS)
+            return []
+        if self._deleted < published:
+            await self._delete(published)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._work.wait(), IDLE_SECONDS)
+            return []
+        return await self._load(published)
+
+    async def _delete(self, published: int) -> None:
+        async with self._pool.acquire() as connection:
+            await delete_outbox(connection, self._number, published)
+        self._deleted = published
 
     def _judge_gap(self, published: int, next_number: int) -> NoReturn:
         """Say why rows after a number are missing.

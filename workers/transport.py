@@ -35,7 +35,8 @@ TOPIC_FETCH_BYTES_MAX = 12 * 1024 * 1024
 """Shared by the partitions of a topic, each of which may wait with what was fetched of it."""
 PARTITION_FETCH_BYTES_MIN, PARTITION_FETCH_BYTES_MAX = 256 * 1024, 1536 * 1024
 """Larger polls make larger batches, which cost less a record: see docs/decisions."""
-FETCH_WAIT_MILLISECONDS = 50
+FETCH_BYTES_MIN = 64 * 1024
+FETCH_WAIT_MILLISECONDS = 20
 """How long a fetch of partitions without news waits at the broker. Until it is answered aiokafka
 sends no other, so that records of busy partitions, which were not part of it, wait as long."""
 REQUEST_MILLISECONDS = 40_000
@@ -65,6 +66,11 @@ class Poll(NamedTuple):
     end: int
     """The position after the last record, past any gap that follows it."""
     records: "list[KafkaRecord]"
+
+    @property
+    def size(self) -> int:
+        """Its records, those of more than a KiB counted as one for each: what a poll weighs."""
+        return max(len(self.records), sum(len(one.value or b"") for one in self.records) // 1024)
 
 
 class PollSchema(faust.Schema[Any, Any]):
@@ -107,6 +113,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             auto_offset_reset="earliest",
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
             fetch_max_wait_ms=FETCH_WAIT_MILLISECONDS,
+            fetch_min_bytes=FETCH_BYTES_MIN,
             fetch_max_bytes=FETCH_BYTES_MAX,
             max_partition_fetch_bytes=_partition_fetch_bytes(self._inbox.settings.partitions),
             request_timeout_ms=REQUEST_MILLISECONDS,

@@ -1,12 +1,27 @@
 -- name: add_outbox
--- Add a row to a shard under the shard's next number; the counter's lock makes that commit order.
-WITH counted AS (
-    UPDATE inbox.outbox_shards SET last_number = last_number + 1 WHERE shard = $1
-    RETURNING last_number
+-- Add rows to shards under each shard's next numbers; the lock of a shard's counter makes the numbers
+-- commit order. Counters are locked in order so that batches never deadlock.
+WITH given AS (
+    SELECT shard, records, payload, row_number() OVER (PARTITION BY shard ORDER BY place) AS nth
+    FROM unnest($1::integer[], $2::integer[], $3::bytea[]) WITH ORDINALITY
+        AS g (shard, records, payload, place)
+), added AS (
+    SELECT shard, count(*) AS rows FROM given GROUP BY shard
+), locked AS MATERIALIZED (
+    SELECT s.shard FROM inbox.outbox_shards AS s
+    WHERE s.shard = ANY ($1::integer[])
+    ORDER BY s.shard
+    FOR UPDATE
+), counted AS (
+    UPDATE inbox.outbox_shards AS s SET last_number = s.last_number + a.rows
+    FROM locked AS l JOIN added AS a USING (shard)
+    WHERE s.shard = l.shard
+    RETURNING s.shard, s.last_number - a.rows AS before
 )
 INSERT INTO inbox.outbox (shard, number, records, payload)
-SELECT $1, last_number, $2, $3 FROM counted
-RETURNING number
+SELECT g.shard, c.before + g.nth, g.records, g.payload
+FROM given AS g JOIN counted AS c USING (shard)
+RETURNING shard, number
 
 -- name: ensure_shards
 -- Make sure that every shard has its counter.
