@@ -13,10 +13,12 @@ bench-quick:
 	$(PYTHON) -m bench.compare --quick
 
 faults:
-	$(PYTHON) -m tests.faults --seed $(or $(SEED),1) --minutes $(or $(MINUTES),20)
+	mkdir -p build
+	$(PYTHON) -m tests.faults --seed $(or $(SEED),1) --minutes $(or $(MINUTES),20) --json build/faults.json
 
 faults-quick:
-	$(PYTHON) -m tests.faults --seed $(or $(SEED),1) --quick
+	mkdir -p build
+	$(PYTHON) -m tests.faults --seed $(or $(SEED),1) --quick --json build/faults-quick.json
 
 check:
 	$(PYTHON) -m ruff check .

@@ -100,7 +100,12 @@ def worker_cpu(worker: Running) -> float:
     return times.user + times.system
 
 
-_FAMILIES = {"inbox_stage_seconds": "", "inbox_relay_seconds": "relay "}
+_FAMILIES = {
+    "inbox_fetch_seconds": "fetch",
+    "inbox_stage_seconds": "",
+    "inbox_relay_seconds": "relay ",
+}
+"""What the names of their stages begin with."""
 
 
 class Stage(NamedTuple):
@@ -120,7 +125,7 @@ async def stages(url: str) -> dict[str, Stage]:
         if family.name not in _FAMILIES:
             continue
         for sample in family.samples:
-            stage = _FAMILIES[family.name] + sample.labels["stage"]
+            stage = _FAMILIES[family.name] + sample.labels.get("stage", "")
             if sample.name.endswith("_sum"):
                 seconds[stage] += sample.value
             elif sample.name.endswith("_count"):

@@ -26,7 +26,7 @@ from schemas.cloudevents import CONTENT_TYPE_HEADER
 from workers.outgoing import partition_of
 from workers.settings import Settings, required
 
-TICK_SECONDS = 0.005
+TICK_SECONDS = 0.01
 """How often to look for what is due, at the most: as long as Kafka's own producers linger."""
 
 LEAD_SECONDS = 0.5

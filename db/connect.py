@@ -69,9 +69,7 @@ def pool(url: str, application_name: str, connections_max: int) -> Pool:
     )
 
 
-async def end_frozen_transactions(
-    connection: AnyConnection, older_than_seconds: float = FROZEN_SECONDS
-) -> int:
+async def end_frozen_transactions(connection: AnyConnection, older_than_seconds: float) -> int:
     """End the transactions of workers that froze in the middle of a COPY.
 
     While it waits for a client there Postgres looks at no limit, and the locks would stay for as

@@ -58,9 +58,10 @@ async def add_outbox(
     added = await connection.fetch(QUERIES["add_outbox"], shards, counts, payloads)
     if len(added) < len(given):
         raise LookupError(f"not all of the shards {shards} have a counter")
+    numbered = sorted(added, key=itemgetter(0, 1))
     return [
         OutboxRow(shard, number, records)
-        for (shard, number), (_, records) in zip(sorted(map(tuple, added)), given, strict=True)
+        for (shard, number), (_, records) in zip(numbered, given, strict=True)
     ]
 
 

@@ -16,7 +16,7 @@ TOPIC_BYTES_MAX = 4 * 1024 * 1024
 DEAD_LETTER_BYTES_MAX = 5 * 1024 * 1024
 """Room for the largest record and the headers that say what was wrong with it."""
 
-RELAY_SHARDS = 8
+RELAY_SHARDS = 4
 """Partitions of the relay's topic. A conversation's events all go through one shard, so changing
 this while the outbox holds rows would reorder them: it is a constant, not a setting."""
 

@@ -247,13 +247,8 @@ class BatchLoop:
         for record, event in records_of(applied):
             if isinstance(event, InvalidRecord):
                 metrics.DEAD_LETTERS.labels(self._topic, event.code).inc()
-                log.warning(
-                    "%s[%d]@%d dead-lettered: %s",
-                    record.topic,
-                    record.partition,
-                    record.offset,
-                    event.code,
-                )
+                place = f"{record.topic}[{record.partition}]@{record.offset}"
+                log.warning("%s dead-lettered: %s", place, event.code)
 
     def _halves(self, segment: Segment, error: Exception) -> list[Segment]:
         """The values of some record are refused: halve until it stands alone, and set it aside."""
@@ -293,8 +288,7 @@ class BatchLoop:
 def _decide(segments: Iterable[Segment], work: Work, outbox: Outbox, now: datetime) -> int:
     """Decide record by record; how many, since a batch with too much to say is cut."""
     count = 0
-    for record, event in records_of(segments):
-        count += 1
+    for count, (record, event) in enumerate(records_of(segments), start=1):
         if isinstance(event, InvalidRecord):
             outbox.add_dead_letter(record, event)
         else:

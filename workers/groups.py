@@ -67,13 +67,13 @@ class Groups(Generic[LaneT, ItemT]):
 
     def _next(self) -> list[_Waiting[LaneT, ItemT]]:
         group: list[_Waiting[LaneT, ItemT]] = []
-        size, held = 0, set(self._busy)
+        size = 0
         for waiting in self._waiting:
-            if waiting.lane in held:
+            if waiting.lane in self._busy:
                 continue
+            # Only the last one can be without room: after it nothing was let in.
             if group and size + waiting.size > self._size_max:
-                held.add(waiting.lane)
-                continue
+                break
             group.append(waiting)
             size += waiting.size
         return group

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiokafka.errors import KafkaError
 
 from db.commands import PRUNED_MAX, prune_commands
-from db.connect import end_frozen_transactions
+from db.connect import FROZEN_SECONDS, end_frozen_transactions
 from db.errors import is_transient
 from db.messages import prune_deleted_messages
 from db.outbox import outbox_age
@@ -86,7 +86,7 @@ async def _measure_outbox(app: "InboxApp") -> None:
 
 async def _end_frozen_transactions(app: "InboxApp") -> None:
     async with app.pool.acquire() as connection:
-        if ended := await end_frozen_transactions(connection):
+        if ended := await end_frozen_transactions(connection, FROZEN_SECONDS):
             log.warning("ended %d transactions of workers that are frozen", ended)
 
 

@@ -31,6 +31,12 @@ BATCH_RECORDS = Histogram(
     buckets=_RECORDS,
     registry=REGISTRY,
 )
+FETCH_SECONDS = Histogram(
+    "inbox_fetch_seconds",
+    "Time that the thread of the Kafka consumer computed from one poll to the next",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
 STAGE_SECONDS = Histogram(
     "inbox_stage_seconds",
     "Time that one batch spent in a stage: decode, claim, load, decide, save, outbox, commit",

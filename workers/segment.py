@@ -52,13 +52,17 @@ class Segment:
 
 
 def joined(segments: Iterable[Segment]) -> list[Segment]:
-    """Segments in order, those that go on where another one of their partition ends joined to it."""
-    found: dict[tuple[Partition, int], Segment] = {}
+    """Segments in order; one that goes on where its partition's last one ends is joined to it."""
+    found: list[Segment] = []
+    last: dict[Partition, int] = {}
     for segment in segments:
-        before = found.pop((segment.partition, segment.start), None)
-        segment = before.joined(segment) if before else segment
-        found[segment.partition, segment.end] = segment
-    return list(found.values())
+        place = last.get(segment.partition)
+        if place is not None and found[place].end == segment.start:
+            found[place] = found[place].joined(segment)
+        else:
+            last[segment.partition] = len(found)
+            found.append(segment)
+    return found
 
 
 def records_of(

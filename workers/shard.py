@@ -27,11 +27,14 @@ from workers.transactions import STEP_SECONDS, new_producer, stop, transact
 
 log = logging.getLogger(__name__)
 
-ROWS_MAX = 4
-"""Rows in one transaction: about 4 MiB, since a row ends at about one."""
+BYTES_MAX = 4 * 1024 * 1024
+"""Of the values in one transaction, but for its last row's."""
 
-HANDED_ROWS_MAX = ROWS_MAX
-"""Rows of a shard that wait in memory; when the relay falls behind, it reads the table."""
+ROWS_MAX = 4
+"""Rows read from the table at once, for the same: a row ends at about 1 MiB."""
+
+HANDED_BYTES_MAX = BYTES_MAX
+"""Of the rows of a shard that wait in memory; when the relay falls behind, it reads the table."""
 
 IDLE_SECONDS = 1.0
 """How often an idle shard looks for itself, whatever it was told."""
@@ -61,7 +64,9 @@ class Shard:
         """The number of the newest row that was heard of."""
         self._deleted = 0
         """The number of the newest row that is deleted."""
-        self._handed: dict[int, OutboxRow] = {}
+        self._handed: dict[int, tuple[OutboxRow, int]] = {}
+        """Rows by number, each with its bytes."""
+        self._handed_bytes = 0
         self.published: int | None = None
         """The number of the newest row that is published; None until the shard is taken over."""
         self._gone_after: int | None = None
@@ -69,8 +74,10 @@ class Shard:
 
     def hand_over(self, row: OutboxRow) -> None:
         """A committed row. Kept when there is room; the table has it in any case."""
-        if len(self._handed) < HANDED_ROWS_MAX:
-            self._handed[row.number] = row
+        if self._handed_bytes < HANDED_BYTES_MAX:
+            size = sum(len(record.value or b"") for record in row.records)
+            self._handed[row.number] = (row, size)
+            self._handed_bytes += size
         self.hear(row.number)
 
     def hear(self, newest: int) -> None:
@@ -196,11 +203,16 @@ class Shard:
     def _take_handed(self, published: int) -> list[OutboxRow]:
         """The rows after a number that were handed over, as far as none is missing."""
         rows: list[OutboxRow] = []
-        while len(rows) < ROWS_MAX and published + len(rows) + 1 in self._handed:
-            rows.append(self._handed.pop(published + len(rows) + 1))
+        taken = 0
+        while taken < BYTES_MAX and (found := self._handed.pop(published + len(rows) + 1, None)):
+            row, size = found
+            rows.append(row)
+            taken += size
+        self._handed_bytes -= taken
         if not rows and self._handed:
             # What is missing here is in the table; what is old was published from there.
             self._handed.clear()
+            self._handed_bytes = 0
         return rows
 
 

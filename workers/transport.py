@@ -14,6 +14,7 @@ thousand records makes the pipeline's cost disappear. What is overridden, and wh
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from time import thread_time
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast
 
 import aiokafka
@@ -23,6 +24,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from workers import metrics
 from workers.kafka_clients import client_arguments
 from workers.patient_consumer import PatientConsumer
 
@@ -35,10 +37,10 @@ TOPIC_FETCH_BYTES_MAX = 12 * 1024 * 1024
 """Shared by the partitions of a topic, each of which may wait with what was fetched of it."""
 PARTITION_FETCH_BYTES_MIN, PARTITION_FETCH_BYTES_MAX = 256 * 1024, 1536 * 1024
 """Larger polls make larger batches, which cost less a record: see docs/decisions."""
-FETCH_BYTES_MIN = 64 * 1024
-FETCH_WAIT_MILLISECONDS = 20
-"""How long a fetch of partitions without news waits at the broker. Until it is answered aiokafka
-sends no other, so that records of busy partitions, which were not part of it, wait as long."""
+FETCH_BYTES_MIN, FETCH_WAIT_MILLISECONDS = 64 * 1024, 20
+"""A fetch waits at the broker for so many bytes, but not longer: under a light load it costs as
+much as what it brings. And until it is answered aiokafka sends no other, so that one of partitions
+without news holds up what comes in the others meanwhile."""
 REQUEST_MILLISECONDS = 40_000
 ENDS_SECONDS = 10
 
@@ -94,6 +96,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._ends: dict[TP, int] = {}
+        self._computed = 0.0
+        """Seconds that this thread had computed by the last poll, waiting left out."""
 
     @property
     def _inbox(self) -> "InboxApp":
@@ -137,6 +141,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             end = self._state(tp).position
             polls[tp] = Poll(tp, self._ends.get(tp, records[0].offset), end, records)
             self._ends[tp] = end
+        if polls:
+            before, self._computed = self._computed, thread_time()
+            metrics.FETCH_SECONDS.observe(self._computed - before)
         return polls
 
     def _state(self, tp: TP) -> Any:

@@ -30,6 +30,10 @@ OUR_ADDRESS = "whatsapp:+14155238886"
 CONTACTS = 120
 DELETABLE = 12
 """The last contacts, whose conversations are deleted now and then, and who are not replied to."""
+CROWD = 4_000
+"""Further contacts, who only write. Their number, not what happens to them, makes a run long."""
+BURST = 20
+"""Messages of the crowd that are published at once."""
 UNDER_WAY_MAX = 200
 """Operations of one kind at once; when servers are away, the load waits with them."""
 REQUEST_SECONDS = 8
@@ -57,6 +61,7 @@ class Load:
         self._without_replies = False
         self._producer: AIOKafkaProducer | None = None
         self._contacts = contacts()
+        self._crowd = [f"whatsapp:+48{number:09d}" for number in range(CROWD)]
 
     async def __aenter__(self) -> "Load":
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
@@ -91,10 +96,10 @@ class Load:
         for contact in self._contacts:
             await self._message(contact, direct=True)
 
-    async def run(self, messages_per_second: float) -> None:
+    async def run(self, messages_per_second: float, crowd_per_second: float = 0.0) -> None:
         """Ask for things until told to stop, then return once all is answered or given up."""
         rate = messages_per_second
-        streams = (
+        streams = [
             self._stream(rate * 0.75, lambda: self._message(self._contact(), direct=True)),
             self._stream(rate * 0.25, lambda: self._message(self._contact(), direct=False)),
             self._stream(rate * 0.12, self._command),
@@ -103,7 +108,9 @@ class Load:
             self._stream(min(3.0, rate * 0.03), self._poison),
             self._stream(min(4.0, rate * 0.05), self._hostile),
             self._stream(0.5, self._upsert),
-        )
+        ]
+        if crowd_per_second:
+            streams.append(self._stream(crowd_per_second / BURST, self._burst))
         await asyncio.gather(*streams)
         await asyncio.gather(*self._tasks)
 
@@ -146,6 +153,10 @@ class Load:
         if self._chance.random() < 0.1:
             # Another publisher has it too.
             await self.publish("message", message(sid, contact, now, "twice"), sid, contact)
+
+    async def _burst(self) -> None:
+        writing = self._chance.choices(self._crowd, k=BURST)
+        await asyncio.gather(*(self._message(contact, direct=True) for contact in writing))
 
     async def _webhook(self, sid: str, contact: str) -> None:
         """As Twilio does: again and again, until somebody answers for it."""

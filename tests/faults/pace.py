@@ -23,6 +23,9 @@ class Pace:
     breath_seconds: float
     """The longest pause after a fault."""
     messages_per_second: float
+    """Of contacts to whom everything happens."""
+    crowd_per_second: float
+    """Messages of contacts who only write."""
     settle_seconds: float
     """How long after healing all must be done (I10)."""
 
@@ -37,6 +40,7 @@ QUICK = Pace(
     outage_seconds=1,
     breath_seconds=0,
     messages_per_second=40,
+    crowd_per_second=0,
     settle_seconds=90,
 )
 
@@ -50,5 +54,6 @@ FULL = Pace(
     outage_seconds=8,
     breath_seconds=4,
     messages_per_second=200,
+    crowd_per_second=1_000,
     settle_seconds=240,
 )

@@ -110,7 +110,9 @@ async def _run(scene: Scene, outcome: Outcome, only: Sequence[str], minutes: flo
     await scene.fleet.until_ready()
     await until(lambda: _is_applied(scene), "the directory is known")
     await scene.load.greet()
-    loading = asyncio.ensure_future(scene.load.run(scene.pace.messages_per_second))
+    pace = scene.pace
+    load = scene.load.run(pace.messages_per_second, pace.crowd_per_second)
+    loading = asyncio.ensure_future(load)
     try:
         await _faults(scene, outcome, only, minutes)
         await _heal(scene)

@@ -50,6 +50,7 @@ def _hasten(given: argparse.Namespace) -> None:
         "idle_in_transaction_session_timeout": f"{given.transaction_seconds / 2}s",
         "transaction_timeout": f"{given.transaction_seconds}s",
     }
+    db.connect.FROZEN_SECONDS = given.transaction_seconds + 5.0
     domain.sending.LOOKS_SECONDS = tuple(map(int, given.looks.split(",")))  # type: ignore[assignment]
     made = workers.faust_settings.faust_settings
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 
-from db.connect import Connection, connect, end_frozen_transactions
+from db.connect import FROZEN_SECONDS, Connection, connect, end_frozen_transactions
 from tests.waiting import until
 from workers.settings import Settings, required
 
@@ -42,7 +42,7 @@ async def test_a_worker_that_froze_in_a_copy_does_not_keep_its_locks_from_others
     _write(frozen, b"Q" + (len(copy) + 4).to_bytes(4, "big") + copy)
     other = await connect(required(database.database_url, "database"), "other")
     await until(lambda: _is_copying(other), "the COPY")
-    assert await end_frozen_transactions(other) == 0
+    assert await end_frozen_transactions(other, FROZEN_SECONDS) == 0
     # Its own limit has passed, and nothing has come of it.
     age = "SELECT max(clock_timestamp() - xact_start) > '4 s' FROM pg_stat_activity"
     await until(partial(other.fetchval, f"{age} WHERE application_name = 'frozen'"), "its end")

@@ -47,7 +47,7 @@ async def test_an_outbox_that_misses_a_row_stops_the_worker(
     tmp_path: Path,
 ) -> None:
     await owner.execute("INSERT INTO inbox.outbox_shards VALUES (0, 8)")
-    await add_outbox(owner, 0, [])
+    await add_outbox(owner, [(0, [])])
     await bus.publish_raw("relay", b'{"shard":0,"number":7}', key=b"0", partition=0)
     worker = Worker(settings, tmp_path / "worker.log")
     await worker.start(ready=False)
@@ -64,11 +64,10 @@ async def test_rows_that_another_owner_published_meanwhile_are_not_missing(
     # As a worker finds it that was frozen while another one had its shard.
     await bus.publish_raw("relay", b'{"shard":0,"number":3}', key=b"0", partition=0)
     async with owner.transaction():
-        for _ in range(3):
-            await add_outbox(owner, 0, [])
+        await add_outbox(owner, [(0, [])] * 3)
         await delete_outbox(owner, 0, 3)
         topic = settings.topic("results")
-        await add_outbox(owner, 0, [OutboxRecord(topic, 0, b"key", b'"next"', None)])
+        await add_outbox(owner, [(0, [OutboxRecord(topic, 0, b"key", b'"next"', None)])])
     [told] = await bus.read_until("results", 1)
     assert told.value == b'"next"'
     assert worker.process.poll() is None

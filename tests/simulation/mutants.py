@@ -2,17 +2,18 @@
 
 import itertools
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import db.identities
 import domain.delivery
 import schemas.ids
+import workers.segment
 import workers.transactions
 from db.conversations import ConversationKey
 from db.outbox import OutboxRecord, OutboxRow
-from db.positions import Claim
+from db.positions import Claim, Partition
 from domain.conversation import Conversation
 from domain.decision import Message
 from tests.simulation import statements, statements_of_agents, statements_of_outbox
@@ -20,6 +21,7 @@ from tests.simulation.inputs import CONTACTS_OF_SEVERAL_ADDRESSES
 from tests.simulation.kafka import Entry, KafkaTransaction, Producer, State
 from tests.simulation.postgres import Connection
 from tests.simulation.product import KAFKA, Replacements
+from workers.segment import Segment
 from workers.settings import Settings
 
 _numbers = itertools.count(1)
@@ -62,14 +64,33 @@ async def _read_without_lock(
 
 
 async def _number_from_sequence(
-    connection: Connection, shard: int, records: Collection[OutboxRecord]
-) -> OutboxRow:
+    connection: Connection, given: Sequence[tuple[int, Sequence[OutboxRecord]]]
+) -> list[OutboxRow]:
+    if not given:
+        return []
     transaction = await connection.statement("add to the outbox")
     counters = transaction.postgres.tables["outbox_shards"]
-    counters[shard] = counters.get(shard, 0) + 1
-    row = OutboxRow(shard, counters[shard], list(records))
-    transaction.put("outbox", (shard, row.number), row)
-    return row
+    rows = []
+    for shard, records in given:
+        counters[shard] = counters.get(shard, 0) + 1
+        row = OutboxRow(shard, counters[shard], list(records))
+        transaction.put("outbox", (shard, row.number), row)
+        rows.append(row)
+    return rows
+
+
+def _joined_whatever(segments: Iterable[Segment]) -> list[Segment]:
+    found: dict[Partition, Segment] = {}
+    for segment in segments:
+        before = found.get(segment.partition)
+        found[segment.partition] = before.joined(segment) if before else segment
+    return list(found.values())
+
+
+async def _number_last_first(
+    connection: Connection, given: Sequence[tuple[int, Sequence[OutboxRecord]]]
+) -> list[OutboxRow]:
+    return await statements_of_outbox.add_outbox(connection, given[::-1])
 
 
 async def _delete_before(connection: Connection, shard: int, published: int) -> None:
@@ -140,11 +161,15 @@ MUTANTS: dict[str, Replacements] = {
     "positions are claimed whatever they are": {
         statements_of_outbox.claim_positions: _claim_whatever
     },
+    "polls are joined whatever is between them": {workers.segment.joined: _joined_whatever},
     "commands are not remembered": {statements_of_agents.applied_commands: _find_nothing},
     "conversations are not locked": {statements.lock_conversations: _read_without_lock},
     "addresses are not looked at again": {db.identities.check_identities: _check_nothing},
     "outbox rows are numbered by a sequence": {
         statements_of_outbox.add_outbox: _number_from_sequence
+    },
+    "outbox rows of a batch are numbered last first": {
+        statements_of_outbox.add_outbox: _number_last_first
     },
     "outbox rows are deleted too early": {statements_of_outbox.delete_outbox: _delete_before},
     "the relay publishes without transactions": {workers.transactions.new_producer: _unfenced},

@@ -19,6 +19,7 @@ import db.windows
 import workers.batch
 import workers.markers
 import workers.outgoing
+import workers.shard
 import workers.transactions
 from tests.simulation import statements, statements_of_agents, statements_of_outbox
 from tests.simulation.kafka import Kafka, Producer, read_marker
@@ -28,11 +29,14 @@ KAFKA: ContextVar[Kafka] = ContextVar("KAFKA")
 """The Kafka that a process talks to."""
 
 SHARDS = 2
-"""Instead of eight, so that each has enough to say."""
+"""Instead of four, so that each has enough to say."""
 
 BATCH_BYTES = 4_000
 ROW_BYTES = 1_500
 """Small, so that batches are cut, and say several rows."""
+
+HANDED_BYTES, DELETE_ROWS = 2_000, 3
+"""Small, so that shards fall behind and read the table, and delete before they are idle."""
 
 Replacements = Mapping[Any, Any]
 """What stands in for a function."""
@@ -100,6 +104,9 @@ def simulated(more: Replacements | None = None) -> Iterator[None]:
         (workers.outgoing, "RELAY_SHARDS", SHARDS),
         (workers.outgoing, "ROW_BYTES_MAX", ROW_BYTES),
         (workers.batch, "BATCH_BYTES_MAX", BATCH_BYTES),
+        (workers.shard, "BYTES_MAX", HANDED_BYTES),
+        (workers.shard, "HANDED_BYTES_MAX", HANDED_BYTES),
+        (workers.shard, "DELETE_ROWS", DELETE_ROWS),
     ]
     for module, constant, size in sizes:
         undo.append((module, constant, getattr(module, constant)))

@@ -1,6 +1,7 @@
 """The statements about positions and the outbox, in place of the functions of `db`."""
 
 from collections.abc import Collection, Sequence
+from operator import itemgetter
 
 from db.errors import PositionTaken
 from db.outbox import OutboxRecord, OutboxRow
@@ -10,8 +11,13 @@ from tests.simulation.postgres import Connection
 
 async def claim_positions(connection: Connection, claims: Sequence[Claim]) -> None:
     transaction = await connection.statement("claim positions")
-    if len(claims) > 1:
+    partitions = {claim[:2] for claim in claims}
+    if len(partitions) > 1:
         connection.met("several partitions in one transaction")
+    if len(partitions) < len(claims):
+        connection.met("polls of a partition with a gap between them")
+        # One statement moves a row once, and two that it should have moved are one too few.
+        raise PositionTaken("a partition is claimed twice")
     for topic, number, previous, following in claims:
         partition = (topic, number)
         await transaction.lock("positions", partition)
@@ -27,15 +33,22 @@ async def load_position(connection: Connection, partition: Partition) -> int:
 
 
 async def add_outbox(
-    connection: Connection, shard: int, records: Collection[OutboxRecord]
-) -> OutboxRow:
+    connection: Connection, given: Sequence[tuple[int, Sequence[OutboxRecord]]]
+) -> list[OutboxRow]:
+    if not given:
+        return []
     transaction = await connection.statement("add to the outbox")
-    await transaction.lock("outbox_shards", shard)
-    number = (transaction.get("outbox_shards", shard) or 0) + 1
-    transaction.put("outbox_shards", shard, number)
-    row = OutboxRow(shard, number, list(records))
-    await transaction.insert("outbox", (shard, number), row)
-    return row
+    if len({shard for shard, _ in given}) < len(given):
+        connection.met("several rows of a shard in one statement")
+    rows = []
+    for shard, records in sorted(given, key=itemgetter(0)):
+        await transaction.lock("outbox_shards", shard)
+        number = (transaction.get("outbox_shards", shard) or 0) + 1
+        transaction.put("outbox_shards", shard, number)
+        row = OutboxRow(shard, number, list(records))
+        await transaction.insert("outbox", (shard, number), row)
+        rows.append(row)
+    return rows
 
 
 async def load_outbox(

@@ -31,7 +31,7 @@ RECORDS_MAX = 8
 
 POLLS_WAITING_MAX = 2
 
-GROUPS_MAX = 1
+GROUPS_MAX = 2
 """Transactions of one topic at once: so few that polls wait, and then go together."""
 
 
@@ -162,7 +162,7 @@ class Worker:
     async def _run(self, lane: Lane) -> None:
         while True:
             poll = await lane.polls.get()
-            await self._group(lane.name[0]).add(poll.tp, len(poll.records), (lane, poll))
+            await self._group(lane.name[0]).add(poll.tp, poll.size, (lane, poll))
 
     def _group(self, topic: str) -> Groups[TP, tuple[Lane, Poll]]:
         if topic not in self._groups:

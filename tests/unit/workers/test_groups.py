@@ -4,19 +4,22 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
-from workers.groups import Groups
+from workers.groups import WORTH, Groups
 
 Item = tuple[str, int]
 
+SIZE_MAX = 100
+LARGE = int(WORTH * SIZE_MAX)
+"""The smallest size that is worth running beside others."""
 
-async def test_items_of_a_lane_run_in_order_and_never_together() -> None:
+
+async def test_items_of_a_lane_run_in_order_and_groups_of_a_lane_never_together() -> None:
     order: dict[str, list[int]] = defaultdict(list)
     running: set[str] = set()
     seen_together: set[frozenset[str]] = set()
 
     async def run(items: Sequence[Item]) -> None:
         lanes = {lane for lane, _ in items}
-        assert len(lanes) == len(items)
         assert not lanes & running
         running.update(lanes)
         seen_together.add(frozenset(running))
@@ -26,10 +29,10 @@ async def test_items_of_a_lane_run_in_order_and_never_together() -> None:
         running.difference_update(lanes)
 
     async with asyncio.TaskGroup() as tasks:
-        groups: Groups[str, Item] = Groups(2, 100, run, tasks.create_task)
+        groups: Groups[str, Item] = Groups(2, SIZE_MAX, run, tasks.create_task)
         for number in range(20):
             for lane in ("a", "b", "c"):
-                await groups.add(lane, 1, (lane, number))
+                await groups.add(lane, LARGE + number, (lane, number))
     assert order == {lane: list(range(20)) for lane in "abc"}
     assert frozenset("abc") in seen_together
 
@@ -59,6 +62,58 @@ async def test_what_waits_for_a_place_goes_together_as_far_as_there_is_room() ->
         assert held.begun == [[0]]
         held.let_go()
     assert held.begun == [[0], [1, 2], [3]]
+
+
+async def test_items_of_one_lane_share_a_group_in_order() -> None:
+    held = Held()
+    async with asyncio.TaskGroup() as tasks:
+        groups: Groups[str, int] = Groups(1, 10, held.run, tasks.create_task)
+        for number, lane in enumerate("aababa"):
+            await groups.add(lane, 2, number)
+        held.let_go()
+    assert held.begun == [[0], [1, 2, 3, 4, 5]]
+
+
+async def test_what_has_no_room_goes_before_whatever_follows_it_in_its_lane() -> None:
+    held = Held()
+    async with asyncio.TaskGroup() as tasks:
+        groups: Groups[str, int] = Groups(1, 10, held.run, tasks.create_task)
+        for number, (lane, size) in enumerate((("c", 1), ("a", 4), ("b", 1), ("b", 9))):
+            await groups.add(lane, size, number)
+        following = asyncio.create_task(groups.add("b", 1, 4))
+        held.let_go()
+        await following
+    assert held.begun == [[0], [1, 2], [3, 4]]
+
+
+async def test_a_small_group_waits_while_another_runs_and_a_large_one_does_not() -> None:
+    held = Held()
+    async with asyncio.TaskGroup() as tasks:
+        groups: Groups[int, int] = Groups(3, SIZE_MAX, held.run, tasks.create_task)
+        await groups.add(0, 1, 0)
+        await groups.add(1, LARGE - 1, 1)
+        await asyncio.sleep(0)
+        assert held.begun == [[0]]
+        await groups.add(2, 1, 2)
+        await asyncio.sleep(0)
+        assert held.begun == [[0], [1, 2]]
+        await groups.add(3, LARGE - 1, 3)
+        await asyncio.sleep(0)
+        assert held.begun == [[0], [1, 2]]
+        held.let_go()
+    assert held.begun == [[0], [1, 2], [3]]
+
+
+async def test_what_waits_for_its_own_lane_does_not_make_a_group_large() -> None:
+    held = Held()
+    async with asyncio.TaskGroup() as tasks:
+        groups: Groups[str, int] = Groups(2, SIZE_MAX, held.run, tasks.create_task)
+        for number, (lane, size) in enumerate((("a", 1), ("a", LARGE), ("b", 1))):
+            await groups.add(lane, size, number)
+        await asyncio.sleep(0)
+        assert held.begun == [[0]]
+        held.let_go()
+    assert held.begun == [[0], [1, 2]]
 
 
 async def test_what_is_larger_than_a_group_goes_alone() -> None:
