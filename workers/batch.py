@@ -288,7 +288,8 @@ class BatchLoop:
 def _decide(segments: Iterable[Segment], work: Work, outbox: Outbox, now: datetime) -> int:
     """Decide record by record; how many, since a batch with too much to say is cut."""
     count = 0
-    for count, (record, event) in enumerate(records_of(segments), start=1):
+    for record, event in records_of(segments):
+        count += 1
         if isinstance(event, InvalidRecord):
             outbox.add_dead_letter(record, event)
         else:
