@@ -195,9 +195,7 @@ class BatchLoop:
 
     async def _apply_once(self, segments: list[Segment]) -> list[Segment]:
         """Apply segments in one transaction; what is left when a single one had too much to say.
-
-        Raises TooMuch when several had.
-        """
+        Raises TooMuch when several had."""
         work = self._begin()
         async with self._pool.acquire() as connection:
             async with connection.transaction():
