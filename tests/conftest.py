@@ -26,7 +26,16 @@ PARTITIONS = 4
 TEMPLATE = "inbox_template"
 OWNER_PASSWORD, WORKER_PASSWORD = "owner-secret", "worker-secret"
 
+UNIT = Path(__file__).parent / "unit"
+
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Unit tests alone count for the coverage: it makes whatever else runs here much slower."""
+    for item in items:
+        if not item.path.is_relative_to(UNIT):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session")

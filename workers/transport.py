@@ -26,21 +26,11 @@ from faust.types import TP, ConsumerMessage
 
 from workers import metrics
 from workers.kafka_clients import client_arguments
-from workers.patient_consumer import PatientConsumer
+from workers.patient_consumer import PatientConsumer, fetch_arguments
 
 if TYPE_CHECKING:
     from workers.app import InboxApp
 
-# Bounds what a worker holds in memory of a backlog, whatever its length.
-FETCH_BYTES_MAX = 16 * 1024 * 1024
-TOPIC_FETCH_BYTES_MAX = 12 * 1024 * 1024
-"""Shared by the partitions of a topic, each of which may wait with what was fetched of it."""
-PARTITION_FETCH_BYTES_MIN, PARTITION_FETCH_BYTES_MAX = 256 * 1024, 1536 * 1024
-"""Larger polls make larger batches, which cost less a record: see docs/decisions."""
-FETCH_BYTES_MIN, FETCH_WAIT_MILLISECONDS = 64 * 1024, 20
-"""A fetch waits at the broker for so many bytes, but not longer: under a light load it costs as
-much as what it brings. And until it is answered aiokafka sends no other, so that one of partitions
-without news holds up what comes in the others meanwhile."""
 REQUEST_MILLISECONDS = 40_000
 ENDS_SECONDS = 10
 
@@ -85,11 +75,6 @@ class PollSchema(faust.Schema[Any, Any]):
         return message.value
 
 
-def _partition_fetch_bytes(partitions: int) -> int:
-    share = TOPIC_FETCH_BYTES_MAX // partitions
-    return max(PARTITION_FETCH_BYTES_MIN, min(PARTITION_FETCH_BYTES_MAX, share))
-
-
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Runs the aiokafka consumer in a thread of its own, so that heartbeats never wait."""
 
@@ -116,10 +101,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
-            fetch_max_wait_ms=FETCH_WAIT_MILLISECONDS,
-            fetch_min_bytes=FETCH_BYTES_MIN,
-            fetch_max_bytes=FETCH_BYTES_MAX,
-            max_partition_fetch_bytes=_partition_fetch_bytes(self._inbox.settings.partitions),
+            **fetch_arguments(len(self._inbox.ingested_topics), self._inbox.settings.partitions),
             request_timeout_ms=REQUEST_MILLISECONDS,
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),

@@ -31,6 +31,9 @@ from workers.settings import Settings, required
 from workers.stack import with_database
 from workers.topics import ensure_topics
 
+# Such tests keep a core busy: never two of them at once.
+pytestmark = pytest.mark.xdist_group("busy")
+
 OUTAGE_SECONDS = 60.0
 KILLS_SECONDS = 15.0
 PER_SECOND = 200.0

@@ -360,6 +360,7 @@ NAMED_HISTORIES = st.builds(named, HISTORIES, st.lists(OTHERS, max_size=7))
 """Histories of any events, with deletions, in which contacts name other addresses of theirs."""
 
 
+@pytest.mark.no_cover
 @given(NAMED_HISTORIES)
 def test_whatever_else_happens_the_addresses_of_a_message_lead_to_its_conversation(
     history: History,
@@ -381,6 +382,7 @@ def test_whatever_else_happens_the_addresses_of_a_message_lead_to_its_conversati
         assert {(account_id, led) for led in aliases.values()} <= inbox.conversations.keys()
 
 
+@pytest.mark.no_cover
 @given(NAMED_HISTORIES)
 def test_with_several_addresses_too_the_log_folds_to_the_state_and_a_replay_says_nothing(
     history: History,

@@ -20,7 +20,10 @@ from tests.unit.domain.histories import NOTE_HISTORIES, History
 from tests.unit.domain.note_model import ConversationKey, ExpectedNotes, Limits, NoteModel
 from tests.unit.domain.simulation import Said, played
 
-HISTORIES_COUNT = 2_000
+# These examples are many, and coverage would take most of their time; chosen ones reach all lines.
+pytestmark = pytest.mark.no_cover
+
+HISTORIES_COUNT = 600
 
 FULL_SIZE, SMALL = Limits(), Limits(messages=5, characters=60)
 

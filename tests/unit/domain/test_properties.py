@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import event as note
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +41,9 @@ from tests.unit.domain.histories import (
     History,
 )
 from tests.unit.domain.simulation import Event, Inbox, NoteTouched, Said, played
+
+# These examples are many, and coverage would take most of their time; chosen ones reach all lines.
+pytestmark = pytest.mark.no_cover
 
 Audience = dict[str, tuple[str, frozenset[str]]]
 """Of a user's id: why they are told, and by which media."""

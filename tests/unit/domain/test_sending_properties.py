@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import TypeAlias
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,9 @@ from schemas.messages import MessageAccepted, MessageFailed, MessageStatusChange
 from tests.unit.domain.given import NOON, SECOND
 from tests.unit.domain.provider import InFlight, Message, World
 from tests.unit.domain.sends import accepted, listed, part, uncertain
+
+# These examples are many, and coverage would take most of their time; chosen ones reach all lines.
+pytestmark = pytest.mark.no_cover
 
 Step: TypeAlias = Callable[[World], None]
 

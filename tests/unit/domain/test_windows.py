@@ -335,6 +335,7 @@ class Story:
             self.looked_at.add(until)
 
 
+@pytest.mark.no_cover
 @settings(max_examples=1_000)
 @given(STORIES)
 def test_each_window_is_told_of_once_in_its_last_hour_while_the_contact_waits(
