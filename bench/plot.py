@@ -21,10 +21,11 @@ def plot(rates: Mapping[str, Sequence[float]], medians: Mapping[str, float], pat
     colours = [
         FLOOR if name == "floor" else colour for name, colour in zip(names, colours, strict=True)
     ]
-    bars = axes.barh(names, [medians[name] for name in names], color=colours)
-    axes.bar_label(bars, [f"{medians[name]:,.0f}" for name in names], padding=8, fontsize=12)
+    axes.barh(names, [medians[name] for name in names], color=colours)
     for name in names:
         axes.scatter(rates[name], [name] * len(rates[name]), s=14, color="black", zorder=3)
+        end, label = (max(rates[name]), name), f"{medians[name]:,.0f}"
+        axes.annotate(label, end, (8, 0), textcoords="offset points", va="center", fontsize=12)
     axes.set_xlabel("messages per second: median of the rounds, each round a dot")
     axes.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}")
     axes.set_xlim(0, 1.15 * max(max(found) for found in rates.values()))
