@@ -109,7 +109,6 @@ class InboxApp(faust.App):
         topic = self.settings.topic(name)
         self.ingested_topics.add(topic)
         decoders = Decoders(agent.structs)
-
         records_max = min(agent.records_max, self.settings.batch_records)
 
         async def apply(stream: Any) -> None:
@@ -141,15 +140,16 @@ class InboxApp(faust.App):
         # There may have been replies in it.
         self.sender.wake()
 
-    async def _apply(self, loop: BatchLoop, events: Sequence[Any]) -> None:
-        passed_over = await loop.apply([event.value for event in events])
+    async def _apply(self, loop: BatchLoop, events: Sequence[Any]) -> bool:
+        if (passed_over := await loop.apply([event.value for event in events])) is None:
+            return False
         for tp, position in passed_over.items():
             await self.ingest_consumer.rewind(tp, position)
         for event in events:
-            poll: Poll = event.value
-            if poll.tp not in passed_over:
-                self.applied[poll.tp] = poll.end
+            if (tp := event.value.tp) not in passed_over:
+                self.applied[tp] = event.value.end
                 event.ack()
+        return True
 
     def _add_relay(self) -> None:
         # The group hands out the shards as partitions of this topic; its records are for whoever
@@ -288,10 +288,10 @@ class InboxApp(faust.App):
             self.pool.terminate()
         self.watchdog.stop()
 
-    async def _guarded(self, work: Awaitable[None]) -> None:
+    async def _guarded(self, work: Awaitable[ResultT]) -> ResultT:
         """Await work that must not fail: if it does, this process is not to be trusted."""
         try:
-            await work
+            return await work
         except Exception:
             log.critical("this worker cannot go on", exc_info=True)
             logging.shutdown()

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from enum import Enum, auto
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -29,7 +28,7 @@ from db.errors import (
     refusal,
 )
 from db.outbox import OutboxRow
-from db.positions import Claim, claim_positions, load_position
+from db.positions import Claim, Partition, claim_positions, load_position
 from db.queries import QUERIES
 from domain.decision import Outgoing
 from schemas.cloudevents import Decoders, Incoming
@@ -49,6 +48,9 @@ CONFLICTS_MAX = 3
 """A key that another transaction wrote first is found there by the next try. One that is still in
 the way after so many tries is the record's own fault."""
 
+TOGETHER_SECONDS = 5.0
+"""After which polls of several partitions no longer wait together, perhaps for one's lock."""
+
 
 class Work(Protocol):
     """What one batch loaded and decided: the three verbs of an agent."""
@@ -65,15 +67,6 @@ class Work(Protocol):
 
 class TooMuch(Exception):
     """Several partitions have too much to say for one transaction."""
-
-
-class Together(Enum):
-    """What became of several partitions' records in one transaction."""
-
-    APPLIED = auto()
-    NOT_APPLIED = auto()
-    UNKNOWN = auto()
-    """The connection was lost, perhaps after the commit."""
 
 
 class BatchLoop:
@@ -101,51 +94,52 @@ class BatchLoop:
         """Given the outbox rows of a transaction, now that it is committed."""
         self._alive = alive
         """Told of every sign of life: a batch applied, or a database that is waited for."""
+        self._doubtful: set[Partition] = set()
+        """Partitions of which a transaction was lost together with others, perhaps committed."""
         self._limit = DeadLetterLimit(topic, settings.dead_letter_run, settings.dead_letter_ratio)
 
-    async def apply(self, polls: Sequence[Poll]) -> dict[TP, int]:
+    async def apply(self, polls: Sequence[Poll]) -> dict[TP, int] | None:
         """Apply polls, in order. All is applied then, by this worker or another, but for the
         partitions that are named, with the position to read again from: records before a poll
-        were passed over. Raises WorkerStop, and whatever is a bug.
+        were passed over. None for polls of several partitions that cannot be applied together:
+        each partition's are to be applied by themselves. Raises WorkerStop, and what is a bug.
         """
         with self._timed("decode"):
             segments = joined(self._segment(poll) for poll in polls)
-        tried = Together.NOT_APPLIED
-        if len(segments) > 1:
-            tried = await self._apply_together(segments)
-            if tried is Together.APPLIED:
-                return {}
-        passed_over = {}
+        if len({segment.partition for segment in segments}) > 1:
+            return {} if await self._apply_together(segments) else None
         for segment in segments:
-            position = await self._apply_alone(segment, tried)
+            position = await self._apply_alone(segment)
             if position is not None:
-                passed_over[TP(*segment.partition)] = position
-        return passed_over
+                return {TP(*segment.partition): position}
+        return {}
 
     def _segment(self, poll: Poll) -> Segment:
         partition = (poll.tp.topic, poll.tp.partition)
         events = [self._decode(record) for record in poll.records]
         return Segment(partition, poll.start, poll.end, poll.records, events)
 
-    async def _apply_together(self, segments: list[Segment]) -> Together:
+    async def _apply_together(self, segments: list[Segment]) -> bool:
         """Try to apply segments of several partitions in one transaction.
 
         Whatever is in the way of that, a partition that somebody else has, a bad value, a lost
-        connection, concerns one of them or passes: each by itself finds out.
+        connection, a lock of a worker that froze, concerns one of them or passes: each by itself
+        finds out, and holds up no other.
         """
         try:
-            await self._apply_once(segments)
+            async with asyncio.timeout(TOGETHER_SECONDS):
+                await self._apply_once(segments)
         except (PositionTaken, TooMuch):
-            return Together.NOT_APPLIED
+            return False
         except Exception as error:
             if is_transient(error):
-                return Together.UNKNOWN
-            if is_unique_violation(error) or is_data_error(error):
-                return Together.NOT_APPLIED
-            raise
-        return Together.APPLIED
+                self._doubtful.update(segment.partition for segment in segments)
+            elif not (is_unique_violation(error) or is_data_error(error)):
+                raise
+            return False
+        return True
 
-    async def _apply_alone(self, segment: Segment, tried: Together) -> int | None:
+    async def _apply_alone(self, segment: Segment) -> int | None:
         """Apply a segment; the position to read again from, if records were passed over."""
         waiting = [segment]
         while waiting:
@@ -153,7 +147,7 @@ class BatchLoop:
             if len(segment.records) > self._records_max:
                 segment, rest = segment.cut(self._records_max)
                 waiting.append(rest)
-            done = await self._apply_until_settled(segment, tried)
+            done = await self._apply_until_settled(segment)
             if isinstance(done, int):
                 return done
             waiting += reversed(done)
@@ -165,9 +159,10 @@ class BatchLoop:
         except InvalidRecord as error:
             return error
 
-    async def _apply_until_settled(self, segment: Segment, tried: Together) -> list[Segment] | int:
+    async def _apply_until_settled(self, segment: Segment) -> list[Segment] | int:
         """Apply a segment: what is left of it, or the position to read again from."""
-        conflicts, failures = 0, int(tried is Together.UNKNOWN)
+        conflicts, failures = 0, int(segment.partition in self._doubtful)
+        self._doubtful.discard(segment.partition)
         while True:
             try:
                 return await self._apply_once([segment])

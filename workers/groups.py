@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 LaneT = TypeVar("LaneT")
 ItemT = TypeVar("ItemT")
@@ -12,12 +12,18 @@ ItemT = TypeVar("ItemT")
 WORTH = 0.25
 """The part of the largest size that makes a group worth running beside others."""
 
+PATIENCE_SECONDS = 0.1
+"""How long a smaller one waits for others, which may be held up by what is none of its own."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiting(Generic[LaneT, ItemT]):
     lane: LaneT
     size: int
     item: ItemT
+
+
+_Group: TypeAlias = list[_Waiting[LaneT, ItemT]]
 
 
 class Groups(Generic[LaneT, ItemT]):
@@ -34,18 +40,22 @@ class Groups(Generic[LaneT, ItemT]):
         self,
         width: int,
         size_max: int,
-        run: Callable[[Sequence[ItemT]], Awaitable[None]],
+        run: Callable[[Sequence[ItemT]], Awaitable[bool]],
         start: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
-        """`start` makes a task of what it is given."""
+        """`run` says whether it is done; if not, it gets each lane's items by themselves. `start`
+        makes a task of what it is given."""
         self._width = width
         self._size_max = size_max
         self._run = run
         self._start_task = start
         self._waiting: list[_Waiting[LaneT, ItemT]] = []
+        self._apart: list[_Group[LaneT, ItemT]] = []
+        """What could not run together, a group for each lane; these lanes count as busy."""
         self._running = 0
         self._busy: set[LaneT] = set()
         self._started = asyncio.Event()
+        self._patience: asyncio.TimerHandle | None = None
 
     async def add(self, lane: LaneT, size: int, item: ItemT) -> None:
         """Run an item when its turn comes; returns when it waits for it, and not much else does."""
@@ -55,31 +65,55 @@ class Groups(Generic[LaneT, ItemT]):
         self._waiting.append(_Waiting(lane, size, item))
         self._start()
 
-    def _start(self) -> None:
+    def _start(self, *, patient: bool = True) -> None:
+        while self._running < self._width and self._apart:
+            self._begin(self._apart.pop(0))
         while self._running < self._width and (group := self._next()):
-            if self._running and sum(item.size for item in group) < self._size_max * WORTH:
+            if patient and self._running and _size(group) < self._size_max * WORTH:
+                self._lose_patience_later()
                 break
-            self._running += 1
-            self._busy.update(waiting.lane for waiting in group)
+            patient = True
             self._waiting = [waiting for waiting in self._waiting if waiting not in group]
-            self._start_task(self._run_group(group))
+            self._busy.update(waiting.lane for waiting in group)
+            self._begin(group)
             self._started.set()
 
-    def _next(self) -> list[_Waiting[LaneT, ItemT]]:
-        group: list[_Waiting[LaneT, ItemT]] = []
-        size = 0
+    def _lose_patience_later(self) -> None:
+        def lose() -> None:
+            self._patience = None
+            self._start(patient=False)
+
+        if self._patience is None:
+            self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, lose)
+
+    def _begin(self, group: _Group[LaneT, ItemT]) -> None:
+        self._running += 1
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        self._start_task(self._run_group(group))
+
+    def _next(self) -> _Group[LaneT, ItemT]:
+        group: _Group[LaneT, ItemT] = []
         for waiting in self._waiting:
             if waiting.lane in self._busy:
                 continue
             # Only the last one can be without room: after it nothing was let in.
-            if group and size + waiting.size > self._size_max:
+            if group and _size(group) + waiting.size > self._size_max:
                 break
             group.append(waiting)
-            size += waiting.size
         return group
 
-    async def _run_group(self, group: list[_Waiting[LaneT, ItemT]]) -> None:
-        await self._run([waiting.item for waiting in group])
-        self._busy.difference_update(waiting.lane for waiting in group)
+    async def _run_group(self, group: _Group[LaneT, ItemT]) -> None:
+        done = await self._run([waiting.item for waiting in group])
+        lanes = dict.fromkeys(waiting.lane for waiting in group)
+        if done:
+            self._busy.difference_update(lanes)
+        else:
+            self._apart += [[one for one in group if one.lane == lane] for lane in lanes]
         self._running -= 1
         self._start()
+
+
+def _size(group: _Group[LaneT, ItemT]) -> int:
+    return sum(waiting.size for waiting in group)

@@ -42,6 +42,31 @@ async def test_a_provider_message_is_recorded_once_whoever_repeats_it(
     assert len(rows) == 3
 
 
+async def test_a_conversation_that_somebody_has_locked_holds_up_no_other_partition(
+    settings: Settings, bus: Bus, worker: Worker, owner: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    contacts = [f"whatsapp:+49{number}" for number in range(40)]
+    locked, home = contacts[0], partition_of(conversation(contacts[0]), settings.partitions)
+    free = [
+        each for each in contacts if partition_of(conversation(each), settings.partitions) != home
+    ]
+    await bus.publish(*(message(contact) for contact in contacts))
+    await bus.read_until("conversations", 2 * len(contacts))
+
+    async def recorded(wanted: list[str]) -> bool:
+        query = "SELECT sender_address FROM inbox.messages WHERE body = 'again'"
+        return {row[0] for row in await owner.fetch(query)} >= set(wanted)
+
+    async with owner.transaction():
+        # As a worker that was frozen in the middle of a batch holds it.
+        lock = "SELECT FROM inbox.conversations WHERE conversation_id = $1 FOR UPDATE"
+        await owner.execute(lock, conversation(locked))
+        await bus.publish(*(message(contact, "again") for contact in contacts))
+        await until(lambda: recorded(free), "those of other partitions are recorded")
+        assert not await recorded([locked])
+    await until(lambda: recorded(contacts), "all are recorded")
+
+
 async def test_every_command_has_one_result_however_often_it_comes(
     bus: Bus, worker: Worker, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:

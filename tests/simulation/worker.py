@@ -170,10 +170,13 @@ class Worker:
             self._groups[topic] = Groups(GROUPS_MAX, RECORDS_MAX, apply, self._start)
         return self._groups[topic]
 
-    async def _apply(self, loop: BatchLoop, polls: Sequence[tuple[Lane, Poll]]) -> None:
+    async def _apply(self, loop: BatchLoop, polls: Sequence[tuple[Lane, Poll]]) -> bool:
         passed_over = await loop.apply([poll for _, poll in polls])
+        if passed_over is None:
+            return False
         for lane, poll in polls:
             lane.position = passed_over.get(poll.tp, lane.position)
+        return True
 
     def _loop(self, topic: str) -> BatchLoop:
         if topic not in self._loops:

@@ -18,7 +18,7 @@ async def test_items_of_a_lane_run_in_order_and_groups_of_a_lane_never_together(
     running: set[str] = set()
     seen_together: set[frozenset[str]] = set()
 
-    async def run(items: Sequence[Item]) -> None:
+    async def run(items: Sequence[Item]) -> bool:
         lanes = {lane for lane, _ in items}
         assert not lanes & running
         running.update(lanes)
@@ -27,6 +27,7 @@ async def test_items_of_a_lane_run_in_order_and_groups_of_a_lane_never_together(
         for lane, number in items:
             order[lane].append(number)
         running.difference_update(lanes)
+        return True
 
     async with asyncio.TaskGroup() as tasks:
         groups: Groups[str, Item] = Groups(2, SIZE_MAX, run, tasks.create_task)
@@ -44,9 +45,10 @@ class Held:
         self.begun: list[Sequence[int]] = []
         self._go = asyncio.Event()
 
-    async def run(self, items: Sequence[int]) -> None:
+    async def run(self, items: Sequence[int]) -> bool:
         self.begun.append(items)
         await self._go.wait()
+        return True
 
     def let_go(self) -> None:
         self._go.set()
@@ -141,3 +143,43 @@ async def test_no_more_waits_than_one_group_holds() -> None:
         await asyncio.gather(adding, same_lane)
     assert held.begun[:2] == [[0], [1, 2]]
     assert sorted(number for group in held.begun[2:] for number in group) == [3, 4]
+
+
+async def test_what_cannot_run_together_runs_lane_by_lane_before_anything_later() -> None:
+    begun: list[Sequence[Item]] = []
+
+    async def run(items: Sequence[Item]) -> bool:
+        begun.append(items)
+        await asyncio.sleep(0)
+        return len({lane for lane, _ in items}) == 1
+
+    async with asyncio.TaskGroup() as tasks:
+        groups: Groups[str, Item] = Groups(1, 10, run, tasks.create_task)
+        for number, lane in enumerate("aabaabb"):
+            await groups.add(lane, 1, (lane, number))
+    assert begun[1] == [(lane, number) for number, lane in enumerate("aabaabb")][1:]
+    assert begun[2:] == [[("a", 1), ("a", 3), ("a", 4)], [("b", 2), ("b", 5), ("b", 6)]]
+
+
+async def test_one_lane_that_is_held_up_holds_up_no_other() -> None:
+    held, done = asyncio.Event(), asyncio.Queue[Sequence[Item]]()
+
+    async def run(items: Sequence[Item]) -> bool:
+        if len({lane for lane, _ in items}) > 1:
+            return False
+        if items[0][0] == "held":
+            await held.wait()
+        done.put_nowait(items)
+        return True
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        groups: Groups[str, Item] = Groups(2, SIZE_MAX, run, tasks.create_task)
+        await groups.add("first", 1, ("first", 0))
+        for number, lane in enumerate(("held", "free", "held"), start=1):
+            await groups.add(lane, 1, (lane, number))
+        assert [await done.get() for _ in range(2)] == [[("first", 0)], [("free", 2)]]
+        # Small, and beside what is held up: it goes all the same, a little later.
+        await groups.add("late", 1, ("late", 4))
+        assert await done.get() == [("late", 4)]
+        held.set()
+        assert await done.get() == [("held", 1), ("held", 3)]
