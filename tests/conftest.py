@@ -8,9 +8,12 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import asyncpg
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from db.databases import OWNER, WORKER, ensure_database, ensure_roles
 from db.migrate import migrate
@@ -28,7 +31,27 @@ OWNER_PASSWORD, WORKER_PASSWORD = "owner-secret", "worker-secret"
 
 UNIT = Path(__file__).parent / "unit"
 
+BUSY = {
+    f"tests/integration/test_{name}.py"
+    for name in ("bench_programs", "compare", "exactly_once", "sending_faults", "spool")
+}
+"""Tests that keep more than a core busy, or wait for answers that have to come soon."""
+
 _numbers = itertools.count(1)
+
+
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """How tests are shared out among several processes (`-n`), each with servers of its own."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """What one process passes, one after the other: a file, or all that are BUSY."""
+        file = super()._split_scope(nodeid)
+        return "busy" if file in BUSY else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """By file, so that the tests of a file share its servers; never two BUSY files at once."""
+    return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,9 +62,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def postgres() -> Iterator[EmbeddedPostgres]:
     """A Postgres with the roles and a migrated template."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
+    # Not in pytest's directory: any run of pytest that starts meanwhile closes that to others,
+    # and to Postgres, which never runs as root.
+    with TemporaryDirectory(prefix="postgres-") as name, EmbeddedPostgres(Path(name)) as server:
         asyncio.run(_make_template(server))
         yield server
 

@@ -10,9 +10,6 @@ from bench.promises import Broken
 from workers.embedded.postgres import EmbeddedPostgres
 from workers.settings import Settings
 
-# Such tests keep a core busy: never two of them at once.
-pytestmark = pytest.mark.xdist_group("busy")
-
 
 async def test_every_message_of_a_steady_load_is_counted_from_the_moment_it_was_due(
     settings: Settings, tmp_path: Path

@@ -12,9 +12,6 @@ from bench.peers.counting import Once, count_once
 from bench.peers.systems import SYSTEMS, Run
 from workers.settings import Settings
 
-# Such tests keep a core busy: never two of them at once.
-pytestmark = pytest.mark.xdist_group("busy")
-
 LOAD = Load(messages=300, conversations=30)
 SLICE = 40
 TELLING = {"ours", "ours-2", "naive", "faststream"}

@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import asyncpg
-import pytest
 
 from bench.checker import check
 from bench.exactly_once import run
@@ -14,9 +13,6 @@ from bench.load import Load, directory, events, publish
 from bench.workers import running, until_applied
 from tests.waiting import until
 from workers.settings import Settings
-
-# Such tests keep a core busy: never two of them at once.
-pytestmark = pytest.mark.xdist_group("busy")
 
 LOAD = Load(messages=8_000, conversations=200, doubled=0.1, commands=0.1)
 

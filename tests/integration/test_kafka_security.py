@@ -33,9 +33,6 @@ from workers.publish import Publisher
 from workers.settings import Settings
 from workers.topics import ensure_topics
 
-# One process, so that they share their Kafka.
-pytestmark = pytest.mark.xdist_group("secured Kafka")
-
 PASSWORD, WRONG = "pass-w0rd-of-the-inbox", "n0t-the-passw0rd"
 
 _numbers = itertools.count(1)

