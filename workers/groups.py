@@ -59,7 +59,7 @@ class Groups(Generic[LaneT, ItemT]):
 
     async def add(self, lane: LaneT, size: int, item: ItemT) -> None:
         """Run an item when its turn comes; returns when it waits for it, and not much else does."""
-        while sum(waiting.size for waiting in self._waiting) >= self._size_max:
+        while _size(self._waiting) >= self._size_max:
             self._started.clear()
             await self._started.wait()
         self._waiting.append(_Waiting(lane, size, item))
@@ -73,7 +73,8 @@ class Groups(Generic[LaneT, ItemT]):
                 self._lose_patience_later()
                 break
             patient = True
-            self._waiting = [waiting for waiting in self._waiting if waiting not in group]
+            taken = set(group)
+            self._waiting = [waiting for waiting in self._waiting if waiting not in taken]
             self._busy.update(waiting.lane for waiting in group)
             self._begin(group)
             self._started.set()
@@ -95,11 +96,13 @@ class Groups(Generic[LaneT, ItemT]):
 
     def _next(self) -> _Group[LaneT, ItemT]:
         group: _Group[LaneT, ItemT] = []
+        size = 0
         for waiting in self._waiting:
             if waiting.lane in self._busy:
                 continue
+            size += waiting.size
             # Only the last one can be without room: after it nothing was let in.
-            if group and _size(group) + waiting.size > self._size_max:
+            if group and size > self._size_max:
                 break
             group.append(waiting)
         return group
