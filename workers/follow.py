@@ -1,5 +1,6 @@
 """Follows the topics that the system writes, as a `read_committed` consumer without a group."""
 
+import asyncio
 from collections.abc import Collection
 from datetime import UTC, datetime
 from types import TracebackType
@@ -13,6 +14,7 @@ from schemas.cloudevents import Decoders
 from schemas.errors import InvalidRecord
 from schemas.fields import Emitted
 from schemas.topics import DEAD_LETTER_BYTES_MAX
+from workers.cancellation import end_if_cancelled
 from workers.errors import CommandFailed
 from workers.kafka_clients import client_arguments
 from workers.readable import DEAD_LETTER_STYLE, Said, said, said_dead_letter
@@ -24,6 +26,7 @@ FOLLOWED = (*OUTBOUND, DEAD_LETTERS)
 """What can be followed, in the order in which one cause's events are best read."""
 
 POLL_MILLISECONDS = 200
+STOP_SECONDS = 5.0
 
 
 class Seen(NamedTuple):
@@ -70,7 +73,8 @@ class Follower:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._consumer.stop()
+        # Not for ever: aiokafka awaits tasks that it cancels, and those may drop that.
+        await asyncio.wait([asyncio.ensure_future(self._consumer.stop())], timeout=STOP_SECONDS)
 
     async def _seek(self) -> None:
         partitions = await self._partitions()
@@ -101,6 +105,7 @@ class Follower:
     async def next(self) -> list[Seen]:
         """What arrived meanwhile, by time; empty when nothing does within a moment."""
         polled = await self._consumer.getmany(timeout_ms=POLL_MILLISECONDS)
+        end_if_cancelled()
         records = [record for batch in polled.values() for record in batch]
         records.sort(key=lambda record: (record.timestamp, self._ranks[record.topic]))
         return [self._seen(record) for record in records]

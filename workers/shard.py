@@ -20,6 +20,7 @@ from db.errors import is_transient
 from db.outbox import OutboxRow, delete_outbox, load_outbox, outbox_numbers
 from workers import metrics
 from workers.backoff import pause_seconds
+from workers.cancellation import end_if_cancelled
 from workers.errors import StrangeLog
 from workers.markers import Progress, marker_record, read_marker
 from workers.settings import Settings
@@ -96,7 +97,7 @@ class Shard:
             try:
                 await self._own()
             except Exception as error:
-                _end_if_cancelled()
+                end_if_cancelled()
                 if not (isinstance(error, KafkaError | RowsGone) or is_transient(error)):
                     raise
                 failures = 0 if self.published is not None else failures + 1
@@ -115,7 +116,7 @@ class Shard:
                 await producer.start()
             published = await self._take_over()
             while True:
-                _end_if_cancelled()
+                end_if_cancelled()
                 published = await self._publish(producer, published)
         finally:
             await stop(producer)
@@ -214,15 +215,3 @@ class Shard:
             self._handed.clear()
             self._handed_bytes = 0
         return rows
-
-
-def _end_if_cancelled() -> None:
-    """End a task that was cancelled, if what it awaited made something else of that.
-
-    An error on the way out takes a cancellation's place, as when a client cannot be stopped in
-    time, and `asyncio.wait_for` drops one that comes together with what it waits for (fixed in
-    Python 3.12). The shard would go on beside its new owner, and who stops it would wait for ever.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
