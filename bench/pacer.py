@@ -27,7 +27,7 @@ from workers.outgoing import partition_of
 from workers.settings import Settings, required
 
 TICK_SECONDS = 0.01
-"""How often to look for what is due, at the most: as long as Kafka's own producers linger."""
+"""How often to look for what is due, at the most: twice as long as Kafka's own producers linger."""
 
 LEAD_SECONDS = 0.5
 

@@ -31,9 +31,9 @@ class Groups(Generic[LaneT, ItemT]):
 
     Items of one lane run one after the other, in the order they were added. A group takes all that
     waits and is not held up by an item of its lane before it, up to `size_max`. Like Nagle's
-    algorithm, it is small only when no other group runs: under a light load what a group costs is
-    shared by all that came while the last one ran; under a heavy one groups are large, and several
-    run, so that Python works on one while Postgres works on another.
+    algorithm, it is small only when no other runs, or after a moment: under a light load what a
+    group costs is shared by all that came while the last one ran; under a heavy one groups are
+    large, and several run, so that Python works on one while Postgres works on another.
     """
 
     def __init__(

@@ -137,12 +137,13 @@ class Shard:
                 waiting = await load_outbox(connection, self._number, 0, rows_max=1)
                 published = waiting[0].number - 1 if waiting else newest
             await delete_outbox(connection, self._number, published)
-        self._newest, self._deleted, self.published = newest, published, published
+        self._deleted = self.published = published
+        # A newer one may have been heard of meanwhile.
+        self.hear(newest)
         return published
 
     async def _publish(self, producer: AIOKafkaProducer, published: int) -> int:
         """Publish the rows after a number, or wait until there may be some."""
-        began = perf_counter()
         # Cleared before anything is looked for, so that a wake-up meanwhile is not lost.
         self._work.clear()
         rows = self._take_handed(published)
@@ -154,7 +155,6 @@ class Shard:
             return published
         if rows[0].number != published + 1:
             self._judge_gap(published, rows[0].number)
-        metrics.RELAY_SECONDS.labels("load").observe(perf_counter() - began)
         records = [record for row in rows for record in row.records]
         records.append(marker_record(self._settings, Progress(self._number, rows[-1].number)))
         await transact(producer, records)
@@ -165,8 +165,11 @@ class Shard:
         return self.published
 
     async def _load(self, published: int) -> list[OutboxRow]:
+        began = perf_counter()
         async with self._pool.acquire() as connection:
-            return await load_outbox(connection, self._number, published, ROWS_MAX)
+            rows = await load_outbox(connection, self._number, published, ROWS_MAX)
+        metrics.RELAY_SECONDS.labels("load").observe(perf_counter() - began)
+        return rows
 
     async def _rest(self, published: int) -> list[OutboxRow]:
         """Wait until there may be rows; those that were there though nobody told of them."""

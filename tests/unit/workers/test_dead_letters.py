@@ -7,6 +7,7 @@ from aiokafka.structs import ConsumerRecord
 
 from schemas.codes import DeadLetter
 from schemas.errors import InvalidRecord
+from tests.kafka_records import Headers, kafka_record
 from workers.dead_letters import (
     WINDOW_RECORDS,
     DeadLetterLimit,
@@ -32,22 +33,10 @@ SAID = [
 def record(
     value: bytes | None = b"\xff\0",
     key: bytes | None = b"key",
-    headers: tuple[tuple[str, bytes | None], ...] = (),
+    headers: Headers = (),
 ) -> "ConsumerRecord[bytes, bytes]":
     """A record as aiokafka gives it."""
-    return ConsumerRecord(
-        topic="inbox.assignments",
-        partition=7,
-        offset=42,
-        timestamp=0,
-        timestamp_type=0,
-        key=key,
-        value=value,
-        checksum=None,
-        serialized_key_size=0,
-        serialized_value_size=0,
-        headers=headers,
-    )
+    return kafka_record("inbox.assignments", 7, 42, value, key=key, headers=headers)
 
 
 @pytest.mark.parametrize("value", [None, b"", b"\xff\0", b"{}"])

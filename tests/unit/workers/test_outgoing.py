@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
-from aiokafka.structs import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from schemas.conversations import ConversationCreated, Snapshot
 from schemas.errors import InvalidRecord
 from schemas.fields import AccountId
 from schemas.topics import RELAY_SHARDS
+from tests.kafka_records import kafka_record
 from workers import outgoing
 from workers.outgoing import Outbox, partition_of
 from workers.settings import Settings
@@ -139,19 +139,7 @@ async def test_nothing_to_say_writes_nothing(written: WRITTEN) -> None:
 async def test_a_dead_letter_goes_along_with_the_shard_of_its_own_partition(
     written: WRITTEN,
 ) -> None:
-    record: ConsumerRecord[bytes, bytes] = ConsumerRecord(
-        topic="test.assignments",
-        partition=13,
-        offset=1,
-        timestamp=0,
-        timestamp_type=0,
-        key=None,
-        value=b"\xff",
-        checksum=None,
-        serialized_key_size=0,
-        serialized_value_size=0,
-        headers=(),
-    )
+    record = kafka_record("test.assignments", 13, 1, b"\xff")
     outbox = Outbox(SETTINGS, NOW)
     outbox.add_dead_letter(record, InvalidRecord(DeadLetter.NOT_JSON, "junk"))
     await save(outbox)

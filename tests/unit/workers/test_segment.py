@@ -3,33 +3,18 @@
 from dataclasses import replace
 from itertools import pairwise
 
-from aiokafka.structs import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.codes import DeadLetter
 from schemas.errors import InvalidRecord
+from tests.kafka_records import kafka_record
 from workers.segment import Segment, joined
 
 
 def segment(partition: int, start: int, end: int) -> Segment:
     """A segment without gaps, of records that cannot be decoded."""
-    records = [
-        ConsumerRecord(
-            topic="topic",
-            partition=partition,
-            offset=offset,
-            timestamp=0,
-            timestamp_type=0,
-            key=None,
-            value=b"",
-            checksum=None,
-            serialized_key_size=0,
-            serialized_value_size=0,
-            headers=(),
-        )
-        for offset in range(start, end)
-    ]
+    records = [kafka_record("topic", partition, offset, b"") for offset in range(start, end)]
     events = [
         InvalidRecord(DeadLetter.NOT_JSON, f"record {offset}") for offset in range(start, end)
     ]
