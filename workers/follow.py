@@ -16,7 +16,7 @@ from schemas.fields import Emitted
 from schemas.topics import DEAD_LETTER_BYTES_MAX
 from workers.cancellation import end_if_cancelled
 from workers.errors import CommandFailed
-from workers.kafka_clients import client_arguments
+from workers.kafka_clients import be_patient, client_arguments
 from workers.readable import DEAD_LETTER_STYLE, Said, said, said_dead_letter
 from workers.settings import Settings
 
@@ -56,6 +56,7 @@ class Follower:
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=DEAD_LETTER_BYTES_MAX,
         )
+        be_patient(self._consumer._client)
 
     async def __aenter__(self) -> Self:
         """Connect; what is published from now on is seen. Raises KafkaError, CommandFailed."""

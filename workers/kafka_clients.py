@@ -1,11 +1,61 @@
-"""What every Kafka client of ours has in common: where Kafka is, and how it is reached."""
+"""What every Kafka client of ours has in common: where Kafka is, how it is reached, and patience.
 
+aiokafka does two things at once that have to wait while Kafka is away or just back; `be_patient`
+has a client wait:
+
+- A broker that just started answers for a moment as if there were none. aiokafka takes that for an
+  answer; whoever looks for a coordinator next fails with an AssertionError, which ends a consumer's
+  coordination for good (it runs, and never joins its group) and a transactional producer's start.
+- Where a partition has no leader, consumers and producers ask for metadata again as soon as they
+  are answered, or refused: thousands of times a second, whatever `retry_backoff_ms` is.
+"""
+
+import asyncio
+import time
+from collections import deque
+from contextlib import suppress
 from typing import Any
 
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+
 from workers.settings import Settings, required
+
+BOOTSTRAP_AGAIN_SECONDS = 0.2
+
+UPDATES_MAX = 10
+UPDATES_SECONDS = 1.0
+"""A client asks for metadata so often in so long: the first ones at once, as a start needs."""
 
 
 def client_arguments(settings: Settings) -> dict[str, Any]:
     """The first keyword arguments of an aiokafka client. Raises SettingsError without a Kafka."""
     brokers = list(required(settings.kafka, "INBOX_KAFKA"))
     return {"bootstrap_servers": brokers, **settings.kafka_security.arguments()}
+
+
+def be_patient(client: AIOKafkaClient) -> None:
+    """Have a client that was not started yet start once brokers are known, and not ask too often.
+
+    Its `bootstrap` raises KafkaError when nobody answers at first, and waits for ever when a
+    broker answers that knows of none: whoever starts it limits that.
+    """
+    bootstrap, update = client.bootstrap, client._metadata_update
+    times: deque[float] = deque(maxlen=UPDATES_MAX)
+
+    async def bootstrap_patiently() -> None:
+        await bootstrap()
+        while not client.cluster.brokers():
+            await asyncio.sleep(BOOTSTRAP_AGAIN_SECONDS)
+            with suppress(KafkaError):
+                await bootstrap()
+
+    async def update_patiently(*arguments: Any) -> bool:
+        if len(times) == UPDATES_MAX:
+            await asyncio.sleep(times[0] + UPDATES_SECONDS - time.monotonic())
+        times.append(time.monotonic())
+        updated: bool = await update(*arguments)
+        return updated
+
+    client.bootstrap = bootstrap_patiently
+    client._metadata_update = update_patiently

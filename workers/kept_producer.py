@@ -6,7 +6,7 @@ import logging
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from workers.kafka_clients import client_arguments
+from workers.kafka_clients import be_patient, client_arguments
 from workers.settings import Settings
 from workers.transactions import stop
 
@@ -61,7 +61,7 @@ class KeptProducer:
             await asyncio.sleep(START_AGAIN_SECONDS)
 
     def _new(self) -> AIOKafkaProducer:
-        return AIOKafkaProducer(
+        producer = AIOKafkaProducer(
             **client_arguments(self._settings),
             client_id="inbox-webhooks",
             acks="all",
@@ -69,6 +69,8 @@ class KeptProducer:
             max_request_size=REQUEST_BYTES_MAX,
             request_timeout_ms=REQUEST_MILLISECONDS,
         )
+        be_patient(producer.client)
+        return producer
 
     async def _serve(self, producer: AIOKafkaProducer) -> None:
         """Until it is said to be unfit, or its sender ends, which aiokafka tells nobody."""

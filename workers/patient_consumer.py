@@ -1,25 +1,17 @@
 """An aiokafka consumer that knows when to wait.
 
-It starts only when Kafka has told it of a broker. A broker that just started answers for a moment
-as if there were none. aiokafka takes that for an answer; the first look for the group's
-coordinator then fails with an AssertionError that ends its coordination for good: the consumer
-runs, and never joins its group.
-
-And it lingers only while records come. A fetch names every partition that the consumer has, so it
-costs milliseconds of Python whatever it brings, and until it is answered aiokafka sends no other.
-While records come, a fetch waits at the broker for more of them, but not long, since partitions
-whose records are not taken yet are not part of it. When nothing came, and all partitions are part
-of it, the next one waits long, and returns with the first byte.
+It is a patient client, and it lingers only while records come. A fetch names every partition that
+the consumer has, so it costs milliseconds of Python whatever it brings, and until it is answered
+aiokafka sends no other. While records come, a fetch waits at the broker for more of them, but not
+long, since partitions whose records are not taken yet are not part of it. When nothing came, and
+all partitions are part of it, the next one waits long, and returns with the first byte.
 """
 
-import asyncio
-from contextlib import suppress
 from typing import Any
 
 import aiokafka
-from aiokafka.errors import KafkaError
 
-ASK_AGAIN_SECONDS = 0.2
+from workers.kafka_clients import be_patient
 
 # Bounds what a worker holds in memory of a backlog, whatever its length.
 BYTES_MAX = 16 * 1024 * 1024
@@ -52,12 +44,9 @@ class PatientConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # aioka
 
     async def start(self) -> None:
         """Return when brokers are known. Raises KafkaError when nobody answers at first."""
+        be_patient(self._client)
         await super().start()
         self._fetcher._proc_fetch_request = self._fetch
-        while not self._client.cluster.brokers():
-            await asyncio.sleep(ASK_AGAIN_SECONDS)
-            with suppress(KafkaError):
-                await self._client.bootstrap()
 
     async def _fetch(self, *request: Any) -> bool:
         """One fetch; whether it brought anything."""

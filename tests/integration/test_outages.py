@@ -94,6 +94,7 @@ async def test_kafka_goes_away_and_comes_back(own: Own) -> None:
         assert await twilio.post(form()) == 204
         await asyncio.sleep(OUTAGE_SECONDS)
         await asyncio.to_thread(own.kafka.start)
+        own.worker.check()
         assert await twilio.post(form()) == 204
     await own.publish(300)
     await own.settle()
