@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
 from db.outbox import Header
 from db.redrives import DeadLetterKey
 from workers.dead_letters import Origin, split_headers
-from workers.kafka_clients import client_arguments
+from workers.kafka_clients import new_consumer
 from workers.settings import Settings
 
 DEAD_LETTERS = "dead-letters"
@@ -63,12 +63,10 @@ class DeadLetterLog:
 
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.topic(DEAD_LETTERS)
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = new_consumer(
+            settings,
             self._topic,
-            **client_arguments(settings),
-            isolation_level="read_committed",
             auto_offset_reset="earliest",
-            enable_auto_commit=False,
             fetch_max_bytes=FETCH_BYTES_MAX,
             max_partition_fetch_bytes=FETCH_BYTES_MAX,
             request_timeout_ms=ANSWER_SECONDS * 1000,

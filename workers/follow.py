@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.catalog import OUTBOUND
@@ -16,7 +16,7 @@ from schemas.fields import Emitted
 from schemas.topics import DEAD_LETTER_BYTES_MAX
 from workers.cancellation import end_if_cancelled
 from workers.errors import CommandFailed
-from workers.kafka_clients import be_patient, client_arguments
+from workers.kafka_clients import client_arguments, new_consumer
 from workers.readable import DEAD_LETTER_STYLE, Said, said, said_dead_letter
 from workers.settings import Settings
 
@@ -49,14 +49,11 @@ class Follower:
         self._from_start = from_start
         self._decoders = {topic: Decoders(structs) for topic, structs in OUTBOUND.items()}
         self._arguments = client_arguments(settings)
-        self._consumer = AIOKafkaConsumer(
-            **self._arguments,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
+        self._consumer = new_consumer(
+            settings,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=DEAD_LETTER_BYTES_MAX,
         )
-        be_patient(self._consumer._client)
 
     async def __aenter__(self) -> Self:
         """Connect; what is published from now on is seen. Raises KafkaError, CommandFailed."""

@@ -16,11 +16,13 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from workers.settings import Settings, required
 
+BOOTSTRAP_SECONDS = 30.0
 BOOTSTRAP_AGAIN_SECONDS = 0.2
 
 UPDATES_MAX = 10
@@ -34,18 +36,41 @@ def client_arguments(settings: Settings) -> dict[str, Any]:
     return {"bootstrap_servers": brokers, **settings.kafka_security.arguments()}
 
 
+def new_consumer(settings: Settings, *topics: str, **given: Any) -> AIOKafkaConsumer:
+    """A consumer of committed records that keeps its own positions; start and stop it."""
+    consumer = AIOKafkaConsumer(
+        *topics,
+        **client_arguments(settings),
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        **given,
+    )
+    be_patient(consumer._client)
+    return consumer
+
+
+def new_producer(settings: Settings, **given: Any) -> AIOKafkaProducer:
+    """A producer that waits for all in-sync replicas; start and stop it."""
+    producer = AIOKafkaProducer(**client_arguments(settings), acks="all", **given)
+    be_patient(producer.client)
+    return producer
+
+
 def be_patient(client: AIOKafkaClient) -> None:
     """Have a client that was not started yet start once brokers are known, and not ask too often.
 
-    Its `bootstrap` raises KafkaError when nobody answers at first, and waits for ever when a
-    broker answers that knows of none: whoever starts it limits that.
+    Its `bootstrap` raises KafkaError when nobody answers at first, or when those who answer know
+    of no broker for so long.
     """
     bootstrap, update = client.bootstrap, client._metadata_update
     times: deque[float] = deque(maxlen=UPDATES_MAX)
 
     async def bootstrap_patiently() -> None:
+        until = time.monotonic() + BOOTSTRAP_SECONDS
         await bootstrap()
         while not client.cluster.brokers():
+            if time.monotonic() > until:
+                raise KafkaConnectionError("Kafka answers, but knows of no broker")
             await asyncio.sleep(BOOTSTRAP_AGAIN_SECONDS)
             with suppress(KafkaError):
                 await bootstrap()

@@ -6,7 +6,7 @@ import logging
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from workers.kafka_clients import be_patient, client_arguments
+from workers.kafka_clients import new_producer
 from workers.settings import Settings
 from workers.transactions import stop
 
@@ -61,16 +61,13 @@ class KeptProducer:
             await asyncio.sleep(START_AGAIN_SECONDS)
 
     def _new(self) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            **client_arguments(self._settings),
+        return new_producer(
+            self._settings,
             client_id="inbox-webhooks",
-            acks="all",
             max_batch_size=BATCH_BYTES_MAX,
             max_request_size=REQUEST_BYTES_MAX,
             request_timeout_ms=REQUEST_MILLISECONDS,
         )
-        be_patient(producer.client)
-        return producer
 
     async def _serve(self, producer: AIOKafkaProducer) -> None:
         """Until it is said to be unfit, or its sender ends, which aiokafka tells nobody."""

@@ -6,7 +6,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from db.outbox import OutboxRecord
-from workers.kafka_clients import client_arguments
+from workers.kafka_clients import new_consumer
 from workers.settings import Settings
 from workers.transactions import STEP_SECONDS
 
@@ -33,12 +33,7 @@ def marker_record(settings: Settings, progress: Progress) -> OutboxRecord:
 
 async def read_marker(settings: Settings, shard: int) -> int | None:
     """The number that the last committed marker holds; None where there is no marker."""
-    consumer = AIOKafkaConsumer(
-        **client_arguments(settings),
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        request_timeout_ms=int(STEP_SECONDS * 1000),
-    )
+    consumer = new_consumer(settings, request_timeout_ms=int(STEP_SECONDS * 1000))
     marker = TopicPartition(settings.topic("relay"), shard)
     try:
         async with asyncio.timeout(STEP_SECONDS):

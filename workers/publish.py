@@ -5,15 +5,13 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from aiokafka import AIOKafkaProducer
-
 from schemas.catalog import TOPIC_OF
 from schemas.cloudevents import CONTENT_TYPE_HEADER, CloudEvent, encode
 from schemas.fields import Command, EventData
 from schemas.ids import conversation_id, inbound_message_id
 from schemas.messages import MessageReceived, MessageStatus
 from schemas.notes import NoteDeleted, NoteEdited
-from workers.kafka_clients import client_arguments
+from workers.kafka_clients import new_producer
 from workers.settings import Settings
 
 
@@ -24,7 +22,7 @@ class Publisher:
         """`source` is what its events name as theirs."""
         self._settings = settings
         self._source = source
-        self._producer = AIOKafkaProducer(**client_arguments(settings), acks="all")
+        self._producer = new_producer(settings)
 
     async def __aenter__(self) -> Self:
         await self._producer.start()

@@ -24,7 +24,7 @@ from workers.cancellation import end_if_cancelled
 from workers.errors import StrangeLog
 from workers.markers import Progress, marker_record, read_marker
 from workers.settings import Settings
-from workers.transactions import STEP_SECONDS, new_producer, stop, transact
+from workers.transactions import STEP_SECONDS, stop, transact, transactional_producer
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class Shard:
             await asyncio.sleep(seconds)
 
     async def _own(self) -> NoReturn:
-        producer = new_producer(self._settings, self._number)
+        producer = transactional_producer(self._settings, self._number)
         try:
             async with asyncio.timeout(STEP_SECONDS):
                 await producer.start()

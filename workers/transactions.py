@@ -14,7 +14,7 @@ from aiokafka.record.default_records import DefaultRecordBase
 from db.outbox import OutboxRecord
 from schemas.cloudevents import CONTENT_TYPE_HEADER
 from workers import metrics
-from workers.kafka_clients import be_patient, client_arguments
+from workers.kafka_clients import new_producer
 from workers.settings import Settings
 
 BATCH_BYTES_MAX = 512 * 1024
@@ -36,20 +36,17 @@ _CODEC_ZSTD = DefaultRecordBase.CODEC_ZSTD
 _EVENT_HEADERS = [CONTENT_TYPE_HEADER]
 
 
-def new_producer(settings: Settings, shard: int) -> AIOKafkaProducer:
+def transactional_producer(settings: Settings, shard: int) -> AIOKafkaProducer:
     """The producer of a shard's owner: starting it fences the one before."""
-    producer = AIOKafkaProducer(
-        **client_arguments(settings),
+    return new_producer(
+        settings,
         client_id=f"inbox-relay-{shard}",
         transactional_id=f"{settings.topic_prefix}relay-{shard}",
         transaction_timeout_ms=TRANSACTION_MILLISECONDS,
-        acks="all",
         max_batch_size=BATCH_BYTES_MAX,
         max_request_size=REQUEST_BYTES_MAX,
         request_timeout_ms=int(STEP_SECONDS * 1000),
     )
-    be_patient(producer.client)
-    return producer
 
 
 async def transact(producer: AIOKafkaProducer, records: list[OutboxRecord]) -> None:

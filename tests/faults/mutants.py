@@ -78,10 +78,10 @@ def _post_again() -> None:
 def _relay_without_fencing() -> None:
     import workers.shard  # noqa: PLC0415
     import workers.transactions  # noqa: PLC0415
-    from workers.kafka_clients import client_arguments  # noqa: PLC0415
+    from workers.kafka_clients import new_producer  # noqa: PLC0415
 
     def plain(settings: Any, _shard: int) -> AIOKafkaProducer:
-        return AIOKafkaProducer(**client_arguments(settings), acks="all")
+        return new_producer(settings)
 
     async def send(producer: AIOKafkaProducer, records: list[Any]) -> None:
         # Without the marker, which is the last.
@@ -90,7 +90,7 @@ def _relay_without_fencing() -> None:
     async def no_marker(*_: object) -> None:
         return None
 
-    _patch(workers.shard, new_producer=plain, transact=send, read_marker=no_marker)
+    _patch(workers.shard, transactional_producer=plain, transact=send, read_marker=no_marker)
 
 
 def _random_ids() -> None:

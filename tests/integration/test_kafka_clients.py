@@ -12,7 +12,7 @@ from tests.waiting import until
 from workers.kafka_clients import UPDATES_MAX, UPDATES_SECONDS, be_patient, client_arguments
 from workers.patient_consumer import PatientConsumer
 from workers.settings import Settings
-from workers.transactions import new_producer, stop, transact
+from workers.transactions import stop, transact, transactional_producer
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def test_a_consumer_joins_its_group_once_brokers_are_known(
 async def test_the_producer_of_a_shard_starts_once_brokers_are_known(
     settings: Settings, answers: list[int]
 ) -> None:
-    producer = new_producer(settings, 0)
+    producer = transactional_producer(settings, 0)
     await producer.start()
     try:
         await transact(producer, [OutboxRecord(settings.topic("relay"), 0, b"0", b"{}", ())])

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from db.outbox import OutboxRecord
 from tests.bus import Bus
 from workers.settings import Settings
-from workers.transactions import new_producer, stop, transact
+from workers.transactions import stop, transact, transactional_producer
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def _records(settings: Settings, value: bytes) -> list[OutboxRecord]:
 async def test_an_owner_that_was_fenced_gets_a_kafka_error_each_time(
     settings: Settings, bus: Bus
 ) -> None:
-    old, new = new_producer(settings, 0), new_producer(settings, 0)
+    old, new = transactional_producer(settings, 0), transactional_producer(settings, 0)
     await old.start()
     try:
         await transact(old, _records(settings, b'"old"'))
@@ -48,7 +48,7 @@ async def test_an_owner_that_was_fenced_gets_a_kafka_error_each_time(
 async def test_a_transaction_that_fails_in_the_middle_publishes_nothing(
     settings: Settings, bus: Bus
 ) -> None:
-    producer = new_producer(settings, 1)
+    producer = transactional_producer(settings, 1)
     await producer.start()
     lost = OutboxRecord(settings.topic("results"), 99, b"key", b'"nowhere"', None)
     try:

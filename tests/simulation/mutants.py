@@ -172,8 +172,12 @@ MUTANTS: dict[str, Replacements] = {
         statements_of_outbox.add_outbox: _number_last_first
     },
     "outbox rows are deleted too early": {statements_of_outbox.delete_outbox: _delete_before},
-    "the relay publishes without transactions": {workers.transactions.new_producer: _unfenced},
-    "the relay publishes without fencing": {workers.transactions.new_producer: _fenceless},
+    "the relay publishes without transactions": {
+        workers.transactions.transactional_producer: _unfenced
+    },
+    "the relay publishes without fencing": {
+        workers.transactions.transactional_producer: _fenceless
+    },
     "the relay publishes without a marker": {
         workers.transactions.transact: _transact_without_marker
     },

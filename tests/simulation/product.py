@@ -83,7 +83,7 @@ def _statements() -> dict[Any, Any]:
 
 
 REPLACED: Replacements = _statements() | {
-    workers.transactions.new_producer: _new_producer,
+    workers.transactions.transactional_producer: _new_producer,
     workers.transactions.transact: _transact,
     workers.transactions.stop: _stop,
     workers.markers.read_marker: _read_marker,

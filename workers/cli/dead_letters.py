@@ -21,7 +21,7 @@ from schemas.codes import DeadLetter
 from workers.cli.failures import mendable
 from workers.dead_letter_log import DEAD_LETTERS, DeadLetterLog, DeadLetterRecord
 from workers.errors import CommandFailed
-from workers.kafka_clients import client_arguments
+from workers.kafka_clients import new_producer
 from workers.redrive import Redriver, What
 from workers.settings import Settings, required
 from workers.topics import require_topics
@@ -232,9 +232,8 @@ async def _database(settings: Settings) -> AsyncIterator[AnyConnection]:
 
 @asynccontextmanager
 async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(
-        **client_arguments(settings),
-        acks="all",
+    producer = new_producer(
+        settings,
         enable_idempotence=True,
         max_request_size=REQUEST_BYTES_MAX,
         request_timeout_ms=ANSWER_SECONDS * 1000,

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import click
 import msgspec
-from aiokafka import AIOKafkaProducer
 
 from schemas.catalog import INBOUND, TOPIC_OF
 from schemas.cloudevents import CONTENT_TYPE_HEADER, Decoders, Incoming, encode
@@ -19,7 +18,7 @@ from schemas.codes import DeadLetter
 from schemas.errors import InvalidRecord
 from workers.cli.failures import mendable
 from workers.errors import CommandFailed
-from workers.kafka_clients import client_arguments
+from workers.kafka_clients import new_producer
 from workers.publish import record_key
 from workers.settings import Settings, required
 from workers.topics import require_topics
@@ -105,11 +104,8 @@ def _completed(document: bytes, now: datetime) -> bytes:
 async def _publish(settings: Settings, events: Sequence[Valid]) -> None:
     names = [TOPIC_OF[event.type] for event, _ in events]
     await require_topics(settings, names)
-    producer = AIOKafkaProducer(
-        **client_arguments(settings),
-        acks="all",
-        enable_idempotence=True,
-        request_timeout_ms=ANSWER_SECONDS * 1000,
+    producer = new_producer(
+        settings, enable_idempotence=True, request_timeout_ms=ANSWER_SECONDS * 1000
     )
     try:
         await producer.start()
