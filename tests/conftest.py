@@ -32,8 +32,15 @@ OWNER_PASSWORD, WORKER_PASSWORD = "owner-secret", "worker-secret"
 UNIT = Path(__file__).parent / "unit"
 
 BUSY = {
-    f"tests/integration/test_{name}.py"
-    for name in ("bench_programs", "compare", "exactly_once", "sending_faults", "spool")
+    f"tests/{name}.py"
+    for name in (
+        "faults/test_quick",
+        "integration/test_bench_programs",
+        "integration/test_compare",
+        "integration/test_exactly_once",
+        "integration/test_sending_faults",
+        "integration/test_spool",
+    )
 }
 """Tests that keep more than a core busy, or wait for answers that have to come soon."""
 
