@@ -1,13 +1,14 @@
-"""Renders the report of a run as the figures of docs/reliability.md.
+"""Renders the reports of some runs as the figures of docs/reliability.md.
 
-    python -m tests.faults.figures REPORT.json [--write]
+    python -m tests.faults.figures REPORT.json... [--write]
 
 With `--write` they take the place of those in the document.
 """
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,65 +17,97 @@ from tests.faults.checks import INVARIANTS
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 
+Report = dict[str, Any]
 
-def figures(report: dict[str, Any]) -> Iterator[str]:
-    """The lines of the figures."""
-    counted, faults = report["counted"], report["faults"]
-    asked = {
-        what.removeprefix("asked: "): number
-        for what, number in counted.items()
-        if what.startswith("asked: ")
-    }
-    happened = sum(fault["happened"] for fault in faults.values())
-    hit = sum(fault["hit"] for fault in faults.values())
-    broken = [name for name, found in report["invariants"].items() if found]
-    yield (
-        f"Seed {report['seed']}, {report['seconds'] / 60:.0f} minutes: {counted['messages']:,} "
-        f"messages, {counted['results']:,} commands, {counted['parts']:,} parts of replies and "
-        f"{counted['events']:,} events across {happened} faults of {len(faults)} kinds, {hit} of "
-        f"which hit work in flight; all was done {report['settled_seconds']:.0f} s after healing. "
-        f"Invariants broken: {', '.join(broken) or 'none'}."
-    )
+
+def figures(reports: Sequence[Report]) -> Iterator[str]:
+    """The lines of the figures: each run in a sentence, and the sums of all."""
+    for report in reports:
+        yield (
+            f"- Seed {report['seed']}, {report['seconds'] / 60:.0f} minutes: "
+            f"{_survived([report])}; all was done {report['settled_seconds']:.0f} s after healing. "
+            f"Invariants broken: {_broken([report])}."
+        )
+    yield ""
+    happened, hit = _faults(reports, "happened"), _faults(reports, "hit")
+    yield f"Together: {_survived(reports)}. Invariants broken: {_broken(reports)}."
+    if _broken(reports) == "none":
+        yield f"So a fault does harm in less than {3 / hit.total():.1%} of the cases (95 %)."
     yield ""
     yield "| fault | happened | hit work in flight |"
     yield "| --- | ---: | ---: |"
-    for kind, fault in sorted(faults.items()):
-        yield f"| {kind} | {fault['happened']} | {fault['hit']} |"
-    for kind, why in report["not_possible_here"].items():
+    for kind in sorted(happened):
+        yield f"| {kind} | {happened[kind]} | {hit[kind]} |"
+    for kind, why in sorted(_impossible(reports).items()):
         yield f"| {kind} | not possible: {why} | |"
     yield ""
     yield "| asked for | times |"
     yield "| --- | ---: |"
-    for what, number in sorted(asked.items()):
-        yield f"| {what} | {number:,} |"
+    for what, number in sorted(_counted(reports).items()):
+        if what.startswith("asked: "):
+            yield f"| {what.removeprefix('asked: ')} | {number:,} |"
     yield ""
     yield "| observed | times |"
     yield "| --- | ---: |"
-    for what, number in sorted(_by_counter(report["observed"]).items()):
+    for what, number in sorted(_observed(reports).items()):
         yield f"| `{what}` | {number:,} |"
     yield ""
     yield "| | invariant | violations |"
     yield "| --- | --- | ---: |"
     for name, promise in INVARIANTS.items():
-        yield f"| {name} | {promise} | {len(report['invariants'][name])} |"
+        yield f"| {name} | {promise} | {sum(len(each['invariants'][name]) for each in reports)} |"
 
 
-def _by_counter(observed: dict[str, int]) -> dict[str, int]:
-    totals: dict[str, int] = {}
-    for what, number in observed.items():
-        counter = what.split()[0]
-        if counter != "point":
-            totals[counter] = totals.get(counter, 0) + number
+def _survived(reports: Sequence[Report]) -> str:
+    counted = _counted(reports)
+    happened, hit = _faults(reports, "happened"), _faults(reports, "hit")
+    return (
+        f"{counted['messages']:,} messages, {counted['results']:,} commands, {counted['parts']:,} "
+        f"parts of replies and {counted['events']:,} events across {happened.total()} faults of "
+        f"{len(happened)} kinds, {hit.total()} of which hit work in flight"
+    )
+
+
+def _broken(reports: Sequence[Report]) -> str:
+    broken = {name for each in reports for name, found in each["invariants"].items() if found}
+    return ", ".join(sorted(broken)) or "none"
+
+
+def _faults(reports: Sequence[Report], what: str) -> Counter[str]:
+    totals: Counter[str] = Counter()
+    for report in reports:
+        totals.update({kind: fault[what] for kind, fault in report["faults"].items()})
+    return totals
+
+
+def _impossible(reports: Sequence[Report]) -> dict[str, str]:
+    return {kind: why for each in reports for kind, why in each["not_possible_here"].items()}
+
+
+def _counted(reports: Sequence[Report]) -> Counter[str]:
+    totals: Counter[str] = Counter()
+    for report in reports:
+        totals.update(report["counted"])
+    return totals
+
+
+def _observed(reports: Sequence[Report]) -> Counter[str]:
+    """By counter, whatever its labels."""
+    totals: Counter[str] = Counter()
+    for report in reports:
+        for what, number in report["observed"].items():
+            if (counter := what.split()[0]) != "point":
+                totals[counter] += number
     return totals
 
 
 def main() -> None:
     """Print them, or write them into the document."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.figures", description=__doc__)
-    parser.add_argument("report", type=Path)
+    parser.add_argument("reports", type=Path, nargs="+", metavar="REPORT")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    text = "\n".join(figures(json.loads(given.report.read_text())))
+    text = "\n".join(figures([json.loads(report.read_text()) for report in given.reports]))
     if not given.write:
         print(text)
         return
