@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaTimeoutError
 from db.outbox import Header
 from db.redrives import DeadLetterKey
 from workers.dead_letters import Origin, split_headers
-from workers.kafka_clients import new_consumer
+from workers.kafka_clients import new_consumer, stop_consumer
 from workers.settings import Settings
 
 DEAD_LETTERS = "dead-letters"
@@ -76,7 +76,7 @@ class DeadLetterLog:
         try:
             await self._consumer.start()
         except BaseException:
-            await self._consumer.stop()
+            await stop_consumer(self._consumer)
             raise
         return self
 
@@ -86,7 +86,7 @@ class DeadLetterLog:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._consumer.stop()
+        await stop_consumer(self._consumer)
 
     async def records(self) -> AsyncIterator[list[DeadLetterRecord]]:
         """All dead letters that there are now, in order per partition; a few at a time.

@@ -1,6 +1,5 @@
 """Follows the topics that the system writes, as a `read_committed` consumer without a group."""
 
-import asyncio
 from collections.abc import Collection
 from datetime import UTC, datetime
 from types import TracebackType
@@ -16,7 +15,7 @@ from schemas.fields import Emitted
 from schemas.topics import DEAD_LETTER_BYTES_MAX
 from workers.cancellation import end_if_cancelled
 from workers.errors import CommandFailed
-from workers.kafka_clients import client_arguments, new_consumer
+from workers.kafka_clients import client_arguments, new_consumer, stop_consumer
 from workers.readable import DEAD_LETTER_STYLE, Said, said, said_dead_letter
 from workers.settings import Settings
 
@@ -26,7 +25,6 @@ FOLLOWED = (*OUTBOUND, DEAD_LETTERS)
 """What can be followed, in the order in which one cause's events are best read."""
 
 POLL_MILLISECONDS = 200
-STOP_SECONDS = 5.0
 
 
 class Seen(NamedTuple):
@@ -61,7 +59,7 @@ class Follower:
         try:
             await self._seek()
         except BaseException:
-            await self._consumer.stop()
+            await stop_consumer(self._consumer)
             raise
         return self
 
@@ -71,8 +69,7 @@ class Follower:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Not for ever: aiokafka awaits tasks that it cancels, and those may drop that.
-        await asyncio.wait([asyncio.ensure_future(self._consumer.stop())], timeout=STOP_SECONDS)
+        await stop_consumer(self._consumer)
 
     async def _seek(self) -> None:
         partitions = await self._partitions()

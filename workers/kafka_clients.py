@@ -1,4 +1,4 @@
-"""What every Kafka client of ours has in common: where Kafka is, how it is reached, and patience.
+"""What every Kafka client of ours has in common: how Kafka is reached, patience, and an end.
 
 aiokafka does two things at once that have to wait while Kafka is away or just back; `be_patient`
 has a client wait:
@@ -13,12 +13,13 @@ has a client wait:
 import asyncio
 import time
 from collections import deque
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerClosed
 
 from workers.settings import Settings, required
 
@@ -28,6 +29,9 @@ BOOTSTRAP_AGAIN_SECONDS = 0.2
 UPDATES_MAX = 10
 UPDATES_SECONDS = 1.0
 """A client asks for metadata so often in so long: the first ones at once, as a start needs."""
+
+STOP_SECONDS = 1.0
+"""For each of three steps, so that a worker is gone within its ten seconds though Kafka is away."""
 
 
 def client_arguments(settings: Settings) -> dict[str, Any]:
@@ -84,3 +88,36 @@ def be_patient(client: AIOKafkaClient) -> None:
 
     client.bootstrap = bootstrap_patiently
     client._metadata_update = update_patiently
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
+    """Stop, without hanging on a broker that is gone."""
+    if not await _ends(consumer.stop()):
+        await _ends(consumer._client.close())
+
+
+async def stop_producer(producer: AIOKafkaProducer) -> None:
+    """Stop, without hanging on a broker that is gone or a batch that nobody takes."""
+    if await _ends(producer.stop()):
+        return
+    sender = producer._sender.sender_task
+    if sender is not None:
+        sender.cancel()
+        await asyncio.wait([sender], timeout=STOP_SECONDS)
+    # Only now, when nothing of it can be sent any more.
+    producer._message_accumulator.fail_all(ProducerClosed())
+    await _ends(producer.client.close())
+
+
+async def _ends(work: Coroutine[Any, Any, None]) -> bool:
+    """Whether it ends in time, and well.
+
+    In a task of its own: aiokafka cancels its sender, or a fetch that waits after an error, and
+    awaits it; that cancellation must not be taken for one of ours.
+    """
+    task = asyncio.ensure_future(work)
+    await asyncio.wait([task], timeout=STOP_SECONDS)
+    if not task.done():
+        task.cancel()
+        return False
+    return not task.cancelled() and task.exception() is None

@@ -6,9 +6,8 @@ import logging
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from workers.kafka_clients import new_producer
+from workers.kafka_clients import new_producer, stop_producer
 from workers.settings import Settings
-from workers.transactions import stop
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +56,7 @@ class KeptProducer:
             finally:
                 self._producer = None
                 self._started.clear()
-                await stop(producer)
+                await stop_producer(producer)
             await asyncio.sleep(START_AGAIN_SECONDS)
 
     def _new(self) -> AIOKafkaProducer:

@@ -6,7 +6,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from db.outbox import OutboxRecord
-from workers.kafka_clients import new_consumer
+from workers.kafka_clients import new_consumer, stop_consumer
 from workers.settings import Settings
 from workers.transactions import STEP_SECONDS
 
@@ -41,8 +41,7 @@ async def read_marker(settings: Settings, shard: int) -> int | None:
             consumer.assign([marker])
             return await _find_marker(consumer, marker)
     finally:
-        async with asyncio.timeout(STEP_SECONDS):
-            await consumer.stop()
+        await stop_consumer(consumer)
 
 
 async def _find_marker(consumer: AIOKafkaConsumer, marker: TopicPartition) -> int | None:

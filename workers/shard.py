@@ -22,9 +22,10 @@ from workers import metrics
 from workers.backoff import pause_seconds
 from workers.cancellation import end_if_cancelled
 from workers.errors import StrangeLog
+from workers.kafka_clients import stop_producer
 from workers.markers import Progress, marker_record, read_marker
 from workers.settings import Settings
-from workers.transactions import STEP_SECONDS, stop, transact, transactional_producer
+from workers.transactions import STEP_SECONDS, transact, transactional_producer
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class Shard:
                 end_if_cancelled()
                 published = await self._publish(producer, published)
         finally:
-            await stop(producer)
+            await stop_producer(producer)
 
     async def _take_over(self) -> int:
         """How far the shard is published, now that the old owner is fenced."""

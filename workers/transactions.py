@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import IllegalOperation, KafkaError, ProducerClosed
+from aiokafka.errors import IllegalOperation, KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBase
 
@@ -29,8 +29,6 @@ STEP_SECONDS = 15.0
 """Longest wait for one step of a transaction; then its outcome is unknown, and the producer new."""
 
 ABORT_SECONDS = 2.0
-STOP_SECONDS = 1.0
-"""For each of three steps, so that a worker is gone within its ten seconds though Kafka is away."""
 
 _CODEC_ZSTD = DefaultRecordBase.CODEC_ZSTD
 _EVENT_HEADERS = [CONTENT_TYPE_HEADER]
@@ -127,24 +125,3 @@ async def _abort(producer: AIOKafkaProducer) -> None:
     with suppress(KafkaError, TimeoutError, AssertionError):
         async with asyncio.timeout(ABORT_SECONDS):
             await producer.abort_transaction()
-
-
-async def stop(producer: AIOKafkaProducer) -> None:
-    """Stop, without hanging on a broker that is gone or a batch that nobody takes.
-
-    In a task of its own: aiokafka cancels its sender and awaits it, and that cancellation must
-    not be taken for ours.
-    """
-    stopping = asyncio.ensure_future(producer.stop())
-    await asyncio.wait([stopping], timeout=STOP_SECONDS)
-    if stopping.done() and not stopping.cancelled() and stopping.exception() is None:
-        return
-    stopping.cancel()
-    sender = producer._sender.sender_task
-    if sender is not None:
-        sender.cancel()
-        await asyncio.wait([sender], timeout=STOP_SECONDS)
-    # Only now, when nothing of it can be sent any more.
-    producer._message_accumulator.fail_all(ProducerClosed())
-    closing = asyncio.ensure_future(producer.client.close())
-    await asyncio.wait([closing], timeout=STOP_SECONDS)

@@ -1,4 +1,4 @@
-"""Clients that are told of no broker at first start all the same, and none asks without a pause."""
+"""Clients that are told of no broker at first start all the same, ask with pauses, and end."""
 
 import asyncio
 import time
@@ -6,13 +6,23 @@ from typing import Any
 
 import pytest
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import NodeNotReadyError
+from aiokafka.protocol.fetch import FetchRequest
 
 from db.outbox import OutboxRecord
 from tests.waiting import until
-from workers.kafka_clients import UPDATES_MAX, UPDATES_SECONDS, be_patient, client_arguments
+from workers.kafka_clients import (
+    UPDATES_MAX,
+    UPDATES_SECONDS,
+    be_patient,
+    client_arguments,
+    new_consumer,
+    stop_consumer,
+    stop_producer,
+)
 from workers.patient_consumer import PatientConsumer
 from workers.settings import Settings
-from workers.transactions import stop, transact, transactional_producer
+from workers.transactions import transact, transactional_producer
 
 
 @pytest.fixture
@@ -58,7 +68,7 @@ async def test_the_producer_of_a_shard_starts_once_brokers_are_known(
     try:
         await transact(producer, [OutboxRecord(settings.topic("relay"), 0, b"0", b"{}", ())])
     finally:
-        await stop(producer)
+        await stop_producer(producer)
     assert answers == [0, 0, 1]
 
 
@@ -83,3 +93,26 @@ async def test_metadata_is_asked_for_a_limited_number_of_times_in_a_second(
     for _ in range(UPDATES_MAX * 3):
         assert not await client._metadata_update(client.cluster, None)
     assert asked == [second * UPDATES_SECONDS for second in range(3) for _ in range(UPDATES_MAX)]
+
+
+async def test_stopping_a_consumer_whose_fetch_just_failed_cancels_nobody_else(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = AIOKafkaClient.send
+    failed = asyncio.Event()
+
+    async def refuse_fetches(client: Any, node: int, request: Any, **given: Any) -> Any:
+        if not isinstance(request, FetchRequest):
+            return await send(client, node, request, **given)
+        failed.set()
+        raise NodeNotReadyError
+
+    monkeypatch.setattr(AIOKafkaClient, "send", refuse_fetches)
+    topic = settings.topic("relay")
+    # A second until it fetches again: it is stopped before.
+    consumer = new_consumer(settings, topic, retry_backoff_ms=1000)
+    await consumer.start()
+    await failed.wait()
+    # aiokafka's own `stop` raises CancelledError here, and leaves the connections open.
+    await stop_consumer(consumer)
+    assert not any(each.connected() for each in consumer._client._conns.values())

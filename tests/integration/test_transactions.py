@@ -8,8 +8,9 @@ from aiokafka.errors import KafkaError
 
 from db.outbox import OutboxRecord
 from tests.bus import Bus
+from workers.kafka_clients import stop_producer
 from workers.settings import Settings
-from workers.transactions import stop, transact, transactional_producer
+from workers.transactions import transact, transactional_producer
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +40,8 @@ async def test_an_owner_that_was_fenced_gets_a_kafka_error_each_time(
                 await transact(old, _records(settings, b'"fenced"'))
         await transact(new, _records(settings, b'"new"'))
     finally:
-        await stop(old)
-        await stop(new)
+        await stop_producer(old)
+        await stop_producer(new)
     read = await bus.read("results")
     assert sorted(record.value or b"" for record in read) == [b'"new"'] * 4 + [b'"old"'] * 4
 
@@ -55,5 +56,5 @@ async def test_a_transaction_that_fails_in_the_middle_publishes_nothing(
         with pytest.raises((KafkaError, AssertionError)):
             await transact(producer, [*_records(settings, b'"half"'), lost])
     finally:
-        await stop(producer)
+        await stop_producer(producer)
     assert await bus.read("results") == []

@@ -85,7 +85,7 @@ def _statements() -> dict[Any, Any]:
 REPLACED: Replacements = _statements() | {
     workers.transactions.transactional_producer: _new_producer,
     workers.transactions.transact: _transact,
-    workers.transactions.stop: _stop,
+    workers.kafka_clients.stop_producer: _stop,
     workers.markers.read_marker: _read_marker,
 }
 
