@@ -39,7 +39,8 @@ BUSY = {
         "integration/test_compare",
         "integration/test_exactly_once",
         "integration/test_sending_faults",
-        "integration/test_spool",
+        "integration/test_spool_disk",
+        "integration/test_spool_outages",
     )
 }
 """Tests that keep more than a core busy, or wait for answers that have to come soon."""

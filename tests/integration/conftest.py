@@ -1,4 +1,4 @@
-"""Twilio, for the tests of its webhooks and of replies."""
+"""Twilio and mocks of it, for the tests of webhooks, of replies, and of the mock itself."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +9,8 @@ import pytest
 from tests.bus import Bus
 from tests.desk import Desk, serving
 from tests.e2e.inbox import Owner
+from tests.mock_twilio import MockTwilio
+from tests.mock_twilio.clients import Plain, Receiver
 from tests.twilio import STATUS_PATH, Twilio
 from tests.worker import Worker
 from workers.settings import Settings
@@ -33,6 +35,27 @@ def twilio(worker: Worker, session: aiohttp.ClientSession) -> Twilio:
 def callbacks(worker: Worker, session: aiohttp.ClientSession) -> Twilio:
     """Twilio, and a worker that takes its status callbacks."""
     return Twilio(worker.settings.public_url, session, path=STATUS_PATH)
+
+
+@pytest.fixture
+async def mock() -> AsyncIterator[MockTwilio]:
+    """A mock of Twilio."""
+    async with MockTwilio() as mock:
+        yield mock
+
+
+@pytest.fixture
+def plain(session: aiohttp.ClientSession) -> Plain:
+    """A plain client of a mock of Twilio."""
+    return Plain(session)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver of status callbacks, where every one must be signed."""
+    async with Receiver().running() as receiver:
+        yield receiver
+    assert receiver.unsigned == []
 
 
 @pytest.fixture

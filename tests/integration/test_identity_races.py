@@ -26,7 +26,7 @@ from tests.bus import Bus
 from tests.e2e.inbox import Inbox, Owner
 from tests.e2e.test_story import folded, stored
 from tests.events import ACCOUNT, CHANNEL, Event, channel, command, user
-from tests.integration.test_identities import writes
+from tests.identities import writes
 from tests.waiting import LIMIT_SECONDS, until
 from workers.batch import Work
 from workers.commanded import Commands

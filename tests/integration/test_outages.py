@@ -90,7 +90,7 @@ async def test_kafka_goes_away_and_comes_back(own: Own) -> None:
     async with aiohttp.ClientSession() as session:
         twilio = Twilio(own.settings.public_url, session, at=own.worker.url)
         await asyncio.to_thread(own.kafka.stop)
-        # The contact's message waits on the worker's disk: see test_spool.py.
+        # The contact's message waits on the worker's disk: see test_spool_outages.py.
         assert await twilio.post(form()) == 204
         await asyncio.sleep(OUTAGE_SECONDS)
         await asyncio.to_thread(own.kafka.start)

@@ -1,6 +1,7 @@
 """Clients of the mock and receivers of its callbacks, for tests."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -13,13 +14,17 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
 
 from tests.mock_twilio.remote import RemoteTwilio
+from tests.mock_twilio.server import MockTwilio
 from tests.twilio import SID, TOKEN
+from tests.waiting import until
 from workers.dev.provider.server import Provider
 from workers.embedded.ports import HOST, free_port
 
 TWILIO = "https://api.twilio.com"
 MESSAGES = f"/2010-04-01/Accounts/{SID}/Messages.json"
 SENDER, CONTACT = "whatsapp:+14155238886", "whatsapp:+4915112345678"
+SMS_SENDER, SMS_CONTACT = "+16505552222", "+16505551111"
+TEMPLATE = "HX" + "a" * 32
 GOOD = {"To": CONTACT, "From": SENDER, "Body": "Olá 👋"}
 
 Form = MultiDictProxy[Any]
@@ -59,6 +64,21 @@ class Plain:
                 return Seen(response.status, body, dict(response.headers), None)
         except (aiohttp.ClientError, TimeoutError) as error:
             return Seen(None, "", {}, type(error))
+
+    async def listed(self, mock: Provider | RemoteTwilio) -> list[dict[str, Any]]:
+        """What the list has."""
+        seen = await self.ask("GET", mock.url + MESSAGES)
+        return list(json.loads(seen.body)["messages"])
+
+
+async def until_hanging(mock: MockTwilio | RemoteTwilio, count: int) -> None:
+    """Wait until so many requests hang."""
+
+    async def hang() -> bool:
+        ledger = mock.ledger if isinstance(mock, MockTwilio) else await mock.ledger()
+        return len([request for request in ledger.requests if request.fault]) == count
+
+    await until(hang, f"{count} hanging requests")
 
 
 class Receiver:

@@ -1,5 +1,6 @@
 """Contacts with several addresses: an inbox that follows them, and a slow model to compare."""
 
+import itertools
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,13 +14,34 @@ from domain.messages import Identity, decide_message, identify, is_erased
 from domain.thread import Decision, Thread
 from schemas.cloudevents import Incoming
 from schemas.fields import AccountId, ConversationId
-from schemas.messages import MessageReceived
-from tests.unit.domain.given import APP_URL, conversation_of
+from schemas.messages import Contact, MessageReceived
+from tests.unit.domain.given import ADDRESS, APP_URL, NOON, conversation_of, message
 from tests.unit.domain.histories import History
 from tests.unit.domain.simulation import ConversationKey, Event, Inbox
 
 NAMES = [f"whatsapp:+491{number}" for number in range(5)]
 SOME_NAMES = st.lists(st.sampled_from(NAMES), max_size=2).map(tuple)
+
+_numbers = itertools.count()
+
+
+def contact(*others: str, address: str = ADDRESS) -> Contact:
+    """A contact by the address that they write from, and the others that the message names."""
+    return Contact(address, "Ana", others)
+
+
+def written(
+    address: str, *others: str, sent_at: datetime = NOON, **fields: Any
+) -> Incoming[MessageReceived]:
+    """A new message from an address that names others."""
+    number = next(_numbers)
+    return message(
+        event_id=f"m{number}",
+        provider_message_id=f"SM{number}",
+        contact=contact(*others, address=address),
+        sent_at=sent_at,
+        **fields,
+    )
 
 
 class ContactInbox(Inbox):

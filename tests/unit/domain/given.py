@@ -21,7 +21,7 @@ from schemas.commands import (
     ConversationDelete,
     ConversationReopen,
 )
-from schemas.conversations import ConversationEvent
+from schemas.conversations import ConversationClosed, ConversationEvent
 from schemas.fields import AccountId, ChannelId, Command, ConversationId, UserId
 from schemas.links import (
     ConversationLink,
@@ -198,6 +198,11 @@ def reply(body: str = "Hi", **fields: Any) -> Incoming[MessageSend]:
 def changes(outgoing: tuple[Outgoing, ...]) -> list[ConversationEvent]:
     """What goes to the log of the inbox."""
     return [item.data for item in outgoing if isinstance(item.data, ConversationEvent)]
+
+
+def closed_events(outgoing: tuple[Outgoing, ...]) -> list[ConversationClosed]:
+    """The conversations that were closed."""
+    return [item.data for item in outgoing if isinstance(item.data, ConversationClosed)]
 
 
 def notes(outgoing: tuple[Outgoing, ...]) -> list[NoteCreated | NoteAppended]:

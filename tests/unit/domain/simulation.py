@@ -26,7 +26,8 @@ from domain.notes import FIRST_MESSAGES_MAX, Link, leave_alone, note_message
 from domain.thread import Decision, Thread
 from schemas.cloudevents import Incoming
 from schemas.commands import ConversationDelete
-from schemas.fields import AccountId, ChannelId, Command, EventData, UserId
+from schemas.conversations import MessageRecorded
+from schemas.fields import AccountId, ChannelId, Command, Emitted, EventData, UserId
 from schemas.ids import reply_message_id
 from schemas.links import ConversationLink
 from schemas.messages import MessageReceived, MessageSend
@@ -226,3 +227,13 @@ def played(history: Iterable[tuple[timedelta, Event]]) -> Inbox:
         now += gap
         inbox.apply(event, now)
     return inbox
+
+
+def emitted(inbox: Inbox) -> list[Emitted]:
+    """All that was said, in its order."""
+    return [item.data for said in inbox.said for item in said.outgoing]
+
+
+def wants_to_be_seen(data: MessageRecorded) -> bool:
+    """A contact's message that is no import."""
+    return data.direction == "inbound" and not data.historical

@@ -1,0 +1,126 @@
+"""Who may command, and in which order a command is checked."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from domain.conversation import Conversation
+from schemas.cloudevents import Incoming
+from schemas.codes import Rejection
+from schemas.commands import CommandAccepted
+from tests.unit.domain.commands import ASSIGNED, CLOSED, COMMANDS, decide, rejected
+from tests.unit.domain.given import (
+    CONVERSATION,
+    NOON,
+    SECOND,
+    assign,
+    close,
+    conversation,
+    directory,
+    result,
+)
+
+every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=list(COMMANDS))
+
+
+@every_command
+def test_a_command_on_an_unknown_conversation_is_rejected_with_version_0(
+    command: Callable[..., Incoming[Any]],
+) -> None:
+    answer = rejected(None, command())
+    assert (answer.code, answer.version) == (Rejection.UNKNOWN_CONVERSATION, 0)
+    assert answer.conversation_id == CONVERSATION
+    assert CONVERSATION in str(answer.detail)
+
+
+@every_command
+@pytest.mark.parametrize(
+    ("actor_id", "code"),
+    [
+        ("stranger", Rejection.UNKNOWN_USER),
+        ("untold", Rejection.UNKNOWN_USER),
+        ("outsider", Rejection.NO_INBOX_ACCESS),
+    ],
+)
+def test_only_users_with_inbox_access_may_command(
+    command: Callable[..., Incoming[Any]], actor_id: str, code: Rejection
+) -> None:
+    answer = rejected(conversation(), command(actor_id=actor_id))
+    assert (answer.code, answer.version) == (code, 2)
+    assert actor_id in str(answer.detail)
+
+
+@every_command
+def test_an_unavailable_user_may_command(command: Callable[..., Incoming[Any]]) -> None:
+    assert isinstance(result(decide(conversation(), command(actor_id="away"))), CommandAccepted)
+
+
+@every_command
+@pytest.mark.parametrize("expected_version", [1, 3])
+def test_another_version_than_expected_is_rejected(
+    command: Callable[..., Incoming[Any]], expected_version: int
+) -> None:
+    answer = rejected(conversation(), command(expected_version=expected_version))
+    assert answer.code == Rejection.STALE_VERSION
+    assert answer.detail == f"expected version {expected_version}, it is 2"
+
+
+@every_command
+def test_the_expected_version_is_accepted(command: Callable[..., Incoming[Any]]) -> None:
+    decision = decide(conversation(), command(expected_version=2))
+    assert isinstance(result(decision), CommandAccepted)
+
+
+@pytest.mark.parametrize(
+    ("before", "command", "code"),
+    [
+        pytest.param(
+            None,
+            assign("away", actor_id="stranger", expected_version=9),
+            Rejection.UNKNOWN_CONVERSATION,
+            id="first the conversation",
+        ),
+        pytest.param(
+            ASSIGNED,
+            assign("away", actor_id="stranger", expected_version=9),
+            Rejection.UNKNOWN_USER,
+            id="then the actor",
+        ),
+        pytest.param(
+            ASSIGNED,
+            assign("away", actor_id="outsider", expected_version=9),
+            Rejection.NO_INBOX_ACCESS,
+            id="and the actor's access",
+        ),
+        pytest.param(
+            ASSIGNED, assign("away", expected_version=9), Rejection.STALE_VERSION, id="the version"
+        ),
+        pytest.param(
+            ASSIGNED,
+            close(time=NOON - SECOND, expected_version=9),
+            Rejection.STALE_VERSION,
+            id="the version before what the contact wrote",
+        ),
+        pytest.param(
+            CLOSED,
+            close(expected_version=9),
+            Rejection.STALE_VERSION,
+            id="the version even of what is already so",
+        ),
+        pytest.param(
+            ASSIGNED, assign("away"), Rejection.ASSIGNEE_UNAVAILABLE, id="last the command's own"
+        ),
+    ],
+)
+def test_checks_come_in_this_order(
+    before: Conversation | None, command: Incoming[Any], code: Rejection
+) -> None:
+    assert rejected(before, command).code == code
+
+
+def test_a_user_of_another_account_is_unknown() -> None:
+    # The caller hands in the directory of the command's account, and that account's conversation.
+    empty = directory()
+    assert rejected(conversation(), close(), empty).code == Rejection.UNKNOWN_USER
+    assert rejected(None, close(), empty).code == Rejection.UNKNOWN_CONVERSATION

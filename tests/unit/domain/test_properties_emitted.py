@@ -1,0 +1,59 @@
+"""After any history, each command has one result, each event its own id, each account its own."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+
+from schemas.commands import CommandAccepted, CommandRejected
+from schemas.fields import Command
+from tests.unit.domain.histories import ANY_HISTORIES, HISTORIES, History
+from tests.unit.domain.simulation import Inbox, emitted, played
+
+# These examples are many, and coverage would take most of their time; chosen ones reach all lines.
+pytestmark = pytest.mark.no_cover
+
+
+@given(ANY_HISTORIES)
+def test_every_command_has_exactly_one_result(history: History) -> None:
+    inbox = played(history)
+    results = Counter(
+        (data.account_id, data.command_id)
+        for data in emitted(inbox)
+        if isinstance(data, CommandAccepted | CommandRejected)
+    )
+    commands = {
+        (event.data.account_id, event.id) for _, event in history if isinstance(event.data, Command)
+    }
+    assert results == dict.fromkeys(commands, 1)
+
+
+@given(HISTORIES)
+def test_a_rejected_command_says_nothing_but_its_result(history: History) -> None:
+    for said in played(history).said:
+        if any(isinstance(item.data, CommandRejected) for item in said.outgoing):
+            assert len(said.outgoing) == 1
+
+
+@given(ANY_HISTORIES)
+def test_no_two_emitted_events_have_one_id_however_careless_the_publishers(
+    history: History,
+) -> None:
+    outgoing = [item for said in played(history).said for item in said.outgoing]
+    assert len({item.event_id for item in outgoing}) == len(outgoing)
+
+
+@given(HISTORIES)
+def test_nothing_crosses_accounts(history: History) -> None:
+    together = played(history)
+    accounts = {said.event.data.account_id for said in together.said}
+    for account_id in accounts:
+        apart, now = Inbox(), together.said[0].now
+        for gap, event in history:
+            now += gap
+            if event.data.account_id == account_id:
+                apart.apply(event, now)
+        ours = [said for said in together.said if said.event.data.account_id == account_id]
+        assert [said.outgoing for said in apart.said] == [said.outgoing for said in ours]
+        for said in ours:
+            assert {item.data.account_id for item in said.outgoing} <= {account_id}

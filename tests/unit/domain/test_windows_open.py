@@ -1,0 +1,127 @@
+"""The window of a contact: when it is open, when it is watched, and what a look at it finds."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from domain.conversation import Conversation
+from domain.messages import decide_message
+from domain.thread import Thread
+from domain.windows import (
+    MARGIN,
+    NOTICE,
+    WINDOW,
+    Look,
+    is_to_be_watched,
+    look_at,
+    may_write,
+    window_after,
+)
+from tests.unit.domain.given import ADDRESS, APP_URL, HOUR, NOON, SECOND, message
+from tests.unit.domain.windows import KNOWN, UNTIL, watched
+
+MESSENGER, SMS = "messenger:1234", "+4911"
+
+
+def test_a_window_is_open_for_24_hours_and_told_of_one_hour_before_it_closes() -> None:
+    assert (WINDOW, NOTICE, MARGIN) == (24 * HOUR, HOUR, 60 * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("until", "address", "sent_at", "after"),
+    [
+        (None, ADDRESS, NOON, UNTIL),
+        (None, MESSENGER, NOON, UNTIL),
+        (None, SMS, NOON, None),
+        (UNTIL, SMS, NOON, UNTIL),
+        (NOON + HOUR, ADDRESS, NOON, UNTIL),
+        (UNTIL, ADDRESS, NOON - HOUR, UNTIL),
+        (None, ADDRESS, NOON + 48 * HOUR, UNTIL + SECOND),
+    ],
+    ids=["WhatsApp", "Messenger", "SMS", "SMS besides", "longer", "late", "a fast clock"],
+)
+def test_a_window_is_open_until_24_hours_after_the_contacts_newest_message(
+    until: datetime | None, address: str, sent_at: datetime, after: datetime | None
+) -> None:
+    assert window_after(until, address, sent_at, NOON + SECOND) == after
+
+
+@pytest.mark.parametrize(
+    ("until", "address", "may"),
+    [
+        (NOON + MARGIN + SECOND, ADDRESS, True),
+        (NOON + MARGIN, ADDRESS, False),
+        (NOON - HOUR, MESSENGER, False),
+        (None, ADDRESS, False),
+        (None, SMS, True),
+    ],
+)
+def test_a_free_text_may_be_sent_until_the_last_minute(
+    until: datetime | None, address: str, may: bool
+) -> None:
+    assert may_write(until, address, NOON) is may
+
+
+@pytest.mark.parametrize(
+    ("before", "until", "now", "watch"),
+    [
+        (None, UNTIL, NOON, True),
+        (None, UNTIL, UNTIL - SECOND, True),
+        (None, UNTIL, UNTIL, False),
+        (None, None, NOON, False),
+        (UNTIL - SECOND, UNTIL, UNTIL - SECOND, True),
+        (UNTIL, UNTIL, UNTIL - NOTICE - SECOND, True),
+        (UNTIL, UNTIL, UNTIL - NOTICE, False),
+    ],
+    ids=["new", "about to close", "closed", "none", "moved", "early", "told of already"],
+)
+def test_a_window_is_watched_while_it_is_open_unless_it_may_have_been_told_of(
+    before: datetime | None, until: datetime | None, now: datetime, watch: bool
+) -> None:
+    assert is_to_be_watched(before, until, now) is watch
+
+
+@pytest.mark.parametrize(
+    ("before", "fields", "watch"),
+    [
+        (None, {}, True),
+        (None, {"historical": True}, False),
+        (None, {"address": SMS}, False),
+        (None, {"sent_at": NOON - WINDOW}, False),
+        (watched(), {"historical": True}, True),
+        (watched(), {"sent_at": NOON - WINDOW}, True),
+        (watched(window_watched=False), {}, True),
+        (watched(window_watched=False), {"historical": True}, False),
+    ],
+)
+def test_a_message_that_wants_to_be_seen_has_its_window_watched(
+    before: Conversation | None, fields: dict[str, Any], watch: bool
+) -> None:
+    decision = decide_message(Thread(before), message(**fields), NOON, KNOWN, APP_URL)
+    assert decision.thread.conversation is not None
+    assert decision.thread.conversation.window_watched is watch
+
+
+@pytest.mark.parametrize(
+    ("fields", "now", "look"),
+    [
+        ({}, UNTIL - NOTICE, Look(None, True)),
+        ({}, UNTIL - SECOND, Look(None, True)),
+        ({}, UNTIL, Look(None)),
+        ({}, UNTIL - NOTICE - SECOND, Look(UNTIL - NOTICE)),
+        ({"status": "closed"}, UNTIL - NOTICE - SECOND, Look(UNTIL - NOTICE)),
+        ({"last_direction": "outbound"}, UNTIL - NOTICE, Look(None)),
+        ({"last_direction": None}, UNTIL - NOTICE, Look(None)),
+        ({"status": "closed"}, UNTIL - NOTICE, Look(None)),
+        ({"merged_into": "other"}, UNTIL - NOTICE, Look(None)),
+        ({"window_watched": False}, UNTIL - NOTICE, Look(None)),
+        ({"window_watched": False}, NOON, Look(None)),
+        ({"window_until": None}, UNTIL - NOTICE, Look(None)),
+    ],
+    ids=str,
+)
+def test_a_look_at_a_window_warns_once_or_waits_or_ends(
+    fields: dict[str, Any], now: datetime, look: Look
+) -> None:
+    assert look_at(watched(**fields), now) == look
