@@ -36,6 +36,7 @@ from workers.settings import Role, Settings, required
 from workers.transport import Consumer, Poll, PollSchema, Transport
 from workers.twilio_webhooks import TwilioWebhooks
 from workers.watchdog import Watchdog
+from workers.web_stop import limit_stop
 from workers.windows import Windows
 
 log = logging.getLogger(__name__)
@@ -89,8 +90,7 @@ class InboxApp(faust.App):
         return not self.roles.isdisjoint({"ingest", "relay"})
 
     def _sender_is_well(self) -> None:
-        """A sign of life only of a worker that reads nothing: the sender is well though no record
-        is applied."""
+        """A sign of life of a worker that reads nothing: no record tells whether it is well."""
         if not self.reads:
             self.watchdog.progress()
 
@@ -268,6 +268,7 @@ class InboxApp(faust.App):
 
     def on_webserver_init(self, web: Web) -> None:
         """Add our routes to Faust's web server."""
+        limit_stop(web)
         router = web.web_app.router  # type: ignore[attr-defined]  # the aiohttp driver has one
         add_health_routes(router, self)
         if "web" in self.roles:
