@@ -220,7 +220,12 @@ def doubt(send: Send, now: datetime) -> Moved:
 
 
 def look_again(send: Send, now: datetime, version: int) -> Moved:
-    """An uncertain part that was not found; the last time, people are told."""
+    """An uncertain part that was not found; the last time, people are told.
+
+    A worker may be so slow with its look that others have looked after it, and told people.
+    """
+    if send.told_uncertain:
+        return send, ()
     if now - _began(send) < timedelta(seconds=LOOKS_SECONDS[-1]):
         return replace(send, due_at=_next_look(_began(send), now)), ()
     said = _said(MessageUncertain, send, send.command_id, version, status="uncertain")

@@ -22,7 +22,7 @@ from workers.settings import Settings
 ROLES = "ingest,relay,send,web"
 SUPERVISE_SECONDS = 0.05
 STOP_SECONDS = 15
-TAIL_CHARACTERS = 6000
+TAIL_CHARACTERS = 60_000
 COULD_NOT_START = 1
 NO_KAFKA = "KafkaConnectionError: Unable to bootstrap from"
 STALLED = 75
@@ -222,7 +222,10 @@ def _is_expected(end: Ended) -> bool:
     if end.status == COULD_NOT_START:
         # A worker that reads from Kafka ends when it finds none at its start.
         return NO_KAFKA in end.tail
-    return end.status in {-signal.SIGKILL, STALLED} or (end.asked and end.status == 0)
+    # Told to stop before it listens to that, it ends by the signal.
+    return end.status in {-signal.SIGKILL, STALLED} or (
+        end.asked and end.status in {0, -signal.SIGTERM}
+    )
 
 
 def _flat(arguments: dict[str, str]) -> Iterator[str]:

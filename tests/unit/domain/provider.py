@@ -6,8 +6,11 @@ from datetime import timedelta
 from itertools import count
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from domain.receipts import Receipt, apply
 from domain.sending import (
+    POST_SECONDS,
     Listed,
     Moved,
     NotTaken,
@@ -55,6 +58,13 @@ class InFlight:
         """What it became, if the provider took it."""
 
 
+class Look(NamedTuple):
+    """The provider's list, as a worker has read it and not yet made anything of it."""
+
+    key: PartKey
+    listed: tuple[Listed, ...]
+
+
 class World:
     """A conversation's parts as the table has them, the workers, and the provider."""
 
@@ -62,6 +72,7 @@ class World:
         self.now = NOON
         self.sends = {(send.version, send.part): send for send in sends}
         self.flying: list[InFlight] = []
+        self.looks: list[Look] = []
         self.messages: list[Message] = []
         self.hidden: set[str] = set()
         """Messages that the provider's list does not show now."""
@@ -89,7 +100,7 @@ class World:
         for send in step.doubts:
             self._move(doubt(send, self.now))
         for send in step.looks:
-            self.look(send)
+            self._look(send)
         if step.post is not None:
             self._begin(step.post)
 
@@ -155,12 +166,21 @@ class World:
         for send in owners:
             self._move(apply(send, receipt, 9))
 
-    def look(self, send: Send) -> None:
-        """A worker reads the provider's list."""
-        claimed = {each.provider_message_id for each in self.sends.values()}
+    def _look(self, send: Send) -> None:
+        key = (send.version, send.part)
+        self.sends[key] = replace(send, due_at=self.now + timedelta(seconds=POST_SECONDS))
         listed = (message.listed for message in self.messages)
-        gone = claimed | self.hidden
-        free = [message for message in listed if message.provider_message_id not in gone]
+        shown = (each for each in listed if each.provider_message_id not in self.hidden)
+        self.looks.append(Look(key, tuple(shown)))
+
+    def conclude(self, look: Look) -> None:
+        """A worker makes of the provider's list what it can; it may have been slow."""
+        self.looks.remove(look)
+        send = self.sends[look.key]
+        if send.state != "uncertain":
+            return
+        claimed = {each.provider_message_id for each in self.sends.values()}
+        free = [each for each in look.listed if each.provider_message_id not in claimed]
         message = found(send, self._unsettled(), free)
         if message is None:
             self._move(look_again(send, self.now, 9))

@@ -210,6 +210,8 @@ def test_people_are_told_once_when_nobody_looks_any_more() -> None:
     assert isinstance(told, MessageUncertain)
     assert (told.status, told.provider_message_id, told.error_code) == ("uncertain", UNSET, UNSET)
     assert next_step([after], last + timedelta(days=1)) == Step(None, (), ())
+    # A worker that began to look before, and is slower.
+    assert look_again(after, last, 10) == (after, ())
 
 
 POSTED = POST_SECONDS * SECOND

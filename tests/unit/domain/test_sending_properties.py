@@ -14,7 +14,7 @@ from domain.delivery import later
 from domain.sending import Send, found
 from schemas.messages import MessageAccepted, MessageFailed, MessageStatusChanged, MessageUncertain
 from tests.unit.domain.given import NOON, SECOND
-from tests.unit.domain.provider import InFlight, Message, World
+from tests.unit.domain.provider import InFlight, Look, Message, World
 from tests.unit.domain.sends import accepted, listed, part, uncertain
 
 # These examples are many, and coverage would take most of their time; chosen ones reach all lines.
@@ -53,6 +53,19 @@ def on_a_post(act: Callable[[World, InFlight], None]) -> st.SearchStrategy[Step]
     return st.builds(step, NUMBERS)
 
 
+def on_a_look(act: Callable[[World, Look], None]) -> st.SearchStrategy[Step]:
+    """A step that happens to one of the lists that were read, if there is any."""
+
+    def step(which: int) -> Step:
+        def happen(world: World) -> None:
+            if world.looks:
+                act(world, world.looks[which % len(world.looks)])
+
+        return happen
+
+    return st.builds(step, NUMBERS)
+
+
 def on_a_message(act: Callable[[World, Message], None]) -> st.SearchStrategy[Step]:
     """A step that happens to one of the messages that were taken, if there is any."""
 
@@ -84,6 +97,7 @@ TOLD = on_a_post(lambda world, post: world.answer(post, is_lost=False, error_cod
 REFUSED = on_a_post(lambda world, post: world.answer(post, is_lost=False, error_code=21610))
 LOST = on_a_post(lambda world, post: world.answer(post, is_lost=True, error_code=None))
 CRASH = on_a_post(World.crash)
+CONCLUDED = on_a_look(World.conclude)
 HIDDEN = on_a_message(lambda world, message: world.hidden.add(message.listed.provider_message_id))
 SHOWN = st.just(lambda world: world.hidden.clear())
 
@@ -101,10 +115,14 @@ POST = st.tuples(
     CLAIM, st.one_of(TAKEN, TAKEN, PASSED_BY), st.one_of(TOLD, REFUSED, LOST, LOST, CRASH)
 ).map(_in_turn)
 
+LOOK = st.tuples(CLAIM, CONCLUDED).map(_in_turn)
+
 STEPS = st.lists(
     st.one_of(
         *[POST] * 5,
-        *[CLAIM] * 5,
+        *[LOOK] * 4,
+        *[CLAIM] * 2,
+        CONCLUDED,
         *[TAKEN] * 2,
         PASSED_BY,
         TOLD,
