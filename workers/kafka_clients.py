@@ -8,6 +8,10 @@ has a client wait:
   coordination for good (it runs, and never joins its group) and a transactional producer's start.
 - Where a partition has no leader, consumers and producers ask for metadata again as soon as they
   are answered, or refused: thousands of times a second, whatever `retry_backoff_ms` is.
+
+And it does not know uvloop, which refuses to write to a connection that has just ended with a
+RuntimeError, where asyncio says nothing. That ends whoever wanted to write: a consumer that
+commits, and with it the worker.
 """
 
 import asyncio
@@ -19,6 +23,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerClosed
 
 from workers.settings import Settings, required
@@ -61,12 +66,13 @@ def new_producer(settings: Settings, **given: Any) -> AIOKafkaProducer:
 
 
 def be_patient(client: AIOKafkaClient) -> None:
-    """Have a client that was not started yet start once brokers are known, and not ask too often.
+    """Have a client that was not started yet start once brokers are known, not ask too often, and
+    use no connection that has ended.
 
     Its `bootstrap` raises KafkaError when nobody answers at first, or when those who answer know
     of no broker for so long.
     """
-    bootstrap, update = client.bootstrap, client._metadata_update
+    bootstrap, update, connect = client.bootstrap, client._metadata_update, client._get_conn
     times: deque[float] = deque(maxlen=UPDATES_MAX)
 
     async def bootstrap_patiently() -> None:
@@ -86,6 +92,15 @@ def be_patient(client: AIOKafkaClient) -> None:
         updated: bool = await update(*arguments)
         return updated
 
+    async def connect_again(*arguments: Any, **given: Any) -> AIOKafkaConnection | None:
+        connection = await connect(*arguments, **given)
+        if connection is not None and connection._writer.is_closing():
+            # Its reader has not heard so yet. What waits for answers through it fails now.
+            connection.close(reason=CloseReason.CONNECTION_BROKEN)
+            connection = await connect(*arguments, **given)
+        return connection
+
+    client._get_conn = connect_again
     client.bootstrap = bootstrap_patiently
     client._metadata_update = update_patiently
 

@@ -1,4 +1,4 @@
-"""Clients that are told of no broker at first start all the same, ask with pauses, and end."""
+"""Clients that are told of no broker at first start all the same; how they ask, connect and end."""
 
 import asyncio
 import time
@@ -70,6 +70,19 @@ async def test_the_producer_of_a_shard_starts_once_brokers_are_known(
     finally:
         await stop_producer(producer)
     assert answers == [0, 0, 1]
+
+
+async def test_a_connection_that_has_just_ended_is_not_used(settings: Settings) -> None:
+    consumer = new_consumer(settings)
+    await consumer.start()
+    try:
+        assert await consumer.topics()
+        for connection in consumer._client._conns.values():
+            connection._writer.transport.abort()
+        # Without a turn of the loop in which the reader would hear of it.
+        assert await consumer.topics()
+    finally:
+        await stop_consumer(consumer)
 
 
 async def test_metadata_is_asked_for_a_limited_number_of_times_in_a_second(
