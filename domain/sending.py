@@ -220,11 +220,8 @@ def doubt(send: Send, now: datetime) -> Moved:
 
 
 def look_again(send: Send, now: datetime, version: int) -> Moved:
-    """An uncertain part that was not found; the last time, people are told.
-
-    A worker may be so slow with its look that others have looked after it, and told people.
-    """
-    if send.told_uncertain:
+    """An uncertain part that was not found; the last time, people are told."""
+    if send.told_uncertain:  # by a worker that began to look later, and was faster
         return send, ()
     if now - _began(send) < timedelta(seconds=LOOKS_SECONDS[-1]):
         return replace(send, due_at=_next_look(_began(send), now)), ()

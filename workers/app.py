@@ -152,8 +152,7 @@ class InboxApp(faust.App):
         return True
 
     def _add_relay(self) -> None:
-        # The group hands out the shards as partitions of this topic; its records are for whoever
-        # takes a shard over, so the agent never gets one.
+        # The group hands out shards as this topic's partitions; who takes one over reads its records.
         topic = self.topic(self.settings.topic("relay"), schema=PollSchema())
 
         async def relay(stream: AsyncIterable[Any]) -> None:
