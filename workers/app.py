@@ -152,7 +152,7 @@ class InboxApp(faust.App):
         return True
 
     def _add_relay(self) -> None:
-        # The group hands out shards as this topic's partitions; who takes one over reads its records.
+        # The group hands out shards as this topic's partitions; who takes one over reads them.
         topic = self.topic(self.settings.topic("relay"), schema=PollSchema())
 
         async def relay(stream: AsyncIterable[Any]) -> None:
