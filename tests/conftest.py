@@ -6,6 +6,7 @@ template), a topic prefix and a consumer group of its own, so that no test sees 
 
 import asyncio
 import itertools
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,6 +56,12 @@ class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no type
         """What one process passes, one after the other: a file, or all that are BUSY."""
         file = super()._split_scope(nodeid)
         return "busy" if file in BUSY else file
+
+
+def pytest_configure() -> None:
+    """Let SIGINT end what tests start: a shell has what it runs in the background ignore it, and
+    whatever that starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
