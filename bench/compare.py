@@ -28,13 +28,13 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
-from bench.load import Load, directory, events, publish
+from bench.load.load import Load, directory, events, publish
 from bench.peers.counting import loaded
 from bench.peers.systems import SYSTEMS, Preloaded, Run, run
-from bench.plot import plot
-from bench.workers import running, until_applied
+from bench.runs.plot import plot
+from bench.runs.workers import running, until_applied
+from workers.dev.stack import stack
 from workers.settings import Settings
-from workers.stack import stack
 
 GOALS = {"naive": 25.0, "best batch peer": 3.0, "floor": 0.60}
 """How many times as fast as these we want one worker to be."""

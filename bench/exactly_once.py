@@ -13,15 +13,15 @@ from pathlib import Path
 
 import asyncpg
 
-from bench.checker import check
-from bench.load import Load, directory, events, publish
-from bench.workers import Running, running, until_applied
+from bench.checkers.messages import check
+from bench.load.load import Load, directory, events, publish
+from bench.runs.workers import Running, running, until_applied
+from workers.dev.stack import stack
 from workers.settings import Settings, required
-from workers.stack import stack
 
 
 async def run(settings: Settings, load: Load, directory_path: Path) -> dict[str, float]:
-    """Preload, run, kill, check. Raises bench.checker.Broken; what was measured and counted."""
+    """Preload, run, kill, check. Returns what was measured; raises Broken."""
     known = await publish(settings, directory())
     with running(settings, directory_path) as workers:
         await until_applied(settings, workers, known)

@@ -22,14 +22,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from bench.cases import TOLD, Case, apply, check_told, fill, new_case, people
-from bench.load import ACCOUNT, CHANNEL, Load, events, publish
-from bench.measured import Measured, measure
+from bench.load.load import ACCOUNT, CHANNEL, Load, events, publish
+from bench.runs.cases import TOLD, Case, apply, check_told, fill, new_case, people
+from bench.runs.measured import Measured, measure
 from schemas.ids import inbound_message_id
-from workers.embedded.kafka import EmbeddedKafka
-from workers.embedded.postgres import EmbeddedPostgres
+from workers.dev.embedded.kafka import EmbeddedKafka
+from workers.dev.embedded.postgres import EmbeddedPostgres
+from workers.dev.stack import with_database
 from workers.settings import Settings
-from workers.stack import with_database
 
 PARTS = ("stored", "users", "backlog")
 RATIO_GOAL, MEGABYTES_GOAL = 1.2, 250.0
@@ -59,7 +59,7 @@ Rounds = dict[int, list[Measured]]
 async def measure_stored(
     settings: Settings, postgres: EmbeddedPostgres, path: Path, plan: Plan
 ) -> Rounds:
-    """By how many messages are stored. Raises bench.promises.Broken."""
+    """By how many messages are stored. Raises bench.checkers.promises.Broken."""
     cases = {size: await new_case(settings, postgres, f"stored_{size}") for size in plan.stored}
     # Not counted: servers that just started are slower.
     await apply(cases[plan.stored[0]], path, plan.messages, series=0)
@@ -78,7 +78,7 @@ async def measure_stored(
 
 
 async def measure_users(case: Case, path: Path, plan: Plan) -> Rounds:
-    """By how many users there are. Raises bench.promises.Broken."""
+    """By how many users there are. Raises bench.checkers.promises.Broken."""
     found: Rounds = {users: [] for users in plan.users}
     for series, users in enumerate(plan.users * plan.rounds, start=1):
         await people(case, users, TOLD)
@@ -89,7 +89,7 @@ async def measure_users(case: Case, path: Path, plan: Plan) -> Rounds:
 
 
 async def measure_backlog(case: Case, path: Path, plan: Plan) -> Measured:
-    """One backlog. Raises bench.promises.Broken."""
+    """One backlog. Raises bench.checkers.promises.Broken."""
     load = Load(messages=plan.backlog, conversations=case.conversations)
     await publish(case.settings, events(load))
     measured = await measure(case.settings, path, plan.backlog)
@@ -144,7 +144,7 @@ def _numbers(measured: Measured) -> dict[str, float]:
 async def run(
     settings: Settings, postgres: EmbeddedPostgres, path: Path, plan: Plan, parts: Sequence[str]
 ) -> dict[str, object]:
-    """Measure, print, check; what was measured. Raises bench.promises.Broken."""
+    """Measure, print, check; what was measured. Raises bench.checkers.promises.Broken."""
     report: dict[str, object] = {}
     if "stored" in parts:
         found = await measure_stored(settings, postgres, path, plan)

@@ -28,16 +28,16 @@ from pathlib import Path
 
 import msgspec
 
-from bench.arrivals import Arrival
-from bench.checker import check
-from bench.load import ACCOUNT, CHANNEL, Load, directory, events, publish
-from bench.measured import ROLES, Stage, measure, stages, worker_cpu
-from bench.pacer import Paced
-from bench.promises import expect_once
-from bench.workers import Running, running, until_applied
+from bench.checkers.messages import check
+from bench.checkers.promises import expect_once
+from bench.load.arrivals import Arrival
+from bench.load.load import ACCOUNT, CHANNEL, Load, directory, events, publish
+from bench.load.pacer import Paced
+from bench.runs.measured import ROLES, Stage, measure, stages, worker_cpu
+from bench.runs.workers import Running, running, until_applied
 from schemas.ids import inbound_message_id
+from workers.dev.stack import stack
 from workers.settings import Settings
-from workers.stack import stack
 
 GOAL_PERCENT, GOAL_MILLISECONDS = 50, 150.0
 LATE_SECONDS = 60.0
@@ -91,7 +91,7 @@ class Latency:
 
 
 async def run(settings: Settings, path: Path, plan: Plan) -> tuple[float, list[Latency]]:
-    """The maximum, and what each load showed. Raises bench.promises.Broken."""
+    """The maximum, and what each load showed. Raises bench.checkers.promises.Broken."""
     known = await publish(settings, directory())
     with running(settings, path, roles=ROLES) as workers:
         await until_applied(settings, workers, known)
@@ -161,8 +161,8 @@ async def _send_and_read(
 ) -> tuple[Paced, list[Arrival]]:
     seconds = len(ids) / rate + LATE_SECONDS
     async with (
-        _process(settings, "bench.arrivals", len(ids), seconds) as reader,
-        _process(settings, "bench.pacer", first, len(ids), plan.conversations, rate) as sender,
+        _process(settings, "bench.load.arrivals", len(ids), seconds) as reader,
+        _process(settings, "bench.load.pacer", first, len(ids), plan.conversations, rate) as sender,
     ):
         paced = msgspec.json.decode(await _output(sender), type=Paced)
         return paced, msgspec.json.decode(await _output(reader), type=list[Arrival])

@@ -17,12 +17,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.checker import check
-from bench.load import ENTITIES, Load, Made, directory, events, link, message, publish
-from bench.measured import measure
-from bench.workers import running, until_applied
+from bench.checkers.messages import check
+from bench.load.load import ENTITIES, Load, Made, directory, events, link, message, publish
+from bench.runs.measured import measure
+from bench.runs.workers import running, until_applied
+from workers.dev.stack import stack
 from workers.settings import Settings
-from workers.stack import stack
 
 
 def first_messages(load: Load) -> Iterator[Made]:

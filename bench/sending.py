@@ -26,18 +26,18 @@ from signal import SIGKILL
 
 import asyncpg
 
-from bench.load import ACCOUNT, CHANNEL, USERS, Made, directory, made, message, publish
-from bench.promises import expect
-from bench.sent_checker import check
-from bench.workers import running, until_applied
+from bench.checkers.promises import expect
+from bench.checkers.sent import check
+from bench.load.load import ACCOUNT, CHANNEL, USERS, Made, directory, made, message, publish
+from bench.mock_twilio import Fault, Ledger, RemoteTwilio, Telling, faults
+from bench.mock_twilio.tellings import missing
+from bench.runs.workers import running, until_applied
 from schemas.ids import conversation_id
-from tests.mock_twilio import Fault, Ledger, RemoteTwilio, Telling, faults
-from tests.mock_twilio.tellings import missing
-from tests.twilio import SID, TOKEN
-from workers.embedded.ports import free_port
-from workers.setting_values import TwilioAccount
+from tests.harness.twilio import SID, TOKEN
+from workers.dev.embedded.ports import free_port
+from workers.dev.stack import stack
 from workers.settings import Settings, required
-from workers.stack import stack
+from workers.settings.values import TwilioAccount
 
 REFUSALS, REFUSE_SECONDS = 3, 1.0
 """How often, and for how long, no connection is taken."""
@@ -142,7 +142,7 @@ class Senders:
         settings = replace(self._settings, web_port=free_port())
         with self._log(number).open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "bench.killed_sender", where, str(at)],
+                [sys.executable, "-m", "bench.runs.killed_sender", where, str(at)],
                 env=os.environ | settings.environment(),
                 stdout=log,
                 stderr=log,
@@ -175,7 +175,7 @@ class Senders:
 async def run(
     settings: Settings, path: Path, *, replies: int, kills: int, seed: int
 ) -> dict[str, float]:
-    """Send, kill, settle, check. Raises bench.promises.Broken; what was counted."""
+    """Send, kill, settle, check. Raises bench.checkers.promises.Broken; what was counted."""
     port = free_port()
     settings = replace(
         settings,

@@ -32,11 +32,11 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from twilio.request_validator import RequestValidator
 
-from bench.load import BODY, directory, publish
-from bench.workers import Running, running, until_applied
-from workers.kafka_clients import client_arguments
+from bench.load.load import BODY, directory, publish
+from bench.runs.workers import Running, running, until_applied
+from workers.dev.stack import stack
+from workers.kafka.clients import client_arguments
 from workers.settings import Settings
-from workers.stack import stack
 
 SID, TOKEN = "AC00000000000000000000000000000000", "12345"
 ACCOUNTS = json.dumps({SID: {"account_id": "bench", "auth_token": TOKEN}})

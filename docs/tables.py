@@ -14,7 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from schemas.catalog import INBOUND, OUTBOUND
 from schemas.codes import DeadLetter, Rejection
 from schemas.topics import DAY_MILLISECONDS, FOR_EVER, TOPICS
-from workers import metrics
+from workers.process import metrics
 from workers.settings import Settings
 
 ROOT = Path(__file__).parent.parent

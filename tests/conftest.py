@@ -18,13 +18,13 @@ from xdist.scheduler import LoadFileScheduling
 
 from db.databases import OWNER, WORKER, ensure_database, ensure_roles
 from db.migrate import migrate
-from tests.bus import Bus
-from tests.worker import Worker
-from workers.embedded.kafka import EmbeddedKafka
-from workers.embedded.ports import free_port
-from workers.embedded.postgres import EmbeddedPostgres
+from tests.harness.topics import Bus
+from tests.harness.worker import Worker
+from workers.dev.embedded.kafka import EmbeddedKafka
+from workers.dev.embedded.ports import free_port
+from workers.dev.embedded.postgres import EmbeddedPostgres
+from workers.kafka.topic_admin import ensure_topics
 from workers.settings import Settings
-from workers.topics import ensure_topics
 
 PARTITIONS = 4
 TEMPLATE = "inbox_template"

@@ -8,8 +8,8 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from bench.load import ACCOUNT, CHANNEL
-from bench.topics import read
+from bench.load.load import ACCOUNT, CHANNEL
+from bench.load.topics import read
 from schemas.ids import inbound_message_id
 from workers.settings import Settings
 

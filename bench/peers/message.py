@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from bench.load import USERS
+from bench.load.load import USERS
 from schemas.notifications import PREVIEW_CHARACTERS_MAX
 
 

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from schemas.topics import TOPICS
-from workers.kafka_clients import client_arguments
+from workers.kafka.clients import client_arguments
 from workers.settings import Settings
 
 KEPT = {"accounts", "users", "channels", "migrations", "positions", "outbox_shards"}

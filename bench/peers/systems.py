@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from bench.checker import check
-from bench.measured import stages
+from bench.checkers.messages import check
 from bench.peers.counting import Once, count_rows, count_told
 from bench.peers.state import empty, until_committed, until_first, until_told
-from bench.workers import Running, running, until_applied
+from bench.runs.measured import stages
+from bench.runs.workers import Running, running, until_applied
 from workers.settings import Settings
 
 OURS, PEERS = "inbox.messages", "peer.messages"
@@ -77,7 +77,7 @@ async def floor(loaded: Preloaded) -> Run:
     settings, number = loaded.settings, len(loaded.ids)
     done = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-m", "bench.floor", str(number)],
+        [sys.executable, "-m", "bench.peers.floor", str(number)],
         env=os.environ | settings.environment(),
         check=True,
         capture_output=True,

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.bus import Bus
-from tests.e2e.inbox import Inbox, Owner
-from tests.events import channel, user
-from tests.worker import Worker
+from tests.harness.inbox import Inbox, Owner
+from tests.harness.published import channel, user
+from tests.harness.topics import Bus
+from tests.harness.worker import Worker
 from workers.settings import Settings
 
 SENDER = "+14155238886"

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import psutil
 
-from tests.waiting import until
-from workers.embedded.ports import free_port
+from tests.harness.waiting import until
+from workers.dev.embedded.ports import free_port
 
 # A day that must fail: nobody is told of a message, says its story.
 WRONG_STORY = """
 from workers.cli import main
-from workers.dev import day
+from workers.dev.sales_day import day
 
 step = day.STORY[0]
 day.STORY = (step._replace(expected=(*step.expected[:2], "nobody is told")),)

@@ -1,8 +1,8 @@
 """Conversations are linked to the persons, leads and deals of the CRM, and unlinked."""
 
-from tests.bus import Read
-from tests.e2e.inbox import Inbox, answers, entity_of
-from tests.events import Event, command, link, message, unlink
+from tests.harness.inbox import Inbox, answers, entity_of
+from tests.harness.published import Event, command, link, message, unlink
+from tests.harness.topics import Read
 
 MARIA, JONAS = "+4911", "+4922"
 

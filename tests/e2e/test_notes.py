@@ -7,8 +7,8 @@ from msgspec import UNSET
 
 from schemas.ids import reply_message_id
 from tests.e2e.conftest import SENDER
-from tests.e2e.inbox import Inbox
-from tests.events import (
+from tests.harness.inbox import Inbox
+from tests.harness.published import (
     ACCOUNT,
     Event,
     command,
@@ -19,8 +19,8 @@ from tests.events import (
     reply,
     unlink,
 )
-from tests.waiting import until
-from tests.worker import Worker
+from tests.harness.waiting import until
+from tests.harness.worker import Worker
 
 # By SMS: unlike WhatsApp, it lets users reply however long ago the contact wrote.
 MARIA = "+4911"

@@ -11,10 +11,10 @@ from twilio.request_validator import RequestValidator
 from domain.conversation import NOTHING, Conversation, Folded, fold
 from schemas.catalog import STRUCT_OF
 from schemas.conversations import ConversationEvent, Snapshot
-from tests.bus import Bus, Read
-from tests.events import ACCOUNT, Event, channel, command, conversation, event, user
-from tests.waiting import until
-from tests.worker import Worker
+from tests.harness.published import ACCOUNT, Event, channel, command, conversation, event, user
+from tests.harness.topics import Bus, Read
+from tests.harness.waiting import until
+from tests.harness.worker import Worker
 
 SENDER = "whatsapp:+14155238886"
 MARIA, JONAS = "whatsapp:+4915112345678", "whatsapp:+4915187654321"

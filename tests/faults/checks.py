@@ -11,17 +11,18 @@ from pathlib import Path
 
 import asyncpg
 
-from bench import checker, sent_checker
-from bench.event_checker import check_events, check_partitions
-from bench.load import ACCOUNT, CHANNEL
-from bench.note_checker import check_notes
-from bench.promises import Broken, expect
-from bench.topics import read_records
+from bench.checkers import messages as checker
+from bench.checkers import sent as sent_checker
+from bench.checkers.events import check_events, check_partitions
+from bench.checkers.notes import check_notes
+from bench.checkers.promises import Broken, expect
+from bench.load.load import ACCOUNT, CHANNEL
+from bench.load.topics import read_records
+from bench.mock_twilio import Ledger
 from schemas.catalog import INBOUND
 from schemas.ids import inbound_message_id
 from tests.faults.history import Operation
-from tests.mock_twilio import Ledger
-from workers.dead_letters import split_headers
+from workers.outbox.dead_letter import split_headers
 from workers.settings import Settings, required
 
 INVARIANTS = {

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import aiohttp
 
 from tests.faults.pace import Pace
-from tests.waiting import until
-from workers.embedded.ports import free_port
+from tests.harness.waiting import until
+from workers.dev.embedded.ports import free_port
 from workers.settings import Settings
 
 ROLES = "ingest,relay,send,web"

@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from bench.load import ACCOUNT
+from bench.load.load import ACCOUNT
 from schemas.catalog import INBOUND
 from schemas.cloudevents import CONTENT_TYPE_HEADER
-from tests.twilio import PATH, STATUS_PATH, Twilio, form
+from tests.harness.twilio import PATH, STATUS_PATH, Twilio, form
 
 
 class Poison(NamedTuple):

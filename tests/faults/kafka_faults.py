@@ -4,7 +4,7 @@ import asyncio
 
 from tests.faults.scene import Scene, Strike
 from tests.faults.worker_faults import DRAIN_POINT
-from tests.waiting import until
+from tests.harness.waiting import until
 
 LATENCY_SECONDS = 0.1
 

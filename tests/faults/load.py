@@ -17,13 +17,13 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from bench.load import ACCOUNT, CHANNEL, ENTITIES, USERS, Made, directory, made, message
+from bench.load.load import ACCOUNT, CHANNEL, ENTITIES, USERS, Made, directory, made, message
 from schemas.cloudevents import CONTENT_TYPE_HEADER
 from schemas.ids import conversation_id
 from tests.faults import hostile
 from tests.faults.history import History, Kind, Outcome
-from tests.twilio import FORM_TYPE, Twilio, form
-from workers.kafka_clients import client_arguments
+from tests.harness.twilio import FORM_TYPE, Twilio, form
+from workers.kafka.clients import client_arguments
 from workers.settings import Settings, required
 
 OUR_ADDRESS = "whatsapp:+14155238886"

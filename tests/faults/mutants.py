@@ -29,18 +29,18 @@ def install(name: str) -> None:
 
 
 def _no_unique_key() -> None:
-    import workers.commanded  # noqa: PLC0415  # only who wants them to be broken imports them
-    import workers.received  # noqa: PLC0415
+    import workers.agents.commands  # noqa: PLC0415  # only who wants them to be broken imports them
+    import workers.agents.received_messages  # noqa: PLC0415
 
     async def nothing(*_: object) -> set[object]:
         return set()
 
-    _patch(workers.received, recorded_messages=nothing)
-    _patch(workers.commanded, recorded_messages=nothing, applied_commands=nothing)
+    _patch(workers.agents.received_messages, recorded_messages=nothing)
+    _patch(workers.agents.commands, recorded_messages=nothing, applied_commands=nothing)
 
 
 def _offset_outside() -> None:
-    import workers.batch  # noqa: PLC0415
+    import workers.ingest.batch_loop  # noqa: PLC0415
     from db.positions import claim_positions  # noqa: PLC0415
     from workers.settings import Settings, required  # noqa: PLC0415
 
@@ -53,7 +53,7 @@ def _offset_outside() -> None:
         finally:
             await connection.close()
 
-    _patch(workers.batch, claim_positions=outside)
+    _patch(workers.ingest.batch_loop, claim_positions=outside)
 
 
 def _last_write_wins() -> None:
@@ -63,34 +63,34 @@ def _last_write_wins() -> None:
 
 
 def _post_again() -> None:
-    import workers.twilio_client  # noqa: PLC0415
+    import workers.twilio.client  # noqa: PLC0415
     from domain.sending import NotTaken, Send, Unknown  # noqa: PLC0415
 
-    outcome = workers.twilio_client._outcome
+    outcome = workers.twilio.client._outcome
 
     def again(error: Exception, send: Send) -> object:
         found = outcome(error, send)
         return NotTaken(0.1) if isinstance(found, Unknown) else found
 
-    _patch(workers.twilio_client, _outcome=again)
+    _patch(workers.twilio.client, _outcome=again)
 
 
 def _relay_without_fencing() -> None:
-    import workers.shard  # noqa: PLC0415
-    import workers.transactions  # noqa: PLC0415
-    from workers.kafka_clients import new_producer  # noqa: PLC0415
+    import workers.outbox.kafka_transaction  # noqa: PLC0415
+    import workers.outbox.shard  # noqa: PLC0415
+    from workers.kafka.clients import new_producer  # noqa: PLC0415
 
     def plain(settings: Any, _shard: int) -> AIOKafkaProducer:
         return new_producer(settings)
 
     async def send(producer: AIOKafkaProducer, records: list[Any]) -> None:
         # Without the marker, which is the last.
-        await asyncio.gather(*await workers.transactions._send(producer, records[:-1]))
+        await asyncio.gather(*await workers.outbox.kafka_transaction._send(producer, records[:-1]))
 
     async def no_marker(*_: object) -> None:
         return None
 
-    _patch(workers.shard, transactional_producer=plain, transact=send, read_marker=no_marker)
+    _patch(workers.outbox.shard, transactional_producer=plain, transact=send, read_marker=no_marker)
 
 
 def _random_ids() -> None:

@@ -1,7 +1,7 @@
 """What workers saw happen, written down at once: their metrics die with them, this does not.
 
-Each line says that a counter of workers/metrics.py was raised, or that a worker reached a point
-at which it was to die or freeze.
+Each line says that a counter of workers/process/metrics.py was raised, or that a worker reached a
+point at which it was to die or freeze.
 """
 
 import os

@@ -27,25 +27,29 @@ class Point(NamedTuple):
 
 POINTS = {
     # The batch loop.
-    "before the claim": Point("workers.batch", "BatchLoop", "_apply_once", "before"),
-    "before the commit": Point("workers.batch", "BatchLoop", "_apply_within", "after"),
-    "after the commit, before the ack": Point("workers.batch", "BatchLoop", "_apply_once", "after"),
+    "before the claim": Point("workers.ingest.batch_loop", "BatchLoop", "_apply_once", "before"),
+    "before the commit": Point("workers.ingest.batch_loop", "BatchLoop", "_apply_within", "after"),
+    "after the commit, before the ack": Point(
+        "workers.ingest.batch_loop", "BatchLoop", "_apply_once", "after"
+    ),
     # The relay.
     "after the relay's sends, before its commit": Point(
         "aiokafka", "AIOKafkaProducer", "commit_transaction", "before"
     ),
-    "after the relay's commit, before the delete": Point("workers.shard", "", "transact", "after"),
+    "after the relay's commit, before the delete": Point(
+        "workers.outbox.shard", "", "transact", "after"
+    ),
     # The sender.
-    "after posting, before the POST": Point("workers.twilio_client", "Twilio", "post", "before"),
+    "after posting, before the POST": Point("workers.twilio.client", "Twilio", "post", "before"),
     "after the POST, before it is stored": Point(
-        "workers.twilio_client", "Twilio", "post", "after"
+        "workers.twilio.client", "Twilio", "post", "after"
     ),
     # The receiver.
     "after Kafka has a webhook, before the answer": Point(
-        "workers.delivery", "Delivery", "deliver", "after"
+        "workers.webhooks.delivery", "Delivery", "deliver", "after"
     ),
     "after the drain, before it is forgotten": Point(
-        "workers.receiver", "Receiver", "_drain_chunk", "after"
+        "workers.webhooks.receiver", "Receiver", "_drain_chunk", "after"
     ),
 }
 """Each by what has happened and what has not."""

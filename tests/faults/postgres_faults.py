@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.faults.pulse import AWAY
 from tests.faults.scene import NotPossibleHere, Scene, Strike
-from tests.waiting import until
+from tests.harness.waiting import until
 
 BALLAST_BYTES = 1024 * 1024
 SPARE_MEGABYTES = 24

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from workers.embedded.ports import HOST, free_port
+from workers.dev.embedded.ports import HOST, free_port
 
 CHUNK_BYTES = 64 * 1024
 CONNECT_SECONDS = 2.0

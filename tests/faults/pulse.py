@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.catalog import INBOUND
-from workers.kafka_clients import client_arguments
+from workers.kafka.clients import client_arguments
 from workers.settings import Settings
 
 ANSWER_SECONDS = 10

@@ -20,7 +20,7 @@ from tests.faults.pulse import Pulse
 from tests.faults.scene import Scene
 from tests.faults.servers import servers
 from tests.faults.worker_faults import FENCED
-from tests.waiting import until
+from tests.harness.waiting import until
 
 log = logging.getLogger(__name__)
 

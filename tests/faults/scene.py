@@ -13,7 +13,7 @@ from tests.faults.pace import Pace
 from tests.faults.points import Act, Trap
 from tests.faults.pulse import AWAY, NO_WORK, Pulse, Work
 from tests.faults.servers import Servers
-from tests.waiting import until
+from tests.harness.waiting import until
 
 STRIKE_SECONDS = 60.0
 """How long a fault waits for the moment at which it is to happen."""

@@ -13,16 +13,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
-from bench.load import ACCOUNT
+from bench.load.load import ACCOUNT
+from bench.mock_twilio import RemoteTwilio
 from tests.faults.proxy import Proxy
-from tests.mock_twilio import RemoteTwilio
-from tests.twilio import SID, TOKEN
-from workers.embedded.kafka import EmbeddedKafka
-from workers.embedded.ports import HOST, free_port
-from workers.embedded.postgres import EmbeddedPostgres
-from workers.setting_values import TwilioAccount
+from tests.harness.twilio import SID, TOKEN
+from workers.dev.embedded.kafka import EmbeddedKafka
+from workers.dev.embedded.ports import HOST, free_port
+from workers.dev.embedded.postgres import EmbeddedPostgres
+from workers.dev.stack import DATABASE, prepare, with_database
 from workers.settings import Settings, required
-from workers.stack import DATABASE, prepare, with_database
+from workers.settings.values import TwilioAccount
 
 PARTITIONS = 4
 ASK_ATTEMPTS = 5

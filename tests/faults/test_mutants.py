@@ -11,7 +11,9 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from bench.load import ACCOUNT, CHANNEL, INSTALLER, made, message
+from bench.load.load import ACCOUNT, CHANNEL, INSTALLER, made, message
+from bench.mock_twilio import MockTwilio, Telling, faults
+from bench.mock_twilio.tellings import missing
 from schemas.ids import conversation_id
 from tests.faults import history
 from tests.faults.checks import Verdict, check
@@ -22,14 +24,12 @@ from tests.faults.pace import QUICK
 from tests.faults.points import Trap
 from tests.faults.proxy import Proxy
 from tests.faults.pulse import Pulse
-from tests.mock_twilio import MockTwilio, Telling, faults
-from tests.mock_twilio.tellings import missing
-from tests.twilio import SID, TOKEN
-from tests.waiting import until
-from workers.embedded.ports import HOST
-from workers.embedded.postgres import EmbeddedPostgres
-from workers.setting_values import TwilioAccount
+from tests.harness.twilio import SID, TOKEN
+from tests.harness.waiting import until
+from workers.dev.embedded.ports import HOST
+from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.settings import Settings
+from workers.settings.values import TwilioAccount
 
 CONTACT = "whatsapp:+4911"
 PACE = replace(QUICK, workers=1, session_seconds=6)

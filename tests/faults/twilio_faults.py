@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
+from bench.mock_twilio import Fault, Telling, faults
+from bench.mock_twilio.tellings import failing, missing
 from tests.faults.scene import Scene, Strike
-from tests.mock_twilio import Fault, Telling, faults
-from tests.mock_twilio.tellings import failing, missing
-from tests.waiting import until
+from tests.harness.waiting import until
 
 TIMES = 3
 """How many POSTs, or messages, a fault is for."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import db.connect
 import domain.sending
-import workers.faust_settings
+import workers.worker.faust_settings
 from tests.faults.observed import Observations
-from workers.embedded.guard import death_signal
+from workers.dev.embedded.guard import death_signal
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     # Only now: these take what was hastened when they are imported.
     from tests.faults import mutants, points  # noqa: PLC0415
     from workers.settings import Settings  # noqa: PLC0415
-    from workers.worker import run  # noqa: PLC0415
+    from workers.worker.run import run  # noqa: PLC0415
 
     observations = Observations(given.directory / "observed.jsonl", given.name)
     observations.follow_counters()
@@ -52,7 +52,7 @@ def _hasten(given: argparse.Namespace) -> None:
     }
     db.connect.FROZEN_SECONDS = given.transaction_seconds + 5.0
     domain.sending.LOOKS_SECONDS = tuple(map(int, given.looks.split(",")))  # type: ignore[assignment]
-    made = workers.faust_settings.faust_settings
+    made = workers.worker.faust_settings.faust_settings
 
     def hastened(*args: object, **kwargs: object) -> dict[str, object]:
         return made(*args, **kwargs) | {  # type: ignore[arg-type]
@@ -60,7 +60,7 @@ def _hasten(given: argparse.Namespace) -> None:
             "broker_heartbeat_interval": given.session_seconds / 4,
         }
 
-    workers.faust_settings.faust_settings = hastened
+    workers.worker.faust_settings.faust_settings = hastened
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from tests.faults.points import POINTS
 from tests.faults.scene import STRIKE_SECONDS, Scene, Strike
-from tests.waiting import until
+from tests.harness.waiting import until
 
 FENCED = ("ProducerFenced", "KafkaError")
-"""How shards that another worker took over say why they start over: see workers/transactions.py."""
+"""The errors with which a shard that another worker took over starts again: see
+workers/outbox/kafka_transaction.py."""
 
 DRAIN_POINT = "after the drain, before it is forgotten"
 """Only there after Kafka was away: see kafka_faults."""

@@ -15,8 +15,8 @@ from schemas.cloudevents import CloudEvent, Decoders, encode
 from schemas.errors import InvalidRecord
 from schemas.fields import texts
 from tests.fuzz.mutations import changed_bytes, changed_json, text, to_json, value
-from workers.dead_letters import dead_letter, split_headers
-from workers.publish import record_key
+from workers.kafka.publisher import record_key
+from workers.outbox.dead_letter import dead_letter, split_headers
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TIMESTAMPS = (1_767_268_800_000, 0, -1, 2**63 - 1, -(2**63), 253_402_300_800_000)

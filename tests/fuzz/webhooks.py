@@ -13,14 +13,14 @@ from schemas.cloudevents import Decoders, encode
 from schemas.fields import AccountId, ChannelId
 from tests.fuzz.mutations import changed_bytes, text
 from tests.fuzz.records import Unfit
-from tests.unit.workers.forms import MESSENGER, SMS, STATUS, WHATSAPP
-from workers.publish import record_key
-from workers.setting_values import TwilioAccount, TwilioAccounts
-from workers.twilio_form import BadForm
-from workers.twilio_signature import authenticate
-from workers.webhook import INBOUND as MESSAGES
-from workers.webhook import STATUS as STATUSES
-from workers.webhook import Kind, Webhook
+from tests.harness.signed_forms import MESSENGER, SMS, STATUS, WHATSAPP
+from workers.kafka.publisher import record_key
+from workers.settings.values import TwilioAccount, TwilioAccounts
+from workers.twilio.form import BadForm
+from workers.twilio.signature import authenticate
+from workers.webhooks.webhook import INBOUND as MESSAGES
+from workers.webhooks.webhook import STATUS as STATUSES
+from workers.webhooks.webhook import Kind, Webhook
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TOKEN = "12345"

@@ -6,13 +6,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.bus import Bus
-from tests.desk import Desk, serving
-from tests.e2e.inbox import Owner
-from tests.mock_twilio import MockTwilio
-from tests.mock_twilio.clients import Plain, Receiver
-from tests.twilio import STATUS_PATH, Twilio
-from tests.worker import Worker
+from bench.mock_twilio import MockTwilio
+from tests.harness.inbox import Owner
+from tests.harness.sending_inbox import Desk, serving
+from tests.harness.topics import Bus
+from tests.harness.twilio import STATUS_PATH, Twilio
+from tests.harness.twilio_clients import Plain, Receiver
+from tests.harness.worker import Worker
 from workers.settings import Settings
 
 

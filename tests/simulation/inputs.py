@@ -19,7 +19,7 @@ from schemas.notes import NoteDeleted, NoteEdited
 from tests.simulation.choices import Choices, in_one_of, one_of
 from tests.simulation.kafka import Kafka, LogName, Record
 from tests.simulation.statements import REFUSED
-from tests.unit.domain.given import (
+from tests.unit.domain.given.events import (
     ACCOUNT,
     CHANNEL,
     SECOND,
@@ -35,7 +35,7 @@ from tests.unit.domain.given import (
     unlink,
     user,
 )
-from workers.outgoing import partition_of
+from workers.outbox.collector import partition_of
 
 PARTITIONS = 3
 """Of each topic."""

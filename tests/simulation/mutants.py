@@ -9,8 +9,8 @@ from typing import Any
 import db.identities
 import domain.delivery
 import schemas.ids
-import workers.segment
-import workers.transactions
+import workers.ingest.partition_slice
+import workers.outbox.kafka_transaction
 from db.conversations import ConversationKey
 from db.outbox import OutboxRecord, OutboxRow
 from db.positions import Claim, Partition
@@ -21,7 +21,7 @@ from tests.simulation.inputs import CONTACTS_OF_SEVERAL_ADDRESSES
 from tests.simulation.kafka import Entry, KafkaTransaction, Producer, State
 from tests.simulation.postgres import Connection
 from tests.simulation.product import KAFKA, Replacements
-from workers.segment import Segment
+from workers.ingest.partition_slice import Segment
 from workers.settings import Settings
 
 _numbers = itertools.count(1)
@@ -161,7 +161,9 @@ MUTANTS: dict[str, Replacements] = {
     "positions are claimed whatever they are": {
         statements_of_outbox.claim_positions: _claim_whatever
     },
-    "polls are joined whatever is between them": {workers.segment.joined: _joined_whatever},
+    "polls are joined whatever is between them": {
+        workers.ingest.partition_slice.joined: _joined_whatever
+    },
     "commands are not remembered": {statements_of_agents.applied_commands: _find_nothing},
     "conversations are not locked": {statements.lock_conversations: _read_without_lock},
     "addresses are not looked at again": {db.identities.check_identities: _check_nothing},
@@ -173,13 +175,13 @@ MUTANTS: dict[str, Replacements] = {
     },
     "outbox rows are deleted too early": {statements_of_outbox.delete_outbox: _delete_before},
     "the relay publishes without transactions": {
-        workers.transactions.transactional_producer: _unfenced
+        workers.outbox.kafka_transaction.transactional_producer: _unfenced
     },
     "the relay publishes without fencing": {
-        workers.transactions.transactional_producer: _fenceless
+        workers.outbox.kafka_transaction.transactional_producer: _fenceless
     },
     "the relay publishes without a marker": {
-        workers.transactions.transact: _transact_without_marker
+        workers.outbox.kafka_transaction.transact: _transact_without_marker
     },
     "event ids are random": {schemas.ids.emitted_event_id: _random_id},
     "the last delivery status wins": {domain.delivery.later: _whatever_comes_last},

@@ -10,8 +10,8 @@ from typing import Any
 import asyncpg
 
 from tests.simulation.turns import CURRENT, Fate, Process, Turns
-from tests.unit.domain.given import NOON
-from tests.unit.domain.simulation import Said
+from tests.unit.domain.given.events import NOON
+from tests.unit.domain.given.simulation import Said
 
 Place = tuple[str, Hashable]
 """A table and a primary key."""

@@ -16,11 +16,12 @@ import db.outbox
 import db.positions
 import db.sends
 import db.windows
-import workers.batch
-import workers.markers
-import workers.outgoing
-import workers.shard
-import workers.transactions
+import workers.ingest.batch_loop
+import workers.kafka.clients
+import workers.outbox.collector
+import workers.outbox.kafka_transaction
+import workers.outbox.progress_marker
+import workers.outbox.shard
 from tests.simulation import statements, statements_of_agents, statements_of_outbox
 from tests.simulation.kafka import Kafka, Producer, read_marker
 from workers.settings import Settings
@@ -83,10 +84,10 @@ def _statements() -> dict[Any, Any]:
 
 
 REPLACED: Replacements = _statements() | {
-    workers.transactions.transactional_producer: _new_producer,
-    workers.transactions.transact: _transact,
-    workers.kafka_clients.stop_producer: _stop,
-    workers.markers.read_marker: _read_marker,
+    workers.outbox.kafka_transaction.transactional_producer: _new_producer,
+    workers.outbox.kafka_transaction.transact: _transact,
+    workers.kafka.clients.stop_producer: _stop,
+    workers.outbox.progress_marker.read_marker: _read_marker,
 }
 
 
@@ -101,12 +102,12 @@ def simulated(more: Replacements | None = None) -> Iterator[None]:
         if name.partition(".")[0] in {"workers", "db", "domain"}:
             undo += _replace_in(module, final)
     sizes: list[tuple[Any, str, int]] = [
-        (workers.outgoing, "RELAY_SHARDS", SHARDS),
-        (workers.outgoing, "ROW_BYTES_MAX", ROW_BYTES),
-        (workers.batch, "BATCH_BYTES_MAX", BATCH_BYTES),
-        (workers.shard, "BYTES_MAX", HANDED_BYTES),
-        (workers.shard, "HANDED_BYTES_MAX", HANDED_BYTES),
-        (workers.shard, "DELETE_ROWS", DELETE_ROWS),
+        (workers.outbox.collector, "RELAY_SHARDS", SHARDS),
+        (workers.outbox.collector, "ROW_BYTES_MAX", ROW_BYTES),
+        (workers.ingest.batch_loop, "BATCH_BYTES_MAX", BATCH_BYTES),
+        (workers.outbox.shard, "BYTES_MAX", HANDED_BYTES),
+        (workers.outbox.shard, "HANDED_BYTES_MAX", HANDED_BYTES),
+        (workers.outbox.shard, "DELETE_ROWS", DELETE_ROWS),
     ]
     for module, constant, size in sizes:
         undo.append((module, constant, getattr(module, constant)))

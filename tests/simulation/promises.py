@@ -24,8 +24,8 @@ from tests.simulation.kafka import Kafka
 from tests.simulation.postgres import Postgres
 from tests.simulation.published import RANKS, Broken, Published, expect
 from tests.simulation.statements import REFUSED
-from tests.unit.domain.note_model import Limits, NoteModel
-from tests.unit.domain.simulation import Said
+from tests.unit.domain.given.note_model import Limits, NoteModel
+from tests.unit.domain.given.simulation import Said
 from tests.unit.domain.test_note_properties import check_each_message_is_in_one_note, compare
 
 

@@ -21,8 +21,8 @@ from schemas.notes import NoteAppended, NoteCreated
 from schemas.notifications import NotificationRequested
 from tests.simulation.inputs import PARTITIONS
 from tests.simulation.kafka import Kafka, LogName
-from workers.dead_letters import split_headers
-from workers.outgoing import partition_of
+from workers.outbox.collector import partition_of
+from workers.outbox.dead_letter import split_headers
 
 _WORDS = (
     "accepted",

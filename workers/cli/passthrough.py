@@ -15,4 +15,4 @@ def faust(arguments: tuple[str, ...]) -> None:
     from faust.cli.faust import cli  # noqa: PLC0415  # slow to import, and seldom needed
 
     Settings.from_environment()
-    cli.main(["-A", "workers.faust_app:app", *arguments], prog_name="inbox faust")
+    cli.main(["-A", "workers.worker.faust_app:app", *arguments], prog_name="inbox faust")

@@ -18,12 +18,12 @@ from db.directory import channels_of_account
 from domain.directory import Channel
 from schemas.fields import AccountId, check_year
 from workers.cli.failures import mendable
-from workers.errors import CommandFailed
-from workers.publish import Publisher
-from workers.reconcile import SOURCE, Count, Reconciler, Target, targets
+from workers.kafka.publisher import Publisher
+from workers.kafka.topic_admin import require_topics
+from workers.process.errors import CommandFailed
 from workers.settings import Settings, required
-from workers.topics import require_topics
-from workers.twilio_client import Twilio
+from workers.twilio.client import Twilio
+from workers.webhooks.reconcile import SOURCE, Count, Reconciler, Target, targets
 
 TOPIC = "messages.received"
 

@@ -17,11 +17,11 @@ from schemas.cloudevents import CONTENT_TYPE_HEADER, Decoders, Incoming, encode
 from schemas.codes import DeadLetter
 from schemas.errors import InvalidRecord
 from workers.cli.failures import mendable
-from workers.errors import CommandFailed
-from workers.kafka_clients import new_producer
-from workers.publish import record_key
+from workers.kafka.clients import new_producer
+from workers.kafka.publisher import record_key
+from workers.kafka.topic_admin import require_topics
+from workers.process.errors import CommandFailed
 from workers.settings import Settings, required
-from workers.topics import require_topics
 
 SOURCE = "/inbox/send"
 """The `source` of events that do not name one."""

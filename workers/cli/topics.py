@@ -5,8 +5,8 @@ import asyncio
 import click
 
 from workers.cli.failures import mendable
+from workers.kafka.topic_admin import ensure_topics
 from workers.settings import Settings
-from workers.topics import ensure_topics
 
 
 @click.command()

@@ -7,9 +7,9 @@ from contextlib import suppress
 import click
 
 from workers.cli.failures import mendable
-from workers.console import new_console
-from workers.follow import FOLLOWED, Follower
-from workers.readable import block
+from workers.follow.console import new_console
+from workers.follow.follower import FOLLOWED, Follower
+from workers.follow.phrases import block
 from workers.settings import Settings
 
 NAMES_MAX = 10_000

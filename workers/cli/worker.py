@@ -26,6 +26,6 @@ def _roles(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 def worker(roles: list[Role]) -> None:
     """Run a worker until SIGTERM; any number of them share the work."""
     # Imported here: the other commands need neither Faust nor its start-up time.
-    from workers.worker import run  # noqa: PLC0415
+    from workers.worker.run import run  # noqa: PLC0415
 
     run(Settings.from_environment(), roles)

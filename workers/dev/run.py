@@ -18,26 +18,26 @@ from rich.text import Text
 from db.connect import connect
 from db.errors import SchemaMismatch
 from schemas.fields import ConversationId
-from workers.dev.actors import Actors
-from workers.dev.around import look_around
-from workers.dev.child import WorkerChild, local_host, worker_child
-from workers.dev.crm import Crm
-from workers.dev.day import Day
-from workers.dev.directory import AccountDirectory
-from workers.dev.provider.server import Account, Provider
-from workers.dev.story import ACCOUNT, ACCOUNT_SID, SENDER, USERS
-from workers.dev.summary import summarize
-from workers.dev.webhook import Webhook
-from workers.embedded.jars import kafka_jars
-from workers.embedded.ports import free_port, port_is_free
-from workers.embedded.process import EmbeddedServerError
-from workers.errors import CommandFailed
-from workers.follow import FOLLOWED, Follower
-from workers.publish import Publisher
-from workers.setting_values import TwilioAccount
+from workers.dev.embedded.jars import kafka_jars
+from workers.dev.embedded.ports import free_port, port_is_free
+from workers.dev.embedded.process import EmbeddedServerError
+from workers.dev.hints import look_around
+from workers.dev.sales_day.actors import Actors
+from workers.dev.sales_day.crm import Crm
+from workers.dev.sales_day.day import Day
+from workers.dev.sales_day.directory import AccountDirectory
+from workers.dev.sales_day.story import ACCOUNT, ACCOUNT_SID, SENDER, USERS
+from workers.dev.sales_day.summary import summarize
+from workers.dev.sales_day.webhook import Webhook
+from workers.dev.stack import prepare, servers
+from workers.dev.twilio_stand_in.server import Account, Provider
+from workers.dev.worker_child import WorkerChild, local_host, worker_child
+from workers.follow.follower import FOLLOWED, Follower
+from workers.kafka.publisher import Publisher
+from workers.kafka.topic_admin import TopicMismatch
+from workers.process.errors import CommandFailed
 from workers.settings import Settings, required
-from workers.stack import prepare, servers
-from workers.topics import TopicMismatch
+from workers.settings.values import TwilioAccount
 
 PARTITIONS = "8"
 SOURCE = "/inbox/dev"

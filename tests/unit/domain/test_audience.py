@@ -9,7 +9,7 @@ from schemas.directory import BOTH, DESKTOP, OFF, Medium, NotificationSettings
 from schemas.fields import MessageId
 from schemas.messages import Media
 from schemas.notifications import MediumName, MessagePreview, Recipient
-from tests.unit.domain.given import APP_URL, CONVERSATION, conversation, directory, user
+from tests.unit.domain.given.events import APP_URL, CONVERSATION, conversation, directory, user
 
 EMAIL = Medium(False, True)
 ALL_ON = NotificationSettings(BOTH, BOTH, BOTH, BOTH)

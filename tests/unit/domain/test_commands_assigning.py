@@ -8,8 +8,8 @@ from schemas.codes import Rejection
 from schemas.conversations import Snapshot
 from schemas.directory import NotificationSettings
 from schemas.notifications import Recipient
-from tests.unit.domain.commands import ASSIGNED, CLOSED, decide, rejected
-from tests.unit.domain.given import (
+from tests.unit.domain.given.commands import ASSIGNED, CLOSED, decide, rejected
+from tests.unit.domain.given.events import (
     APP_URL,
     CONVERSATION,
     assign,

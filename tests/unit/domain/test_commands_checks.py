@@ -9,8 +9,8 @@ from domain.conversation import Conversation
 from schemas.cloudevents import Incoming
 from schemas.codes import Rejection
 from schemas.commands import CommandAccepted
-from tests.unit.domain.commands import ASSIGNED, CLOSED, COMMANDS, decide, rejected
-from tests.unit.domain.given import (
+from tests.unit.domain.given.commands import ASSIGNED, CLOSED, COMMANDS, decide, rejected
+from tests.unit.domain.given.events import (
     CONVERSATION,
     NOON,
     SECOND,

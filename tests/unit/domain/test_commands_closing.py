@@ -5,8 +5,8 @@ import pytest
 from schemas.codes import Rejection
 from schemas.commands import CommandAccepted, CommandRejected
 from schemas.conversations import Snapshot
-from tests.unit.domain.commands import ASSIGNED, CLOSED, COMMANDS, NOW, decide
-from tests.unit.domain.given import (
+from tests.unit.domain.given.commands import ASSIGNED, CLOSED, COMMANDS, NOW, decide
+from tests.unit.domain.given.events import (
     NOON,
     SECOND,
     changes,

@@ -6,8 +6,8 @@ import pytest
 
 from domain.conversation import Conversation
 from schemas.cloudevents import Incoming
-from tests.unit.domain.commands import ASSIGNED, CLOSED, decide
-from tests.unit.domain.given import (
+from tests.unit.domain.given.commands import ASSIGNED, CLOSED, decide
+from tests.unit.domain.given.events import (
     ACCOUNT,
     CONVERSATION,
     NOON,

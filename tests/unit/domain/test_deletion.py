@@ -17,7 +17,7 @@ from schemas.commands import CommandAccepted, CommandRejected
 from schemas.conversations import ConversationCreated, ConversationDeleted, Snapshot
 from schemas.directory import ChannelInstalled
 from schemas.fields import UserId
-from tests.unit.domain.given import (
+from tests.unit.domain.given.events import (
     ACCOUNT,
     ADDRESS,
     APP_URL,
@@ -43,7 +43,7 @@ from tests.unit.domain.given import (
     unlink,
     user,
 )
-from tests.unit.domain.simulation import Inbox
+from tests.unit.domain.given.simulation import Inbox
 
 TEAM = directory("ana", "bo", user("outsider", inbox_access=False))
 NOW = NOON + 60 * SECOND

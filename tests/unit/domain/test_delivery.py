@@ -7,7 +7,7 @@ import pytest
 
 from domain.delivery import is_known, later, window_after_refusal
 from domain.windows import WINDOW
-from tests.unit.domain.given import HOUR, NOON, SECOND
+from tests.unit.domain.given.events import HOUR, NOON, SECOND
 
 FORWARD = ["scheduled", "accepted", "queued", "sending", "sent"]
 FINAL = ["canceled", "failed", "undelivered"]

@@ -20,7 +20,7 @@ from schemas.directory import (
     UserUpserted,
 )
 from schemas.fields import UserId
-from tests.unit.domain.given import ACCOUNT, directory, user
+from tests.unit.domain.given.events import ACCOUNT, directory, user
 
 EMAIL = Medium(False, True)
 

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from tests.unit.domain.contacts import NAMES, ContactInbox, writes, written
-from tests.unit.domain.given import ACCOUNT, NOON, SECOND, conversation_of
+from tests.unit.domain.given.contacts import NAMES, ContactInbox, writes, written
+from tests.unit.domain.given.events import ACCOUNT, NOON, SECOND, conversation_of
 
 PHONE, USER, THIRD = NAMES[:3]
 LATE = NOON + 100 * SECOND

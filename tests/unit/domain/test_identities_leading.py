@@ -6,8 +6,16 @@ from domain.conversation import Conversation
 from domain.identities import Meeting, addresses, lead, meet
 from schemas.fields import ConversationId
 from schemas.ids import conversation_id
-from tests.unit.domain.contacts import contact
-from tests.unit.domain.given import ACCOUNT, ADDRESS, CHANNEL, NOON, SECOND, conversation, message
+from tests.unit.domain.given.contacts import contact
+from tests.unit.domain.given.events import (
+    ACCOUNT,
+    ADDRESS,
+    CHANNEL,
+    NOON,
+    SECOND,
+    conversation,
+    message,
+)
 
 A, B, C, D = (ConversationId(name) for name in "abcd")
 """Addresses, and the conversations that they have of their own, if they have any."""

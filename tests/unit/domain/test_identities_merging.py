@@ -9,7 +9,7 @@ from domain.messages import decide_message
 from domain.thread import Thread
 from schemas.conversations import ConversationReopened, Snapshot
 from schemas.fields import ConversationId
-from tests.unit.domain.given import (
+from tests.unit.domain.given.events import (
     ACCOUNT,
     APP_URL,
     CONVERSATION,

@@ -13,7 +13,7 @@ from domain.identities import addresses
 from schemas.conversations import ConversationEvent, MessageRecorded
 from schemas.fields import ConversationId
 from schemas.messages import MessageReceived
-from tests.unit.domain.contacts import (
+from tests.unit.domain.given.contacts import (
     IDS,
     NAMES,
     SOME_NAMES,
@@ -24,8 +24,8 @@ from tests.unit.domain.contacts import (
     writes,
     written,
 )
-from tests.unit.domain.given import ACCOUNT, ADDRESS, NOON, closed_events, conversation_of
-from tests.unit.domain.histories import HISTORIES, History
+from tests.unit.domain.given.events import ACCOUNT, ADDRESS, NOON, closed_events, conversation_of
+from tests.unit.domain.given.histories import HISTORIES, History
 
 ONE = st.tuples(st.sampled_from(NAMES), SOME_NAMES).map(lambda one: (one[0], *one[1]))
 WRITTEN = st.one_of(st.lists(ONE, max_size=6), st.lists(ONE, min_size=6, max_size=25))

@@ -24,7 +24,7 @@ from schemas.conversations import (
 from schemas.ids import NAMESPACE
 from schemas.links import RequestedEntity
 from schemas.notes import Assignee, NoteCreated, NoteMessage
-from tests.unit.domain.given import (
+from tests.unit.domain.given.events import (
     ACCOUNT,
     APP_URL,
     CONVERSATION,

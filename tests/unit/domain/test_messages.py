@@ -22,7 +22,7 @@ from schemas.conversations import (
 from schemas.fields import AccountId
 from schemas.ids import NAMESPACE, inbound_message_id
 from schemas.messages import Contact, Media, MessageReceived
-from tests.unit.domain.given import (
+from tests.unit.domain.given.events import (
     ACCOUNT,
     APP_URL,
     CHANNEL,

@@ -16,9 +16,9 @@ from schemas.conversations import (
 )
 from schemas.links import Entity
 from schemas.notes import NoteAppended, NoteCreated, NoteDeleted, NoteEdited
-from tests.unit.domain.histories import NOTE_HISTORIES, History
-from tests.unit.domain.note_model import ConversationKey, ExpectedNotes, Limits, NoteModel
-from tests.unit.domain.simulation import Said, played
+from tests.unit.domain.given.histories import NOTE_HISTORIES, History
+from tests.unit.domain.given.note_model import ConversationKey, ExpectedNotes, Limits, NoteModel
+from tests.unit.domain.given.simulation import Said, played
 
 # These examples are many, and coverage would take most of their time; chosen ones reach all lines.
 pytestmark = pytest.mark.no_cover

@@ -5,7 +5,7 @@ from msgspec import UNSET
 
 from domain.notes import CHARACTERS_MAX, MESSAGES_MAX, WINDOW, begin_notes, occasion
 from schemas.notes import NoteAppended, NoteMessage
-from tests.unit.domain.given import (
+from tests.unit.domain.given.events import (
     APP_URL,
     HOUR,
     NOON,
@@ -15,7 +15,7 @@ from tests.unit.domain.given import (
     notes,
     shown,
 )
-from tests.unit.domain.notes import begin, join
+from tests.unit.domain.given.notes import begin, join
 
 
 def numbered(count: int, **fields: str) -> list[NoteMessage]:

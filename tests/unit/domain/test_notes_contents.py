@@ -8,7 +8,7 @@ from domain.messages import decide_message
 from domain.notes import begin_notes, join_notes, note_name, occasion
 from domain.thread import Thread
 from schemas.notes import Assignee
-from tests.unit.domain.given import (
+from tests.unit.domain.given.events import (
     ACCOUNT,
     APP_URL,
     CONVERSATION,
@@ -23,7 +23,7 @@ from tests.unit.domain.given import (
     shown,
     user,
 )
-from tests.unit.domain.notes import begin, join
+from tests.unit.domain.given.notes import begin, join
 
 BERLIN = timezone(HOUR)
 

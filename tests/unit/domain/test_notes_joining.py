@@ -9,8 +9,8 @@ from msgspec import UNSET
 from domain.notes import CHARACTERS_MAX, FIRST_MESSAGES_MAX, MESSAGES_MAX, WINDOW, join_notes
 from schemas.messages import Media
 from schemas.notes import NoteAppended, NoteCreated
-from tests.unit.domain.given import HOUR, NOON, linked, notes, shown
-from tests.unit.domain.notes import ABOUT, join
+from tests.unit.domain.given.events import HOUR, NOON, linked, notes, shown
+from tests.unit.domain.given.notes import ABOUT, join
 
 MICROSECOND = timedelta(microseconds=1)
 

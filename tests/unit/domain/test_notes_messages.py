@@ -5,7 +5,7 @@ from domain.notes import note_message
 from domain.thread import Thread
 from schemas.messages import Media
 from schemas.notes import Assignee, NoteMessage
-from tests.unit.domain.given import (
+from tests.unit.domain.given.events import (
     ADDRESS,
     APP_URL,
     HOUR,

@@ -3,8 +3,8 @@
 import pytest
 
 from domain.notes import WINDOW, leave_alone
-from tests.unit.domain.given import NOON, linked, shown
-from tests.unit.domain.notes import join
+from tests.unit.domain.given.events import NOON, linked, shown
+from tests.unit.domain.given.notes import join
 
 
 @pytest.mark.parametrize(("name", "left_alone"), [("deal:1", True), ("deal:2", False)])

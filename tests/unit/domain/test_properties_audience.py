@@ -8,8 +8,8 @@ from hypothesis import given
 from schemas.conversations import ConversationAssigned, MessageRecorded
 from schemas.directory import UserNotificationSettingsChanged, UserRemoved, UserUpserted
 from schemas.notifications import NotificationRequested
-from tests.unit.domain.histories import HISTORIES, KINDS, History
-from tests.unit.domain.simulation import Said, played, wants_to_be_seen
+from tests.unit.domain.given.histories import HISTORIES, KINDS, History
+from tests.unit.domain.given.simulation import Said, played, wants_to_be_seen
 
 # These examples are many, and coverage would take most of their time; chosen ones reach all lines.
 pytestmark = pytest.mark.no_cover

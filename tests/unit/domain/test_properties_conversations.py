@@ -19,8 +19,8 @@ from schemas.conversations import (
     MessageRecorded,
 )
 from schemas.messages import MessageReceived
-from tests.unit.domain.histories import ANY_HISTORIES, HISTORIES, History
-from tests.unit.domain.simulation import emitted, played, wants_to_be_seen
+from tests.unit.domain.given.histories import ANY_HISTORIES, HISTORIES, History
+from tests.unit.domain.given.simulation import emitted, played, wants_to_be_seen
 
 # These examples are many, and coverage would take most of their time; chosen ones reach all lines.
 pytestmark = pytest.mark.no_cover

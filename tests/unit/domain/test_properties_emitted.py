@@ -7,8 +7,8 @@ from hypothesis import given
 
 from schemas.commands import CommandAccepted, CommandRejected
 from schemas.fields import Command
-from tests.unit.domain.histories import ANY_HISTORIES, HISTORIES, History
-from tests.unit.domain.simulation import Inbox, emitted, played
+from tests.unit.domain.given.histories import ANY_HISTORIES, HISTORIES, History
+from tests.unit.domain.given.simulation import Inbox, emitted, played
 
 # These examples are many, and coverage would take most of their time; chosen ones reach all lines.
 pytestmark = pytest.mark.no_cover

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from schemas.fields import Command
 from schemas.messages import MessageReceived
-from tests.unit.domain.given import NOON
-from tests.unit.domain.histories import (
+from tests.unit.domain.given.events import NOON
+from tests.unit.domain.given.histories import (
     ANY_HISTORIES,
     CHANNEL_CHANGES,
     COMMANDS,
@@ -19,7 +19,7 @@ from tests.unit.domain.histories import (
     USER_CHANGES,
     History,
 )
-from tests.unit.domain.simulation import Event, Inbox, NoteTouched, played
+from tests.unit.domain.given.simulation import Event, Inbox, NoteTouched, played
 
 # These examples are many, and coverage would take most of their time; chosen ones reach all lines.
 pytestmark = pytest.mark.no_cover

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.delivery import later
 from domain.receipts import apply, apply_all
 from schemas.messages import MessageAccepted, MessageFailed, MessageStatusChanged, MessageUncertain
-from tests.unit.domain.sends import accepted, part, posting, receipt, said, uncertain
+from tests.unit.domain.given.sends import accepted, part, posting, receipt, said, uncertain
 
 WORDS = st.sampled_from(
     (

@@ -13,7 +13,7 @@ from schemas.commands import CommandAccepted
 from schemas.conversations import MessageRecorded, Snapshot
 from schemas.messages import Media
 from schemas.notes import NoteAppended, NoteCreated, NoteMessage
-from tests.unit.domain.given import (
+from tests.unit.domain.given.events import (
     ACCOUNT,
     APP_URL,
     CHANNEL,
@@ -35,7 +35,7 @@ from tests.unit.domain.given import (
     result,
     user,
 )
-from tests.unit.domain.replies import NOW, REPLY_ID, TEAM, decide
+from tests.unit.domain.given.replies import NOW, REPLY_ID, TEAM, decide
 
 
 @pytest.mark.parametrize(

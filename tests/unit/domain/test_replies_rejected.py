@@ -11,7 +11,7 @@ from domain.parts import PART_CHARACTERS_MAX, PARTS_MAX
 from domain.thread import Thread
 from schemas.codes import Rejection
 from schemas.commands import CommandAccepted, CommandRejected
-from tests.unit.domain.given import (
+from tests.unit.domain.given.events import (
     APP_URL,
     HOUR,
     NOON,
@@ -23,7 +23,7 @@ from tests.unit.domain.given import (
     reply,
     result,
 )
-from tests.unit.domain.replies import NOW, TEAM, decide
+from tests.unit.domain.given.replies import NOW, TEAM, decide
 
 OPEN = NOON + 24 * HOUR
 MINUTE = 60 * SECOND

@@ -5,8 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.parts import PART_CHARACTERS_MAX, PARTS_MAX
-from tests.unit.domain.given import ACCOUNT, CHANNEL, CONVERSATION, HOUR, NOON, conversation, reply
-from tests.unit.domain.replies import NOW, REPLY_ID, decide
+from tests.unit.domain.given.events import (
+    ACCOUNT,
+    CHANNEL,
+    CONVERSATION,
+    HOUR,
+    NOON,
+    conversation,
+    reply,
+)
+from tests.unit.domain.given.replies import NOW, REPLY_ID, decide
 
 
 def test_a_template_needs_no_window_and_goes_out_without_its_text() -> None:

@@ -31,8 +31,8 @@ from domain.sending import (
     next_step,
 )
 from schemas.messages import MessageAccepted, MessageFailed, MessageUncertain
-from tests.unit.domain.given import ACCOUNT, CONVERSATION, NOON, SECOND
-from tests.unit.domain.sends import (
+from tests.unit.domain.given.events import ACCOUNT, CONVERSATION, NOON, SECOND
+from tests.unit.domain.given.sends import (
     OPEN,
     accepted,
     listed,

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from domain.delivery import later
 from domain.sending import Send, found
 from schemas.messages import MessageAccepted, MessageFailed, MessageStatusChanged, MessageUncertain
-from tests.unit.domain.given import NOON, SECOND
-from tests.unit.domain.provider import InFlight, Look, Message, World
-from tests.unit.domain.sends import accepted, listed, part, uncertain
+from tests.unit.domain.given.events import NOON, SECOND
+from tests.unit.domain.given.provider import InFlight, Look, Message, World
+from tests.unit.domain.given.sends import accepted, listed, part, uncertain
 
 # These examples are many, and coverage would take most of their time; chosen ones reach all lines.
 pytestmark = pytest.mark.no_cover

@@ -18,8 +18,8 @@ from domain.windows import (
     may_write,
     window_after,
 )
-from tests.unit.domain.given import ADDRESS, APP_URL, HOUR, NOON, SECOND, message
-from tests.unit.domain.windows import KNOWN, UNTIL, watched
+from tests.unit.domain.given.events import ADDRESS, APP_URL, HOUR, NOON, SECOND, message
+from tests.unit.domain.given.windows import KNOWN, UNTIL, watched
 
 MESSENGER, SMS = "messenger:1234", "+4911"
 

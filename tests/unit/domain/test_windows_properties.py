@@ -14,7 +14,7 @@ from domain.decision import Outgoing
 from domain.messages import decide_message, is_erased
 from domain.thread import NO_THREAD, Thread
 from domain.windows import NOTICE, look_at, warn
-from tests.unit.domain.given import (
+from tests.unit.domain.given.events import (
     APP_URL,
     HOUR,
     NOON,
@@ -26,7 +26,7 @@ from tests.unit.domain.given import (
     reopen,
     reply,
 )
-from tests.unit.domain.windows import KNOWN, NEWEST
+from tests.unit.domain.given.windows import KNOWN, NEWEST
 
 KINDS = ["message"] * 6 + ["import", "reply", "close", "reopen", "delete"] + ["look"] * 9
 GAPS = [hours * HOUR for hours in (0, 0, 0, 0.25, 0.25, 0.25, 1, 11, 22.5, 23, 23)] + [SECOND]

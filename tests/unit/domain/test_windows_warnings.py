@@ -8,7 +8,7 @@ from domain.conversation import Conversation
 from domain.windows import warn
 from schemas.directory import BOTH, OFF, NotificationSettings
 from schemas.notifications import MessagePreview, Recipient
-from tests.unit.domain.given import (
+from tests.unit.domain.given.events import (
     APP_URL,
     CONVERSATION,
     HOUR,
@@ -17,7 +17,7 @@ from tests.unit.domain.given import (
     other_account,
     user,
 )
-from tests.unit.domain.windows import NEWEST, UNTIL, watched
+from tests.unit.domain.given.windows import NEWEST, UNTIL, watched
 
 CURIOUS = NotificationSettings(assigned_to_others=BOTH)
 ANA = Recipient("ana", "unassigned", ("desktop",))

@@ -16,7 +16,7 @@ from schemas.conversations import ConversationCreated, MessageRecorded, Snapshot
 from schemas.fields import AccountId
 from schemas.messages import MessageFailed, MessageReceived
 from schemas.topics import RECORD_BYTES_MAX
-from tests.unit.schemas.envelopes import (
+from tests.unit.schemas.given.envelopes import (
     CLOSE,
     ENVELOPE,
     MESSAGE,

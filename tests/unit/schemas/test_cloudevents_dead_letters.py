@@ -10,7 +10,7 @@ from schemas.cloudevents import Decoders
 from schemas.codes import DeadLetter
 from schemas.errors import InvalidRecord
 from schemas.topics import RECORD_BYTES_MAX
-from tests.unit.schemas.envelopes import (
+from tests.unit.schemas.given.envelopes import (
     CLOSE,
     ENVELOPE,
     MESSAGE,

@@ -9,7 +9,7 @@ from hypothesis import given
 from schemas.messages import Media
 from schemas.note_html import as_html
 from schemas.note_text import ShownNote, as_text
-from tests.unit.schemas.shown_notes import (
+from tests.unit.schemas.given.shown_notes import (
     HEADING,
     NOTES,
     created,

@@ -15,7 +15,7 @@ from schemas.links import Entity
 from schemas.messages import Media
 from schemas.note_text import ShownNote, as_text, fold, messages_as_text
 from schemas.notes import Assignee, NoteAppended, NoteCreated
-from tests.unit.schemas.shown_notes import (
+from tests.unit.schemas.given.shown_notes import (
     HEADING,
     NOTES,
     START,

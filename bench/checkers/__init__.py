@@ -1,0 +1,1 @@
+"""Checkers of what came out, for benchmarks and for fault runs alike."""

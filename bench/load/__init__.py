@@ -1,0 +1,1 @@
+"""What benchmarks and fault runs put into the inbox, and at what pace."""

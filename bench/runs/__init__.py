@@ -1,0 +1,1 @@
+"""One run of a benchmark: its cases, workers and measurements."""

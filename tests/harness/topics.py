@@ -1,0 +1,145 @@
+"""Publishes to a test's topics, and reads them as a `read_committed` consumer."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from schemas.topics import TOPICS
+from tests.harness.published import Event
+from tests.harness.waiting import LIMIT_SECONDS, until
+from workers.kafka.clients import client_arguments
+from workers.settings import Settings
+
+
+class Read(NamedTuple):
+    """A record as it was read."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The value as a CloudEvent."""
+        assert self.value is not None
+        decoded: dict[str, Any] = msgspec.json.decode(self.value)
+        return decoded
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The CloudEvent's data."""
+        data: dict[str, Any] = self.event["data"]
+        return data
+
+    @property
+    def kind(self) -> str:
+        """The CloudEvent's type without `inbox.` and `.v1`."""
+        kind: str = self.event["type"]
+        return kind.removeprefix("inbox.").removesuffix(".v1")
+
+    def header(self, name: str) -> str | None:
+        """The last header of a name."""
+        found = [value for key, value in self.headers if key == name]
+        return found[-1].decode() if found else None
+
+
+class Bus:
+    """The test's end of Kafka."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._arguments = client_arguments(settings)
+        self._producer = AIOKafkaProducer(
+            **self._arguments,
+            acks="all",
+            max_request_size=8 * 1024 * 1024,
+            linger_ms=5,
+            max_batch_size=256 * 1024,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._producer.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._producer.stop()
+
+    async def publish(self, *events: Event) -> None:
+        """Publish events in order; returns once Kafka has them all."""
+        await asyncio.gather(
+            *[
+                await self._producer.send(self._settings.topic(topic), value, key=key.encode())
+                for topic, key, value in events
+            ]
+        )
+
+    async def publish_raw(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        headers: Iterable[tuple[str, bytes]] = (),
+        partition: int | None = None,
+    ) -> tuple[int, int]:
+        """Publish any bytes; the partition and offset they got."""
+        sent = await self._producer.send_and_wait(
+            self._settings.topic(topic), value, key=key, headers=list(headers), partition=partition
+        )
+        return sent.partition, sent.offset
+
+    async def read(self, topic: str) -> list[Read]:
+        """All that a topic holds now, by partition and offset, committed records only."""
+        consumer = AIOKafkaConsumer(
+            **self._arguments,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=8 * 1024 * 1024,
+        )
+        await consumer.start()
+        try:
+            return await self._read(consumer, topic)
+        finally:
+            await consumer.stop()
+
+    async def _read(self, consumer: AIOKafkaConsumer, topic: str) -> list[Read]:
+        partitions = TOPICS[topic].partitions or self._settings.partitions
+        name = self._settings.topic(topic)
+        tps = [TopicPartition(name, number) for number in range(partitions)]
+        consumer.assign(tps)
+        ends = await consumer.end_offsets(tps)
+        read: list[Read] = []
+        while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                read += [
+                    Read(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers))
+                    for r in records
+                ]
+        return sorted(read, key=lambda record: (record.partition, record.offset))
+
+    async def read_until(
+        self,
+        topic: str,
+        enough: int | Callable[[list[Read]], bool],
+        seconds: float = LIMIT_SECONDS,
+    ) -> list[Read]:
+        """All that a topic holds once there is enough of it: so many records, or as a test says."""
+
+        async def ask() -> list[Read]:
+            records = await self.read(topic)
+            done = len(records) >= enough if isinstance(enough, int) else enough(records)
+            return records if done else []
+
+        return await until(ask, f"records on {topic}", seconds)

@@ -1,0 +1,77 @@
+"""What warnings of windows are tested with: messages of a while ago, and time that passes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.harness.inbox import Inbox
+from tests.harness.published import Event, channel, message, user
+from tests.harness.topics import Read
+from tests.harness.waiting import until
+from tests.harness.worker import Worker
+from workers.dev.embedded.ports import free_port
+from workers.settings import Settings
+
+SENDER, MARIA, JONAS = "whatsapp:+14155238886", "whatsapp:+4911", "whatsapp:+4922"
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+async def opened(inbox: Inbox) -> Inbox:
+    """The inbox, with a user, and a channel that she installed; a worker has to run."""
+    await inbox.apply(user("ana"), channel(SENDER, installed_by="ana"))
+    return inbox
+
+
+@asynccontextmanager
+async def working(settings: Settings, log: Path) -> AsyncIterator[Worker]:
+    """A worker with a port of its own."""
+    worker = Worker(replace(settings, web_port=free_port()), log)
+    await worker.start()
+    try:
+        yield worker
+    finally:
+        await worker.stop()
+
+
+def written(contact: str = MARIA, body: str = "Hello", ago: timedelta = MINUTE, **of: Any) -> Event:
+    """What a contact wrote a while ago."""
+    return message(contact, body, **{"sent_at": datetime.now(UTC) - ago} | of)
+
+
+async def pass_time(inbox: Inbox, passed: timedelta) -> None:
+    """Make of all windows what they are when so much time has passed."""
+    async with inbox.owner.transaction():
+        for statement in (
+            "UPDATE inbox.conversations SET window_until = window_until - $1::interval",
+            "UPDATE inbox.windows SET check_at = check_at - $1::interval",
+        ):
+            await inbox.owner.execute(statement, passed)
+
+
+async def count(inbox: Inbox, condition: str = "true") -> int:
+    """How many rows of `windows` there are."""
+    found: int = await inbox.owner.fetchval(
+        f"SELECT count(*) FROM inbox.windows WHERE {condition}"  # noqa: S608  # our own words
+    )
+    return found
+
+
+async def warnings(inbox: Inbox) -> list[Read]:
+    """The warnings, once nothing is left to be looked at."""
+
+    async def nothing_is_due() -> bool:
+        return await count(inbox, "check_at <= clock_timestamp()") == 0
+
+    await until(nothing_is_due, "every window to be looked at")
+    watched = "SELECT count(*) FROM inbox.conversations WHERE window_watched"
+    assert await count(inbox) == await inbox.owner.fetchval(watched)
+    return [read for read in await inbox.read("notifications") if is_warning(read)]
+
+
+def is_warning(read: Read) -> bool:
+    """Whether a notification is of a window that is about to close."""
+    kind: str = read.data["kind"]
+    return kind == "window_closing"

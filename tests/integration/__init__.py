@@ -1,0 +1,1 @@
+"""Tests of the product on a real Kafka and a real Postgres."""

@@ -1,0 +1,1 @@
+"""Attacks, and what guards against them."""

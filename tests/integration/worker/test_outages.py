@@ -1,0 +1,115 @@
+"""Servers go away and come back: the worker goes on by itself, nothing is lost or doubled."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bench.checkers.messages import check
+from bench.load.load import Load, Made, directory, events, publish
+from bench.runs.workers import Running, running, until_applied
+from db.migrate import migrate
+from tests.harness.twilio import SID, TOKEN, Twilio, form
+from workers.dev.embedded.kafka import EmbeddedKafka
+from workers.dev.embedded.postgres import EmbeddedPostgres
+from workers.dev.embedded.server import EmbeddedServer
+from workers.dev.stack import with_database
+from workers.kafka.topic_admin import ensure_topics
+from workers.settings import Settings, required
+
+OUTAGE_SECONDS = 20
+"""Longer than a consumer's session and a transaction, so that both are lost."""
+
+LOAD = Load(messages=900, conversations=40, doubled=0.1, commands=0.2)
+
+
+@dataclass
+class Own:
+    """Servers of the test's own, since it stops them, and a worker on them."""
+
+    postgres: EmbeddedPostgres
+    kafka: EmbeddedKafka
+    settings: Settings
+    worker: Running
+    published: int
+    rest: Iterator[Made]
+
+    async def publish(self, count: int) -> None:
+        """Publish the next events."""
+        self.published += await publish(self.settings, islice(self.rest, count))
+
+    async def settle(self) -> None:
+        """Publish what is left, wait until all is applied and published, and check all of it."""
+        self.published += await publish(self.settings, self.rest)
+        await until_applied(self.settings, [self.worker], self.published)
+        counted = await check(self.settings)
+        assert counted["messages"] + counted["erased messages"] == LOAD.messages
+
+
+@pytest.fixture
+async def own(tmp_path: Path) -> AsyncIterator[Own]:
+    """A worker at work, a part of the load applied."""
+    postgres, kafka = EmbeddedPostgres(tmp_path / "postgres"), EmbeddedKafka(tmp_path / "kafka")
+    with postgres, kafka:
+        environment = {
+            "INBOX_KAFKA": kafka.bootstrap,
+            "INBOX_PARTITIONS": "4",
+            "INBOX_TWILIO_ACCOUNTS": json.dumps({SID: {"account_id": "acme", "auth_token": TOKEN}}),
+        }
+        settings = await with_database(Settings.from_environment(environment), postgres, "inbox")
+        await migrate(required(settings.migration_database_url, "database"))
+        await ensure_topics(settings)
+        with running(settings, tmp_path) as workers:
+            known = await publish(settings, directory())
+            await until_applied(settings, workers, known)
+            made = Own(postgres, kafka, settings, workers[0], known, events(LOAD))
+            await made.publish(300)
+            yield made
+
+
+async def _away(server: EmbeddedServer) -> None:
+    await asyncio.to_thread(server.stop)
+    # The outage itself, which is what the test is about.
+    await asyncio.sleep(OUTAGE_SECONDS)
+    await asyncio.to_thread(server.start)
+
+
+async def test_postgres_goes_away_and_comes_back(own: Own) -> None:
+    outage = asyncio.create_task(_away(own.postgres))
+    await own.publish(300)
+    await outage
+    await own.settle()
+
+
+async def test_kafka_goes_away_and_comes_back(own: Own) -> None:
+    async with aiohttp.ClientSession() as session:
+        twilio = Twilio(own.settings.public_url, session, at=own.worker.url)
+        await asyncio.to_thread(own.kafka.stop)
+        # The contact's message waits on the worker's disk: see test_spool_outages.py.
+        assert await twilio.post(form()) == 204
+        await asyncio.sleep(OUTAGE_SECONDS)
+        await asyncio.to_thread(own.kafka.start)
+        own.worker.check()
+        assert await twilio.post(form()) == 204
+    await own.publish(300)
+    await own.settle()
+
+
+async def test_both_are_killed_at_once(own: Own) -> None:
+    own.kafka.kill()
+    own.postgres.kill()
+    await asyncio.gather(asyncio.to_thread(own.postgres.start), asyncio.to_thread(own.kafka.start))
+    await own.settle()
+
+
+async def test_postgres_hangs_in_the_middle_of_work(own: Own) -> None:
+    own.postgres.pause()
+    await own.publish(300)
+    await asyncio.sleep(OUTAGE_SECONDS)
+    own.postgres.resume()
+    await own.settle()

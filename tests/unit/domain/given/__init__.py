@@ -1,0 +1,1 @@
+"""Events, states and histories that tests of the rules begin with."""

@@ -1,0 +1,93 @@
+"""Parts of replies, receipts and listed messages, made short for the tests of sending."""
+
+from datetime import timedelta
+from typing import Any
+
+from domain.decision import Outgoing
+from domain.receipts import Receipt
+from domain.sending import Listed, Send
+from schemas.fields import MessageId
+from schemas.messages import (
+    MessageAccepted,
+    MessageFailed,
+    MessageStatusChanged,
+    MessageUncertain,
+)
+from tests.unit.domain.given.events import ACCOUNT, ADDRESS, CHANNEL, CONVERSATION, NOON
+
+OPEN = NOON + timedelta(hours=24)
+"""Until when the window is open in which parts are sent."""
+
+Said = MessageAccepted | MessageStatusChanged | MessageFailed | MessageUncertain
+
+
+def part(**fields: Any) -> Send:
+    """A part that is the whole of a reply, asked for at noon and due since."""
+    usual: dict[str, Any] = {
+        "account_id": ACCOUNT,
+        "conversation_id": CONVERSATION,
+        "version": 3,
+        "part": 1,
+        "parts": 1,
+        "message_id": MessageId("reply"),
+        "command_id": "c1",
+        "channel_id": CHANNEL,
+        "from_address": "whatsapp:+1",
+        "to_address": ADDRESS,
+        "body": "Hi",
+        "media_urls": (),
+        "content_sid": None,
+        "content_variables": None,
+        "state": "queued",
+        "attempts": 0,
+        "created_at": NOON,
+        "due_at": NOON,
+    }
+    return Send(**(usual | fields))
+
+
+def posting(**fields: Any) -> Send:
+    """A part whose first POST began at noon."""
+    usual: dict[str, Any] = {"state": "posting", "attempts": 1, "posting_at": NOON}
+    return part(**(usual | fields))
+
+
+def uncertain(**fields: Any) -> Send:
+    """A part whose first POST, of noon, is of unknown outcome."""
+    return posting(**({"state": "uncertain"} | fields))
+
+
+def accepted(**fields: Any) -> Send:
+    """A part that the provider took."""
+    usual = {"state": "accepted", "provider_message_id": "SM1", "status": "queued"}
+    return posting(**(usual | fields))
+
+
+def receipt(status: str = "sent", **fields: Any) -> Receipt:
+    """A receipt that names the usual part, and its message."""
+    usual: dict[str, Any] = {
+        "account_id": ACCOUNT,
+        "provider_message_id": "SM1",
+        "event_id": f"receipt {status}",
+        "status": status,
+        "error_code": None,
+        "message_id": "reply",
+        "attempt": 1,
+    }
+    return Receipt(**(usual | fields))
+
+
+def listed(provider_message_id: str = "SM1", **fields: Any) -> Listed:
+    """A message of noon with the usual text."""
+    usual: dict[str, Any] = {
+        "body": "Hi",
+        "status": "delivered",
+        "error_code": None,
+        "created_at": NOON,
+    }
+    return Listed(provider_message_id, **(usual | fields))
+
+
+def said(outgoing: tuple[Outgoing, ...]) -> list[Said]:
+    """What is told of parts."""
+    return [item.data for item in outgoing if isinstance(item.data, Said)]

@@ -1,0 +1,1 @@
+"""Envelopes and notes that tests of the schemas begin with."""

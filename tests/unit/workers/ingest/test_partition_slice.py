@@ -1,0 +1,78 @@
+"""Segments: what several polls of one partition are together."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.codes import DeadLetter
+from schemas.errors import InvalidRecord
+from tests.harness.kafka_records import kafka_record
+from workers.ingest.partition_slice import Segment, joined
+
+
+def segment(partition: int, start: int, end: int) -> Segment:
+    """A segment without gaps, of records that cannot be decoded."""
+    records = [kafka_record("topic", partition, offset, b"") for offset in range(start, end)]
+    events = [
+        InvalidRecord(DeadLetter.NOT_JSON, f"record {offset}") for offset in range(start, end)
+    ]
+    return Segment(("topic", partition), start, end, list(records), list(events))
+
+
+def spans(segments: list[Segment]) -> list[tuple[int, int, int]]:
+    """Partition, start and end of each."""
+    return [(one.partition[1], one.start, one.end) for one in segments]
+
+
+def test_contiguous_polls_of_a_partition_become_one() -> None:
+    polls = [segment(0, 0, 2), segment(0, 2, 3), segment(0, 3, 7)]
+    (whole,) = joined(polls)
+    assert spans([whole]) == [(0, 0, 7)]
+    assert [record.offset for record in whole.records] == list(range(7))
+    assert whole.events == [event for poll in polls for event in poll.events]
+    assert spans(polls) == [(0, 0, 2), (0, 2, 3), (0, 3, 7)], "what is joined is not changed"
+
+
+def test_polls_with_others_between_them_are_joined_each_with_its_partitions() -> None:
+    polls = [segment(0, 0, 2), segment(1, 0, 5), segment(0, 2, 4), segment(1, 5, 6)]
+    assert sorted(spans(joined(polls))) == [(0, 0, 4), (1, 0, 6)]
+
+
+def test_a_poll_that_ends_where_one_of_another_partition_begins_stays_apart() -> None:
+    assert spans(joined([segment(0, 0, 2), segment(1, 2, 4)])) == [(0, 0, 2), (1, 2, 4)]
+
+
+def test_polls_with_a_gap_between_them_stay_apart_in_order() -> None:
+    polls = [segment(0, 0, 2), segment(0, 5, 6), segment(0, 6, 9), segment(0, 12, 13)]
+    assert spans(joined(polls)) == [(0, 0, 2), (0, 5, 9), (0, 12, 13)]
+
+
+def test_a_poll_that_ends_past_a_gap_is_followed_by_the_one_after_the_gap() -> None:
+    past_a_gap = replace(segment(0, 0, 2), end=5)
+    (whole,) = joined([past_a_gap, segment(0, 5, 6)])
+    assert spans([whole]) == [(0, 0, 6)]
+    assert [record.offset for record in whole.records] == [0, 1, 5]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(1, 4)), max_size=12))
+def test_every_record_is_there_once_in_the_order_of_its_partition(
+    polls: list[tuple[int, int, int]],
+) -> None:
+    ends = dict.fromkeys(range(3), 0)
+    segments = []
+    for partition, lost, count in polls:
+        start = ends[partition] + lost
+        ends[partition] = start + count
+        segments.append(segment(partition, start, start + count))
+    found = joined(segments)
+    for partition in ends:
+        own = [one for one in found if one.partition == ("topic", partition)]
+        assert [record.offset for one in own for record in one.records] == [
+            record.offset
+            for one in segments
+            if one.partition == ("topic", partition)
+            for record in one.records
+        ]
+        assert all(one.end < following.start for one, following in pairwise(own))

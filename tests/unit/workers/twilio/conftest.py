@@ -1,0 +1,24 @@
+"""A mock of Twilio, and the client that asks it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bench.mock_twilio import MockTwilio
+from tests.harness.twilio_account import settings
+from workers.twilio.client import Twilio
+
+
+@pytest.fixture
+async def mock() -> AsyncIterator[MockTwilio]:
+    """Twilio, which cannot call back."""
+    async with MockTwilio() as mock:
+        yield mock
+
+
+@pytest.fixture
+async def twilio(mock: MockTwilio) -> AsyncIterator[Twilio]:
+    """The client under test."""
+    twilio = Twilio(settings(mock.url))
+    yield twilio
+    await twilio.close()

@@ -1,0 +1,1 @@
+"""What the records of each topic do: load, decide, save. `table` lists the agents."""

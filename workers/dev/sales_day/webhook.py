@@ -1,0 +1,70 @@
+"""Posts what Twilio would post, signed as Twilio signs it."""
+
+import secrets
+
+import aiohttp
+from twilio.request_validator import RequestValidator
+
+from workers.dev.sales_day.story import ACCOUNT_SID, SENDER
+from workers.dev.worker_child import local_host
+from workers.process.errors import CommandFailed
+from workers.settings import Settings
+
+PATH = "/twilio/inbound"
+POST_SECONDS = 15.0
+"""As long as Twilio waits."""
+
+PICTURE_URL = "https://api.twilio.com/2010-04-01/Accounts/{account}/Messages/{message}/Media/ME1"
+
+Form = dict[str, str]
+
+
+def whatsapp_form(address: str, name: str, body: str, *, picture: bool) -> Form:
+    """The form of a new WhatsApp message, with the fields that Twilio sends."""
+    message_sid = "SM" + secrets.token_hex(16)
+    media = {
+        "MessageType": "image",
+        "NumMedia": "1",
+        "MediaContentType0": "image/jpeg",
+        "MediaUrl0": PICTURE_URL.format(account=ACCOUNT_SID, message=message_sid),
+    }
+    return {
+        "SmsMessageSid": message_sid,
+        "NumMedia": "0",
+        "ProfileName": name,
+        "MessageType": "text",
+        "SmsSid": message_sid,
+        "WaId": address.removeprefix("whatsapp:+"),
+        "SmsStatus": "received",
+        "Body": body,
+        "To": SENDER,
+        "NumSegments": "1",
+        "ReferralNumMedia": "0",
+        "MessageSid": message_sid,
+        "AccountSid": ACCOUNT_SID,
+        "From": address,
+        "ApiVersion": "2010-04-01",
+    } | (media if picture else {})
+
+
+class Webhook:
+    """Twilio's end of the webhook."""
+
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        self._signed_url = settings.public_url + PATH
+        self._url = f"http://{local_host(settings)}:{settings.web_port}{PATH}"
+
+    async def post(self, form: Form, auth_token: str) -> int:
+        """Post a form signed with a token; the status of the answer."""
+        signature = RequestValidator(auth_token).compute_signature(self._signed_url, form)
+        try:
+            async with self._session.post(
+                self._url,
+                data=form,
+                headers={"X-Twilio-Signature": signature},
+                timeout=aiohttp.ClientTimeout(total=POST_SECONDS),
+            ) as response:
+                return response.status
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise CommandFailed(f"the webhook did not answer: {error!r}") from error

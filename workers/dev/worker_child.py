@@ -1,0 +1,101 @@
+"""A worker as a child process that ends with this one, even when this one is killed."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+from workers.dev.embedded import guard
+from workers.dev.embedded.process import GuardedProcess, locked
+from workers.process.errors import CommandFailed
+from workers.settings import Settings
+
+READY_SECONDS = 90.0
+"""A new worker waits for the session of one that was killed a moment ago to run out."""
+
+STOP_SECONDS = 12.0
+"""A worker stops within ten."""
+
+LOCK_SECONDS = 30.0
+POLL_SECONDS = 0.1
+LOG_LINES = 20
+
+
+class WorkerChild:
+    """A running worker with all roles."""
+
+    def __init__(self, process: GuardedProcess, settings: Settings, log: Path) -> None:
+        self._process = process
+        self._ready_url = f"http://{local_host(settings)}:{settings.web_port}/readyz"
+        self._log = log
+
+    def check(self) -> None:
+        """Raise CommandFailed when it has ended."""
+        if not self._process.running:
+            raise self._failed("the worker ended")
+
+    async def wait_ready(self) -> None:
+        """Return once it does its work. Raises CommandFailed when that takes too long."""
+        try:
+            async with asyncio.timeout(READY_SECONDS), aiohttp.ClientSession() as session:
+                while not await self._is_ready(session):
+                    self.check()
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError:
+            raise self._failed(f"the worker is not ready after {READY_SECONDS:g} s") from None
+
+    async def _is_ready(self, session: aiohttp.ClientSession) -> bool:
+        try:
+            async with session.get(self._ready_url) as response:
+                return response.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    def _failed(self, what: str) -> CommandFailed:
+        """A failure with what the worker's log says of it: its last lines that are no routine."""
+        lines = self._log.read_text(errors="replace").splitlines()
+        telling = [line for line in lines if "[INFO]" not in line][-LOG_LINES:]
+        shown = "\n".join(f"  {line}" for line in telling or ["(nothing unusual)"])
+        return CommandFailed(f"{what}; {self._log} says:\n{shown}")
+
+    async def wait_ended(self) -> None:
+        """Wait, for ever unless it ends by itself; then CommandFailed is raised."""
+        while True:
+            self.check()
+            await asyncio.sleep(POLL_SECONDS)
+
+
+@asynccontextmanager
+async def worker_child(settings: Settings, directory: Path) -> AsyncIterator[WorkerChild]:
+    """A worker that logs to a file in the directory; stopped by SIGTERM at the end."""
+    log = directory / "worker.log"
+    log.unlink(missing_ok=True)
+    spec = guard.ServerSpec(
+        # -P: a directory of the caller's that is called as a package is must not stand for it.
+        command=[sys.executable, "-P", "-m", "workers", "worker"],
+        directory=str(directory),
+        environment=None,
+        user=None,
+        group=None,
+        stop_signal=signal.SIGTERM,
+        stop_seconds=STOP_SECONDS,
+        parent=os.getpid(),
+    )
+    # The worker of a run that was killed a moment ago may still be stopping.
+    with locked(directory / "worker.lock", LOCK_SECONDS) as lock:
+        process = GuardedProcess(spec, log, lock, os.environ | settings.environment())
+    try:
+        yield WorkerChild(process, settings, log)
+    finally:
+        await asyncio.to_thread(process.end, guard.STOP)
+
+
+def local_host(settings: Settings) -> str:
+    """Where this machine reaches the worker's web server."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # nothing is bound here
+    return everywhere.get(settings.web_host, settings.web_host)

@@ -1,0 +1,1 @@
+"""The output topics as people read them."""

@@ -1,0 +1,1 @@
+"""Kafka polls become Postgres transactions: the transport, the batch loop, positions, lag."""

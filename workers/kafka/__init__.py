@@ -1,0 +1,1 @@
+"""Our Kafka clients, and what is published with them."""

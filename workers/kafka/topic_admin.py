@@ -1,0 +1,129 @@
+"""Creates the topics, and verifies that those which exist are as the contract says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaTimeoutError
+
+from schemas.topics import TOPICS, Topic
+from workers.kafka.clients import client_arguments
+from workers.process.errors import CommandFailed
+from workers.settings import Settings
+
+REQUEST_MILLISECONDS = 30_000
+KNOWN_RETRY_SECONDS = 0.1
+
+
+class TopicMismatch(Exception):
+    """Topics are not as they must be; the message has a line for each difference."""
+
+
+async def ensure_topics(settings: Settings) -> list[str]:
+    """Create the topics that are missing; their full names.
+
+    Raises TopicMismatch when one that exists differs: it is never changed behind anyone's back.
+    """
+    async with _admin(settings) as admin:
+        existing = set(await admin.list_topics())
+        missing = [topic for topic in TOPICS.values() if settings.topic(topic.name) not in existing]
+        created = await _create(admin, settings, missing) if missing else []
+        await _wait_until_known(admin, {settings.topic(name) for name in TOPICS})
+        await _verify(admin, settings, [topic for topic in TOPICS.values() if topic not in created])
+        return [settings.topic(topic.name) for topic in created]
+
+
+async def require_topics(settings: Settings, names: Iterable[str]) -> None:
+    """Raise CommandFailed unless these topics, named without the prefix, exist.
+
+    Asked first, because Kafka's clients wait half a minute for a topic that is not there.
+    """
+    async with _admin(settings) as admin:
+        existing = set(await admin.list_topics())
+    if missing := sorted({settings.topic(name) for name in names} - existing):
+        raise CommandFailed(f"{', '.join(missing)}: no such topic, run `inbox topics`")
+
+
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(
+        **client_arguments(settings),
+        request_timeout_ms=REQUEST_MILLISECONDS,
+    )
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _create(
+    admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic]
+) -> list[Topic]:
+    """Create topics; those that it was this call which created."""
+    response = await admin.create_topics(
+        [
+            NewTopic(
+                name=settings.topic(topic.name),
+                num_partitions=topic.partitions or settings.partitions,
+                replication_factor=settings.replication,
+                topic_configs=topic.config,
+            )
+            for topic in topics
+        ]
+    )
+    errors = {name: (code, message) for name, code, message, *_ in response.topic_errors}
+    refused = [
+        f"{name}: not created: {message or code}"
+        for name, (code, message) in errors.items()
+        if code not in {0, TOPIC_EXISTS}
+    ]
+    if refused:
+        raise TopicMismatch("\n".join(refused))
+    return [topic for topic in topics if errors[settings.topic(topic.name)][0] == 0]
+
+
+async def _wait_until_known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+    """Wait until the brokers know topics that were just created, here or by somebody else."""
+    try:
+        async with asyncio.timeout(REQUEST_MILLISECONDS / 1000):
+            while not names <= set(await admin.list_topics()):  # noqa: ASYNC110  # no signal
+                await asyncio.sleep(KNOWN_RETRY_SECONDS)
+    except TimeoutError as error:
+        raise KafkaTimeoutError("the topics were created, but no broker knows them") from error
+
+
+TOPIC_EXISTS = 36
+"""Kafka's error code TOPIC_ALREADY_EXISTS: another `inbox topics` was faster."""
+
+
+async def _verify(admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic]) -> None:
+    if not topics:
+        return
+    names = {settings.topic(topic.name): topic for topic in topics}
+    found = await admin.describe_topics(list(names))
+    configs = await _configs(admin, list(names))
+    differences = []
+    for described in found:
+        name = described["topic"]
+        topic = names[name]
+        wanted = {"partitions": str(topic.partitions or settings.partitions)} | topic.config
+        actual = {"partitions": str(len(described["partitions"]))} | configs[name]
+        differences += [
+            f"{name}: {key} is {actual.get(key)}, must be {value}"
+            for key, value in wanted.items()
+            if actual.get(key) != value
+        ]
+    if differences:
+        raise TopicMismatch("\n".join(sorted(differences)))
+
+
+async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    return {
+        name: {entry[0]: entry[1] for entry in entries}
+        for response in await admin.describe_configs(resources)
+        for _, _, _, name, entries in response.resources
+    }

@@ -1,0 +1,1 @@
+"""What a transaction emits, and its way to Kafka, exactly once."""

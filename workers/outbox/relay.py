@@ -1,0 +1,95 @@
+"""The relay: publishes the shards of the outbox that the consumer group gives this worker."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+
+from db.connect import Pool
+from db.errors import is_transient
+from db.outbox import OutboxRow, outbox_numbers
+from workers.outbox.shard import Shard
+from workers.process import metrics
+from workers.settings import Settings
+
+POLL_SECONDS = 0.05
+"""How often to look for what other workers committed; this worker's own commits wake it."""
+
+
+class Relay:
+    """Publishes the shards that the consumer group gives this worker."""
+
+    _pool: Pool
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._shards: dict[int, Shard] = {}
+        self._ended: asyncio.Queue[asyncio.Task[None]] = asyncio.Queue()
+
+    def start(self, pool: Pool) -> None:
+        """Use this pool from now on."""
+        self._pool = pool
+
+    @property
+    def running(self) -> bool:
+        """Whether every shard that was given is being published."""
+        return all(shard.published is not None for shard in self._shards.values())
+
+    async def assign(self, shards: Iterable[int]) -> None:
+        """Publish these shards from now on, and no others."""
+        wanted = set(shards)
+        await asyncio.gather(*(self._stop(lost) for lost in self._tasks.keys() - wanted))
+        for number in wanted - self._tasks.keys():
+            shard = Shard(number, self._settings, self._pool)
+            self._shards[number] = shard
+            self._tasks[number] = asyncio.create_task(shard.run(), name=f"relay-{number}")
+            self._tasks[number].add_done_callback(self._ended.put_nowait)
+        metrics.SHARDS.set(len(self._tasks))
+
+    async def wait_failed(self) -> None:
+        """Wait, for ever unless a shard cannot go on; then its error is raised."""
+        while True:
+            task = await self._ended.get()
+            if not task.cancelled():
+                task.result()
+            elif task in self._tasks.values():
+                raise RuntimeError(f"{task.get_name()} was cancelled, and not by us")
+
+    async def stop(self) -> None:
+        """Stop publishing; the next owner begins the transactions in flight again."""
+        await asyncio.gather(*(self._stop(shard) for shard in list(self._tasks)))
+
+    async def _stop(self, number: int) -> None:
+        task = self._tasks.pop(number)
+        self._shards.pop(number)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    def hand_over(self, rows: Iterable[OutboxRow]) -> None:
+        """Rows that this worker committed: its own shards need not read them from the table."""
+        for row in rows:
+            if shard := self._shards.get(row.shard):
+                shard.hand_over(row)
+
+    async def watch(self) -> None:
+        """Look, for ever, for what other workers committed."""
+        failures = 0
+        while True:
+            await asyncio.sleep(POLL_SECONDS * 2 ** min(failures, 6))
+            try:
+                await self._look()
+                failures = 0
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                failures += 1
+
+    async def _look(self) -> None:
+        if not self._shards:
+            return
+        async with self._pool.acquire() as connection:
+            numbers = await outbox_numbers(connection, self._shards)
+        for number, newest in numbers.items():
+            if shard := self._shards.get(number):
+                shard.hear(newest)

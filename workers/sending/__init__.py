@@ -1,0 +1,1 @@
+"""Replies on their way to the provider, each at most once."""

@@ -1,0 +1,1 @@
+"""Twilio's API and its forms. Only this room and `dev` import `twilio`."""

@@ -1,0 +1,58 @@
+"""How Faust is set up: what it would do that others do here is off."""
+
+import os
+from typing import Any
+
+from faust import SASLCredentials, SSLCredentials
+
+from workers.settings import Settings
+from workers.settings.kafka_security import KafkaSecurity
+from workers.webhooks.routes import BODY_BYTES_MAX
+
+
+def faust_settings(settings: Settings, brokers: tuple[str, ...]) -> dict[str, Any]:
+    """The keyword arguments of a Faust app."""
+    return dict(
+        broker=[f"kafka://{broker}" for broker in brokers],
+        # Of Faust's own producer; every other client has them of kafka_clients.
+        broker_credentials=_credentials(settings.kafka_security),
+        broker_client_id=f"inbox-{os.getpid()}",
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=3.0,
+        # What Faust waits for the positions after a rebalance; when that is over it never
+        # reads again. They come when Postgres does, and the watchdog sees to the rest.
+        broker_request_timeout=86_400.0,
+        broker_rebalance_timeout=30.0,
+        broker_commit_interval=1.0,
+        consumer_group_instance_id=settings.instance_id,
+        producer_acks=-1,
+        producer_request_timeout=10.0,
+        producer_max_request_size=8 * 1024 * 1024,
+        stream_buffer_maxsize=2,
+        # A batch in flight may be dropped at any moment: its position has not moved then.
+        stream_wait_empty=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_bind=settings.web_host,
+        web_host=settings.web_host,
+        web_port=settings.web_port,
+        web_stats_enabled=False,
+        web_graph_enabled=False,
+        web_router_enabled=False,
+        web_tables_enabled=False,
+        web_metrics_enabled=False,
+        datadir=settings.data_dir / "faust",
+        web_application_options={"client_max_size": BODY_BYTES_MAX},
+        worker_redirect_stdouts=False,
+    )
+
+
+def _credentials(security: KafkaSecurity) -> SASLCredentials | SSLCredentials | None:
+    if security.sasl:
+        return SASLCredentials(
+            username=security.username,
+            password=security.password,
+            mechanism=security.mechanism,
+            ssl_context=security.context() if security.tls else None,
+        )
+    return SSLCredentials(security.context()) if security.tls else None

@@ -1,0 +1,26 @@
+"""Runs a worker until it is told to stop."""
+
+import gc
+import sys
+from collections.abc import Collection
+
+import faust
+import uvloop
+
+from workers.settings import Role, Settings
+from workers.worker.app import InboxApp
+
+
+def run(settings: Settings, roles: Collection[Role]) -> None:
+    """Run a worker in this process; SIGTERM or SIGINT stops it within ten seconds.
+
+    Ends in SystemExit. Raises SettingsError.
+    """
+    uvloop.install()
+    # Batches make many objects and no cycles: collecting seldom spares a fifth of the time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    # The consumer's thread must not wait its 5 ms for every step of a fetch.
+    sys.setswitchinterval(0.0005)
+    app = InboxApp(settings, roles)
+    faust.Worker(app, loglevel=settings.log_level, quiet=False).execute_from_commandline()
