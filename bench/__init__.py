@@ -1,1 +1,1 @@
-"""Benchmarks: programs that print what they measured, and check that it was right."""
+"""Benchmarks: programs that measure the inbox, and check that it kept its promises meanwhile."""

@@ -1,17 +1,17 @@
-"""How fast we are beside others that do this work, or less of it, on one stack.
+"""Compares the throughput of a worker with other systems that do the same work, or less of it.
 
     python -m bench.compare [--quick] [--messages 200000] [--rounds 3] [--systems ours,floor]
 
-All read the same preloaded topic into empty tables, one after the other, each as processes of its
-own, with Kafka and Postgres beside them; every round begins with another. Prints messages per
-second, peak memory, our seconds per stage, and what is lost or doubled. Writes `results.json` and
+All systems read the same preloaded topic into empty tables on one stack, one system after the
+other, each in its own processes. Each round begins with another system. Prints messages per second,
+peak memory, our seconds per stage, and what is lost or doubled. Writes `results.json` and
 `results.png`.
 
 - ours, ours-2: one worker, two workers, with all promises
-- naive: a Faust agent, one record, one transaction and one event at a time; a slice of the messages
+- naive: a Faust agent, one record, one transaction and one event at a time; some of the messages
 - faststream: FastStream with batches in, bulk statements, batches out; at least once
-- quix: Quix Streams with its Postgres sinks; tells nobody of anything; at least once
-- floor: the least that any program could do: read, decode, `COPY`; no rules, nothing out
+- quix: Quix Streams with its Postgres sinks; no notifications; at least once
+- floor: the least that any program could do: read, decode, `COPY`; no rules, no events
 """
 
 import argparse
@@ -25,19 +25,21 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import asyncpg
 import msgspec
 
-from bench.load.load import Load, directory, events, publish
-from bench.peers.counting import loaded
+from bench.checkers.tables import owner_connection
+from bench.load.input_events import directory
+from bench.load.message_load import MessageLoad
+from bench.load.publishing import publish
+from bench.peers.counting import loaded_ids
 from bench.peers.systems import SYSTEMS, Preloaded, Run, run
 from bench.runs.plot import plot
-from bench.runs.workers import running, until_applied
+from bench.runs.workers import running_workers, until_applied
 from workers.dev.stack import stack
 from workers.settings import Settings
 
 GOALS = {"naive": 25.0, "best batch peer": 3.0, "floor": 0.60}
-"""How many times as fast as these we want one worker to be."""
+"""How many times as fast as these systems one worker should be."""
 
 BATCH_PEERS = ("faststream", "quix")
 
@@ -58,13 +60,13 @@ Rounds = dict[str, list[Run]]
 """The runs of each system."""
 
 
-async def preload(settings: Settings, load: Load, path: Path, slice_: int) -> Preloaded:
-    """Put everything into Kafka, and apply the directory: everyone has somebody to tell."""
+async def preload(settings: Settings, load: MessageLoad, path: Path, slice_: int) -> Preloaded:
+    """Publish everything, and apply the directory, so that there are users to notify."""
     known = await publish(settings, directory())
-    with running(settings, path) as workers:
+    with running_workers(settings, path) as workers:
         await until_applied(settings, workers, known)
-    await publish(settings, events(load))
-    ids = await loaded(settings)
+    await publish(settings, load.events())
+    ids = await loaded_ids(settings)
     return Preloaded(
         settings=settings, directory=path, known=known, ids=ids, slice=min(slice_, len(ids))
     )
@@ -77,34 +79,34 @@ async def compare(
     *,
     settle_seconds: float = SETTLE_SECONDS,
 ) -> Rounds:
-    """Run all systems, so many times each, taking turns in who is first."""
+    """Run each system so many times. Each round begins with another system."""
     done: Rounds = {name: [] for name in systems}
     for number in range(rounds):
         turn = number % len(systems)
         for name in (*systems[turn:], *systems[:turn]):
             result = await run(name, given, number, settle_seconds=settle_seconds)
             done[name].append(result)
-            print(f"round {number + 1}: {name:<11}{described(result)}", flush=True)
+            print(f"round {number + 1}: {name:<11}{describe(result)}", flush=True)
     return done
 
 
-def described(result: Run) -> str:
-    """A run in one line, and its stages."""
+def describe(result: Run) -> str:
+    """Returns a run in one line, and its stages in another."""
     memory = " + ".join(f"{megabytes:,.0f}" for megabytes in result.peak_megabytes)
-    told = f"told {result.told}" if result.told else "told nobody"
+    notified = f"notified {result.notified}" if result.notified else "no notifications"
     stages = ", ".join(f"{stage} {took:.1f}" for stage, took in result.stage_seconds.items())
-    return f"{result.rate:>8,.0f}/s  {memory} MB  rows {result.rows}, {told}" + (
+    return f"{result.rate:>8,.0f}/s  {memory} MB  rows {result.rows}, {notified}" + (
         f"\n    seconds per stage: {stages}" if stages else ""
     )
 
 
 def medians(done: Rounds) -> dict[str, float]:
-    """Messages per second of each system."""
+    """Returns the median messages per second of each system."""
     return {name: statistics.median(one.rate for one in runs) for name, runs in done.items()}
 
 
 def ratios(rates: dict[str, float]) -> dict[str, float]:
-    """How many times as fast as others one worker is, by the names of `GOALS`."""
+    """Returns how many times as fast as each system of `GOALS` one worker is."""
     batch = [rates[name] for name in BATCH_PEERS if name in rates]
     others = rates | ({"best batch peer": max(batch)} if batch else {})
     if "ours" not in rates:
@@ -113,9 +115,9 @@ def ratios(rates: dict[str, float]) -> dict[str, float]:
 
 
 def report(done: Rounds) -> str:
-    """The medians, the ratios and the goals, as a table to read."""
+    """Returns the medians, the ratios and the goals as a table for people."""
     rates = medians(done)
-    lines = [f"{'system':<13}{'messages/s':>11}{'peak MB':>9}  rows; told"]
+    lines = [f"{'system':<13}{'messages/s':>11}{'peak MB':>9}  rows; notified"]
     for name, runs in done.items():
         peak = max(sum(one.peak_megabytes) for one in runs)
         lines.append(f"{name:<13}{rates[name]:>11,.0f}{peak:>9,.0f}  {correctness(runs)}")
@@ -128,18 +130,17 @@ def report(done: Rounds) -> str:
 
 
 def correctness(runs: Sequence[Run]) -> str:
-    """What of all runs is worst."""
+    """Returns the counts of the first run that lost or doubled something, else of the first run."""
     for one in runs:
-        if not (one.rows.holds and (one.told is None or one.told.holds)):
-            return f"{one.rows}; {one.told}"
-    return f"{runs[0].rows}; {runs[0].told or 'not told'}"
+        if not (one.rows.holds and (one.notified is None or one.notified.holds)):
+            return f"{one.rows}; {one.notified}"
+    return f"{runs[0].rows}; {runs[0].notified or 'none notified'}"
 
 
 async def machine(settings: Settings) -> dict[str, object]:
-    """What it was measured on and with."""
-    connection = await asyncpg.connect(settings.migration_database_url)
-    postgres = await connection.fetchval("SHOW server_version")
-    await connection.close()
+    """Returns the machine and the versions of the measurement."""
+    async with owner_connection(settings) as connection:
+        postgres = await connection.fetchval("SHOW server_version")
     return {
         "cores": os.cpu_count(),
         "platform": platform.platform(),
@@ -169,7 +170,7 @@ def write(done: Rounds, about: dict[str, object], out: Path) -> None:
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
-    """The command line; `--quick` changes what is not given."""
+    """Returns the arguments; `--quick` changes the defaults."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -185,15 +186,15 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     read.slice = read.slice or (3_000 if read.quick else 10_000)
     read.rounds = read.rounds or (1 if read.quick else 3)
     read.systems = read.systems.split(",")
-    if strange := set(read.systems) - SYSTEMS.keys():
-        parser.error(f"no such system: {', '.join(sorted(strange))}")
+    if unknown := set(read.systems) - SYSTEMS.keys():
+        parser.error(f"no such system: {', '.join(sorted(unknown))}")
     return read
 
 
 async def main(given: Sequence[str] | None = None) -> None:
     """Measure, print and write, on an embedded stack."""
     read = arguments(given)
-    load = Load(messages=read.messages, conversations=read.conversations)
+    load = MessageLoad(messages=read.messages, conversations=read.conversations)
     began = time.monotonic()
     settings = Settings.from_environment({"INBOX_PARTITIONS": "8"})
     with tempfile.TemporaryDirectory() as name:

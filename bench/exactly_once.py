@@ -1,8 +1,9 @@
-"""Two workers, one killed with SIGKILL halfway and started again: is everything there once?
+"""Checks that everything happens once when one of two workers is killed and started again.
 
     python -m bench.exactly_once [--messages 200000] [--conversations 5000] [--seed 1]
 
-Prints messages per second and what was counted; exits 1 when a promise was broken.
+The worker is killed (SIGKILL) when half of the records are applied. Prints messages per second and
+what was counted. Exits with 1 when a promise was broken.
 """
 
 import argparse
@@ -11,41 +12,38 @@ import tempfile
 import time
 from pathlib import Path
 
-import asyncpg
-
 from bench.checkers.messages import check
-from bench.load.load import Load, directory, events, publish
-from bench.runs.workers import Running, running, until_applied
+from bench.checkers.tables import owner_connection
+from bench.load.input_events import directory
+from bench.load.message_load import MessageLoad
+from bench.load.publishing import publish
+from bench.runs.workers import WorkerProcess, running_workers, until_applied
 from workers.dev.stack import stack
-from workers.settings import Settings, required
+from workers.settings import Settings
 
 
-async def run(settings: Settings, load: Load, directory_path: Path) -> dict[str, float]:
-    """Preload, run, kill, check. Returns what was measured; raises Broken."""
+async def run(settings: Settings, load: MessageLoad, path: Path) -> dict[str, float]:
+    """Preload, run, kill, and check. Returns what was measured. Raises Broken."""
     known = await publish(settings, directory())
-    with running(settings, directory_path) as workers:
+    with running_workers(settings, path) as workers:
         await until_applied(settings, workers, known)
-    total = known + await publish(settings, events(load))
+    total = known + await publish(settings, load.events())
     began = time.monotonic()
-    with running(settings, directory_path, count=2) as workers:
+    with running_workers(settings, path, count=2) as workers:
         await _kill_halfway(settings, workers, total // 2)
         ended = await until_applied(settings, workers, total)
     counted = await check(settings)
     return {"messages per second": load.messages / (ended - began), **counted}
 
 
-async def _kill_halfway(settings: Settings, workers: list[Running], records: int) -> None:
-    connection = await asyncpg.connect(required(settings.migration_database_url, "database"))
-    try:
-        while True:
+async def _kill_halfway(settings: Settings, workers: list[WorkerProcess], half: int) -> None:
+    applied = "SELECT sum(next_offset) FROM inbox.positions"
+    async with owner_connection(settings) as connection:
+        while await connection.fetchval(applied) < half:
             for worker in workers:
                 worker.check()
-            if await connection.fetchval("SELECT sum(next_offset) FROM inbox.positions") >= records:
-                workers[0].kill_and_start_again()
-                return
             await asyncio.sleep(0.1)
-    finally:
-        await connection.close()
+    workers[0].kill_and_start_again()
 
 
 async def main() -> None:
@@ -55,7 +53,7 @@ async def main() -> None:
     parser.add_argument("--conversations", type=int, default=5_000)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    load = Load(
+    load = MessageLoad(
         messages=given.messages,
         conversations=given.conversations,
         seed=given.seed,

@@ -1,15 +1,15 @@
-"""What a message costs when much is stored, with many users, and what memory a backlog takes.
+"""Measures a message's cost when much is stored and with many users, and a backlog's memory.
 
     python -m bench.growth [--quick] [--parts stored users backlog] [--stored 10000 10000000]
                            [--rounds 3] [--json FILE]
 
-`stored`: one worker applies the same messages to an account that has 10^4 to 10^7 of them already.
-Half of them are for stored conversations, half for new ones. Each size has a database of its own,
-and each round takes all sizes in turn, each after a checkpoint. `users`: the account has 10 to
-10,000 users, of whom the same few are told of messages. `backlog`: a million messages at once.
+`stored`: one worker applies messages to an account that has 10^4 to 10^7 of them already. Half of
+the messages are for stored conversations, half for new ones. Each size has its own database. Each
+round takes all sizes in turn, each after a checkpoint. `users`: the account has 10 to 10,000 users,
+a few of whom are notified of messages. `backlog`: a million messages at once.
 
-Prints the cost of a message and where the time went; checks that each message was recorded once
-and told of once.
+Prints the cost of a message, and the time of each stage. Checks that each message was recorded
+once, and that it has one notification.
 """
 
 import argparse
@@ -22,10 +22,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from bench.load.load import ACCOUNT, CHANNEL, Load, events, publish
-from bench.runs.cases import TOLD, Case, apply, check_told, fill, new_case, people
-from bench.runs.measured import Measured, measure
-from schemas.ids import inbound_message_id
+from bench.load.message_load import MessageLoad
+from bench.load.publishing import publish
+from bench.runs.cases import NOTIFIED_USERS, Case, apply, check_notified, fill, new_case, set_users
+from bench.runs.measurement import Measurement, measure
 from workers.dev.embedded.kafka import EmbeddedKafka
 from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.dev.stack import with_database
@@ -34,8 +34,8 @@ from workers.settings import Settings
 PARTS = ("stored", "users", "backlog")
 RATIO_GOAL, MEGABYTES_GOAL = 1.2, 250.0
 
-KEPT_PART = 0.05
-"""Where the messages of a round are more than this part of those stored, they do not stay."""
+KEPT_SHARE = 0.05
+"""If a round has more messages than this share of the stored ones, each round is filled anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,79 +45,76 @@ class Plan:
     stored: tuple[int, ...] = (10**4, 10**5, 10**6, 10**7)
     users: tuple[int, ...] = (10, 1_000, 10_000)
     messages: int = 50_000
-    """Of each round."""
+    """Messages of each round."""
     rounds: int = 3
     backlog: int = 10**6
 
 
 QUICK = Plan(stored=(10**4, 10**6), users=(10, 10_000), messages=20_000, rounds=1, backlog=200_000)
 
-Rounds = dict[int, list[Measured]]
-"""What the rounds of each size showed."""
+Rounds = dict[int, list[Measurement]]
+"""The measurements of each size."""
 
 
 async def measure_stored(
     settings: Settings, postgres: EmbeddedPostgres, path: Path, plan: Plan
 ) -> Rounds:
-    """By how many messages are stored. Raises bench.checkers.promises.Broken."""
+    """Measure with different numbers of stored messages. Raises bench.checkers.promises.Broken."""
     cases = {size: await new_case(settings, postgres, f"stored_{size}") for size in plan.stored}
-    # Not counted: servers that just started are slower.
+    # Not counted: servers that have just started are slower.
     await apply(cases[plan.stored[0]], path, plan.messages, series=0)
     found: Rounds = {size: [] for size in plan.stored}
     for series in range(1, plan.rounds + 1):
         for size, case in cases.items():
-            if case.stored == 0 or plan.messages > KEPT_PART * size:
+            if case.stored == 0 or plan.messages > KEPT_SHARE * size:
                 began = time.monotonic()
                 await fill(case, size)
                 print(f"  stored {size:,} in {time.monotonic() - began:.0f} s", flush=True)
             found[size].append(await apply(case, path, plan.messages, series))
             print(_line(f"{size:,} stored", found[size][-1]), flush=True)
     for case in cases.values():
-        await check_told(case)
+        await check_notified(case)
     return found
 
 
 async def measure_users(case: Case, path: Path, plan: Plan) -> Rounds:
-    """By how many users there are. Raises bench.checkers.promises.Broken."""
+    """Measure with different numbers of users. Raises bench.checkers.promises.Broken."""
     found: Rounds = {users: [] for users in plan.users}
     for series, users in enumerate(plan.users * plan.rounds, start=1):
-        await people(case, users, TOLD)
+        await set_users(case, users, NOTIFIED_USERS)
         found[users].append(await apply(case, path, plan.messages, series))
         print(_line(f"{users:,} users", found[users][-1]), flush=True)
-    await check_told(case)
+    await check_notified(case)
     return found
 
 
-async def measure_backlog(case: Case, path: Path, plan: Plan) -> Measured:
-    """One backlog. Raises bench.checkers.promises.Broken."""
-    load = Load(messages=plan.backlog, conversations=case.conversations)
-    await publish(case.settings, events(load))
-    measured = await measure(case.settings, path, plan.backlog)
-    print(_line(f"backlog of {plan.backlog:,}", measured), flush=True)
-    case.recorded = case.published = [
-        inbound_message_id(ACCOUNT, CHANNEL, f"SM{load.series}{number:031d}")
-        for number in range(plan.backlog)
-    ]
-    await check_told(case)
-    return measured
+async def measure_backlog(case: Case, path: Path, plan: Plan) -> Measurement:
+    """Measure one backlog. Raises bench.checkers.promises.Broken."""
+    load = MessageLoad(messages=plan.backlog, conversations=case.conversations)
+    await publish(case.settings, load.events())
+    measurement = await measure(case.settings, path, plan.backlog)
+    print(_line(f"backlog of {plan.backlog:,}", measurement), flush=True)
+    case.recorded = case.published = load.message_ids(0, plan.backlog)
+    await check_notified(case)
+    return measurement
 
 
-def _line(what: str, measured: Measured) -> str:
+def _line(what: str, measurement: Measurement) -> str:
     return (
-        f"{what}: {measured.rate:,.0f}/s, {measured.cost:.1f} µs a message,"
-        f" peak memory {measured.peak_megabytes:.0f} MB"
+        f"{what}: {measurement.rate:,.0f}/s, {measurement.cost:.1f} µs a message,"
+        f" peak memory {measurement.peak_megabytes:.0f} MB"
     )
 
 
-def cost(rounds: Sequence[Measured]) -> float:
-    """Microseconds a message, the median."""
-    return statistics.median(measured.cost for measured in rounds)
+def cost(rounds: Sequence[Measurement]) -> float:
+    """Returns the median of microseconds per message."""
+    return statistics.median(one.cost for one in rounds)
 
 
-def table(found: Mapping[int, Sequence[Measured]], what: str) -> list[str]:
-    """A column for each size: medians, of a whole round."""
+def table(found: Mapping[int, Sequence[Measurement]], what: str) -> list[str]:
+    """Returns a table with a column of medians for each size."""
     numbers: dict[str, list[float]] = {"µs a message": [cost(rounds) for rounds in found.values()]}
-    columns = [[_numbers(measured) for measured in rounds] for rounds in found.values()]
+    columns = [[_numbers(one) for one in rounds] for rounds in found.values()]
     for name in columns[0][0]:
         numbers[name] = [
             statistics.median(one.get(name, 0.0) for one in column) for column in columns
@@ -129,28 +126,31 @@ def table(found: Mapping[int, Sequence[Measured]], what: str) -> list[str]:
     ]
 
 
-def _numbers(measured: Measured) -> dict[str, float]:
+def _numbers(measurement: Measurement) -> dict[str, float]:
     return {
-        **{f"{name}, s": stage.seconds for name, stage in measured.stages.items()},
-        "batches": measured.stages["commit"].times,
-        "worker's CPU, s": measured.cpu_seconds,
-        "peak memory, MB": measured.peak_megabytes,
-        "log written, MB": measured.wal_bytes / 1e6,
-        "pages logged whole": measured.full_pages,
-        "pages read": measured.blocks_read,
+        **{f"{name}, s": stage.seconds for name, stage in measurement.stages.items()},
+        "batches": measurement.stages["commit"].times,
+        "worker's CPU, s": measurement.cpu_seconds,
+        "peak memory, MB": measurement.peak_megabytes,
+        "log written, MB": measurement.wal_bytes / 1e6,
+        "pages logged whole": measurement.full_pages,
+        "pages read": measurement.blocks_read,
     }
 
 
 async def run(
     settings: Settings, postgres: EmbeddedPostgres, path: Path, plan: Plan, parts: Sequence[str]
 ) -> dict[str, object]:
-    """Measure, print, check; what was measured. Raises bench.checkers.promises.Broken."""
+    """Measure, print and check. Returns the measurements.
+
+    Raises bench.checkers.promises.Broken.
+    """
     report: dict[str, object] = {}
     if "stored" in parts:
         found = await measure_stored(settings, postgres, path, plan)
         print(*table(found, "messages stored"), sep="\n")
         ratio = cost(found[plan.stored[-1]]) / cost(found[plan.stored[0]])
-        print(f"{plan.stored[-1]:,} against {plan.stored[0]:,}: {_judged(ratio, RATIO_GOAL)}")
+        print(f"{plan.stored[-1]:,} against {plan.stored[0]:,}: {_against_goal(ratio, RATIO_GOAL)}")
         report |= {"stored": _plain(found), "ratio": ratio, "ratio_goal": RATIO_GOAL}
     if "users" in parts:
         found = await measure_users(await new_case(settings, postgres, "users"), path, plan)
@@ -159,23 +159,25 @@ async def run(
     if "backlog" in parts:
         case = await new_case(settings, postgres, "backlog")
         backlog = await measure_backlog(case, path, plan)
-        print(f"peak memory, MB: {_judged(backlog.peak_megabytes, MEGABYTES_GOAL)}")
+        print(f"peak memory, MB: {_against_goal(backlog.peak_megabytes, MEGABYTES_GOAL)}")
         report |= {"backlog": asdict(backlog), "megabytes_goal": MEGABYTES_GOAL}
     return report
 
 
-def _judged(value: float, goal: float) -> str:
+def _against_goal(value: float, goal: float) -> str:
     return f"{value:.2f}, goal: at most {goal:g}, {'met' if value <= goal else 'missed'}"
 
 
 def _plain(found: Rounds) -> dict[int, list[dict[str, object]]]:
-    return {size: [asdict(measured) for measured in rounds] for size, rounds in found.items()}
+    return {size: [asdict(one) for one in rounds] for size, rounds in found.items()}
 
 
 async def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure on servers of its own, and print."""
+    """Start servers, measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a look, not a measurement")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer and smaller, for a rough result"
+    )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--stored", nargs="+", type=int, help="sizes, the smallest first")
     parser.add_argument("--rounds", type=int)
@@ -188,9 +190,12 @@ async def main(arguments: Sequence[str] | None = None) -> None:
     settings = Settings.from_environment({"INBOX_PARTITIONS": "8"})
     with tempfile.TemporaryDirectory() as name:
         path = Path(name)
-        with EmbeddedPostgres(path / "postgres") as postgres, EmbeddedKafka(path / "kafka") as bus:
+        with (
+            EmbeddedPostgres(path / "postgres") as postgres,
+            EmbeddedKafka(path / "kafka") as kafka,
+        ):
             settings = await with_database(settings, postgres, "inbox")
-            settings = replace(settings, kafka=(bus.bootstrap,))
+            settings = replace(settings, kafka=(kafka.bootstrap,))
             report = await run(settings, postgres, path, plan, given.parts)
     if given.json:
         given.json.write_text(json.dumps(report, indent=2) + "\n")

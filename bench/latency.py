@@ -1,13 +1,13 @@
-"""How long after a contact's message its notification is there to be read, under a steady load.
+"""Measures the time from a contact's message to its notification, under a steady load.
 
     python -m bench.latency [--quick] [--maximum RATE] [--json FILE]
 
-One worker is given 25, 50 and 75 % of the maximum, which is measured first unless it is given:
-messages per second that the same worker takes of a backlog. The sender and the reader are processes
-of their own. A latency runs from the moment a message was due to be sent, which is its record's
-timestamp, until a `read_committed` consumer has the notification. What it is made of is printed
-too, the sender's own part first. What was sent in the first seconds is not counted, but checked
-like the rest: each message has exactly one notification.
+One worker gets 25, 50 and 75 % of its maximum: the messages per second that it applies of a
+backlog, which are measured first unless they are given. The sender and the reader are other
+processes. A latency begins when a message was due to be sent, which is its record's timestamp. It
+ends when a `read_committed` consumer has the notification. The time of each step is printed too,
+first the sender's own delay. The messages of the first seconds are not counted, but checked like
+the others: each message has exactly one notification.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 
@@ -31,22 +31,22 @@ import msgspec
 from bench.checkers.messages import check
 from bench.checkers.promises import expect_once
 from bench.load.arrivals import Arrival
-from bench.load.load import ACCOUNT, CHANNEL, Load, directory, events, publish
+from bench.load.input_events import directory
+from bench.load.message_load import MessageLoad
 from bench.load.pacer import Paced
-from bench.runs.measured import ROLES, Stage, measure, stages, worker_cpu
-from bench.runs.workers import Running, running, until_applied
-from schemas.ids import inbound_message_id
+from bench.load.publishing import publish
+from bench.runs.measurement import ROLES, Stage, measure, stages, worker_cpu_seconds
+from bench.runs.workers import WorkerProcess, running_workers, until_applied
 from workers.dev.stack import stack
 from workers.settings import Settings
 
 GOAL_PERCENT, GOAL_MILLISECONDS = 50, 150.0
-LATE_SECONDS = 60.0
-"""How long after the last was due notifications may still come."""
-
+LAST_NOTIFICATION_SECONDS = 60.0
+"""The longest wait for notifications after the last message was due."""
 
 STEPS = ("sender late", "into Kafka", "until recorded", "until published", "until read")
-"""What a latency is made of: the sender hands a message over, Kafka answers the sender, a worker
-records it, the worker begins to publish its notification, a consumer has that."""
+"""The steps of a latency: the sender gives a message to its Kafka client, Kafka acknowledges it, a
+worker records it, the worker begins to publish its notification, a consumer has that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,55 +58,58 @@ class Plan:
     percents: tuple[int, ...] = (25, 50, 75)
     """Of the maximum."""
     burst: int = 100_000
-    """Messages to measure it with."""
+    """How many messages the maximum is measured with."""
     seconds: float = 20.0
-    """Of each load, without the first ones."""
+    """How long each load is measured, after its first seconds."""
     warm_up_seconds: float = 5.0
     conversations: int = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """What one load showed. Times are in milliseconds."""
+    """The latencies of one load. Times are in milliseconds."""
 
     percent: int
     rate: float
     """Messages per second."""
     messages: int
-    """Those that were counted."""
+    """How many messages were counted."""
     p50: float
     p99: float
     p999: float
     max: float
     late_p99: float
-    """From when a message was due until the sender handed it to its client."""
+    """The sender's delay: from when a message was due until its Kafka client got it."""
     means: dict[str, float]
-    """How long each of STEPS took; together they are the mean latency."""
+    """The mean of each of STEPS; their sum is the mean latency."""
     batch_records: float
     """Mean size of the worker's transactions."""
     stages: dict[str, float]
-    """How long each stage of the worker took, the mean."""
+    """The mean of each stage of the worker."""
     worker_cpu: float
-    """Part of a core that the worker took."""
+    """The share of a core that the worker took."""
 
 
 async def run(settings: Settings, path: Path, plan: Plan) -> tuple[float, list[Latency]]:
-    """The maximum, and what each load showed. Raises bench.checkers.promises.Broken."""
+    """Returns the maximum, and the latencies of each load.
+
+    Raises bench.checkers.promises.Broken.
+    """
     known = await publish(settings, directory())
-    with running(settings, path, roles=ROLES) as workers:
+    with running_workers(settings, path, roles=ROLES) as workers:
         await until_applied(settings, workers, known)
     first, maximum = 0, plan.maximum
     if maximum is None:
         first = plan.burst
-        load = Load(messages=first, conversations=plan.conversations)
-        await publish(settings, events(load))
+        load = MessageLoad(messages=first, conversations=plan.conversations)
+        await publish(settings, load.events())
         maximum = (await measure(settings, path, first)).rate
         print(f"maximum: {maximum:,.0f} messages/s", flush=True)
     found = []
-    with running(settings, path, roles=ROLES) as workers:
-        # The worker is there once it has applied something.
-        load = Load(messages=first + 1, conversations=plan.conversations)
-        known += await publish(settings, islice(events(load), first, None)) + first
+    with running_workers(settings, path, roles=ROLES) as workers:
+        # The worker has started once it has applied a message.
+        load = MessageLoad(messages=first + 1, conversations=plan.conversations)
+        known += await publish(settings, load.events(first)) + first
         first += 1
         await until_applied(settings, workers, known)
         for percent in plan.percents:
@@ -126,15 +129,15 @@ def _messages(plan: Plan, rate: float) -> int:
 
 
 async def _one_load(
-    settings: Settings, worker: Running, plan: Plan, *, first: int, percent: int, rate: float
+    settings: Settings, worker: WorkerProcess, plan: Plan, *, first: int, percent: int, rate: float
 ) -> Latency:
     messages = _messages(plan, rate)
-    before, cpu_seconds = await stages(worker.url), worker_cpu(worker)
-    ids = [_message_id(number) for number in range(first, first + messages)]
+    before, cpu_seconds = await stages(worker.url), worker_cpu_seconds(worker)
+    ids = MessageLoad(messages=0, conversations=0).message_ids(first, messages)
     paced, arrived = await _send_and_read(settings, plan, ids, first=first, rate=rate)
     worker.check()
     after = await stages(worker.url)
-    cpu_seconds = worker_cpu(worker) - cpu_seconds
+    cpu_seconds = worker_cpu_seconds(worker) - cpu_seconds
     expect_once(Counter(one.message_id for one in arrived), ids, "notification of a message")
     seen = {one.message_id: one for one in arrived}
     counted = range(int(plan.warm_up_seconds * rate), messages)
@@ -159,7 +162,7 @@ async def _one_load(
 async def _send_and_read(
     settings: Settings, plan: Plan, ids: Sequence[str], *, first: int, rate: float
 ) -> tuple[Paced, list[Arrival]]:
-    seconds = len(ids) / rate + LATE_SECONDS
+    seconds = len(ids) / rate + LAST_NOTIFICATION_SECONDS
     async with (
         _process(settings, "bench.load.arrivals", len(ids), seconds) as reader,
         _process(settings, "bench.load.pacer", first, len(ids), plan.conversations, rate) as sender,
@@ -168,14 +171,10 @@ async def _send_and_read(
         return paced, msgspec.json.decode(await _output(reader), type=list[Arrival])
 
 
-def _message_id(number: int) -> str:
-    return inbound_message_id(ACCOUNT, CHANNEL, f"SM{Load.series}{number:031d}")
-
-
 def _waits(
     paced: Paced, index: int, rate: float, arrival: Arrival
 ) -> tuple[float, float, float, float, float]:
-    """Milliseconds from when a message was due until the end of each of STEPS."""
+    """Returns the milliseconds from when a message was due to the end of each of STEPS."""
     due = paced.began + index / rate
     return (
         paced.handed[index] * 1000,
@@ -187,26 +186,26 @@ def _waits(
 
 
 def _mean(before: Stage, after: Stage) -> float:
-    """Milliseconds of one time between two looks at the metrics."""
+    """Returns the mean milliseconds of a stage between two readings of the metrics."""
     return (after.seconds - before.seconds) / max(1, after.times - before.times) * 1000
 
 
 def _steps(*ends: Sequence[float]) -> list[float]:
-    """The mean of each step, of what was over when it ended."""
+    """Returns the mean of each step, from the waits until the end of each."""
     means = [0.0, *map(statistics.fmean, ends)]
     return [after - before for before, after in pairwise(means)]
 
 
 def percentile(ascending: Sequence[float], part: float) -> float:
-    """The smallest of the values that so large a part of them does not exceed (nearest rank)."""
+    """Returns the smallest value that this share of the values does not exceed (nearest rank)."""
     return ascending[ceil(part * len(ascending)) - 1]
 
 
 @asynccontextmanager
 async def _process(settings: Settings, module: str, *arguments: float) -> AsyncIterator[Process]:
-    """A process of the measurement that said it is ready; killed if it is still there at the end.
+    """Run a process of the measurement once it is ready; killed at the end if it still runs.
 
-    Raises RuntimeError when it ended before it was ready.
+    Raises RuntimeError if it ended before it was ready.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -249,7 +248,7 @@ def _line(found: Latency) -> str:
 async def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a look, not a measurement")
+    parser.add_argument("--quick", action="store_true", help="shorter, for a rough result")
     parser.add_argument("--maximum", type=float, help="messages per second")
     parser.add_argument("--json", type=Path, help="a file to write the results to")
     given = parser.parse_args(arguments)

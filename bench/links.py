@@ -1,12 +1,12 @@
-"""How much of its throughput a worker keeps when every conversation is linked.
+"""Measures how much throughput a worker loses when every conversation is linked to entities.
 
     python -m bench.links [--messages 100000] [--conversations 2000] [--entities 2] [--rounds 3]
 
-In each round one worker applies two loads of the same size on one stack, one after the other and
-in turns which is first: one whose conversations are linked to so many entities each, and one
-whose are not. The time runs until the last event is published, and everything is checked, among
-it that each message is in exactly one note of each entity. Prints messages per second of each
-round, the medians and their ratio.
+In each round one worker applies two loads of the same size on one stack, one after the other. The
+conversations of one load are linked to so many entities each, those of the other are not linked.
+The order changes with each round. The time ends when the last event is published. Everything is
+checked, also that each message is in exactly one note of each entity. Prints messages per second of
+each round, the medians and their ratio.
 """
 
 import argparse
@@ -18,42 +18,52 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.checkers.messages import check
-from bench.load.load import ENTITIES, Load, Made, directory, events, link, message, publish
-from bench.runs.measured import measure
-from bench.runs.workers import running, until_applied
+from bench.load.input_events import ENTITIES, InputEvent, command, directory, entity, message
+from bench.load.message_load import MessageLoad
+from bench.load.publishing import publish
+from bench.runs.measurement import measure
+from bench.runs.workers import running_workers, until_applied
 from workers.dev.stack import stack
 from workers.settings import Settings
 
 
-def first_messages(load: Load) -> Iterator[Made]:
-    """A message of each contact, so that there is a conversation to link."""
+def first_messages(load: MessageLoad) -> Iterator[InputEvent]:
+    """A message of each contact, so that there are conversations to link."""
     now = datetime.now(UTC)
     for number, contact in enumerate(load.contacts):
         yield message(f"SMfirst{load.series}{number:026d}", contact, now)
 
 
-def links(load: Load, entities: int) -> Iterator[Made]:
+def links(load: MessageLoad, entities: int) -> Iterator[InputEvent]:
     """So many links of each conversation."""
     now = datetime.now(UTC)
     for contact in load.contacts:
-        for entity in ENTITIES[:entities]:
-            yield link(contact, entity, now)
+        for kind, id_ in ENTITIES[:entities]:
+            command_id = f"link-{contact}-{kind}-{id_}"
+            yield command("conversation.link", contact, command_id, now, entity=entity(kind, id_))
 
 
-async def one_round(plain: Load, linked: Load, entities: int, *, linked_first: bool) -> list[float]:
-    """Messages per second without links and with them."""
+async def one_round(
+    plain: MessageLoad, linked: MessageLoad, entities: int, *, linked_first: bool
+) -> list[float]:
+    """Returns messages per second without links and with them."""
     settings = Settings.from_environment({"INBOX_PARTITIONS": "8"})
     rates = {}
     with tempfile.TemporaryDirectory() as name:
         async with stack(settings, Path(name)) as settings:
             known = 0
-            # Each is applied before the next comes: topics are not ordered against each other.
-            for made in (directory(), first_messages(plain), first_messages(linked), None):
-                known += await publish(settings, made or links(linked, entities))
-                with running(settings, Path(name)) as workers:
+            # Each is applied before the next comes, since topics have no common order.
+            for step in (
+                directory(),
+                first_messages(plain),
+                first_messages(linked),
+                links(linked, entities),
+            ):
+                known += await publish(settings, step)
+                with running_workers(settings, Path(name)) as workers:
                     await until_applied(settings, workers, known)
             for load in (linked, plain) if linked_first else (plain, linked):
-                total = await publish(settings, events(load))
+                total = await publish(settings, load.events())
                 rates[load] = (await measure(settings, Path(name), total)).rate
                 what = "with links" if load is linked else "without links"
                 print(f"{what}: {rates[load]:,.0f} messages/s", flush=True)
@@ -71,7 +81,7 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     plain, linked = (
-        Load(messages=given.messages, conversations=given.conversations, series=series)
+        MessageLoad(messages=given.messages, conversations=given.conversations, series=series)
         for series in (0, 1)
     )
     rounds = [

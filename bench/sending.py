@@ -1,82 +1,90 @@
-"""Replies against a Twilio that fails in every way, by workers that are killed: at most once each?
+"""Checks that replies are sent at most once while Twilio fails in every way and workers are killed.
 
     python -m bench.sending [--replies 2000] [--kills 20] [--seed 1]
 
 Two workers share the replies. Each is killed at a POST, before it or after it, and started again,
-until there were so many kills. Prints what was counted; exits 1 when a promise was broken.
+until there were so many kills. Prints what was counted. Exits with 1 when a promise was broken.
 """
 
 import argparse
 import asyncio
 import itertools
-import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from signal import SIGKILL
 
-import asyncpg
-
 from bench.checkers.promises import expect
 from bench.checkers.sent import check
-from bench.load.load import ACCOUNT, CHANNEL, USERS, Made, directory, made, message, publish
-from bench.mock_twilio import Fault, Ledger, RemoteTwilio, Telling, faults
-from bench.mock_twilio.tellings import missing
-from bench.runs.workers import running, until_applied
-from schemas.ids import conversation_id
-from tests.harness.twilio import SID, TOKEN
+from bench.checkers.tables import owner_connection
+from bench.load.input_events import (
+    ACCOUNT,
+    USERS,
+    InputEvent,
+    command,
+    directory,
+    message,
+    reply_bodies,
+)
+from bench.load.publishing import publish
+from bench.mock_twilio import CallbackRule, Fault, Ledger, RemoteTwilio, faults
+from bench.mock_twilio.account import SID, TOKEN
+from bench.mock_twilio.callback_rules import callbacks_missing
+from bench.runs.processes import log_tail, start_program
+from bench.runs.workers import running_workers, until_applied
 from workers.dev.embedded.ports import free_port
 from workers.dev.stack import stack
-from workers.settings import Settings, required
+from workers.settings import Settings
 from workers.settings.values import TwilioAccount
 
 REFUSALS, REFUSE_SECONDS = 3, 1.0
-"""How often, and for how long, no connection is taken."""
+"""How many times, and for how long, the mock refuses connections."""
 
 SETTLE_SECONDS = 600
+"""The longest wait until all parts are settled."""
+
 POLL_SECONDS = 0.2
 REPLIES_PER_CONTACT = 4
 
 
 def contacts(replies: int) -> list[str]:
-    """The addresses that are replied to."""
+    """Returns the addresses to which replies are sent."""
     return [f"whatsapp:+49{number:09d}" for number in range(-(-replies // REPLIES_PER_CONTACT))]
 
 
-def first_messages(replies: int) -> Iterator[Made]:
-    """A message of each contact, which opens their window."""
+def first_messages(replies: int) -> Iterator[InputEvent]:
+    """A message of each contact, which opens the window for replies."""
     for number, contact in enumerate(contacts(replies)):
         yield message(f"SM{number:032d}", contact, datetime.now(UTC))
 
 
-def commands(replies: int, seed: int) -> Iterator[Made]:
-    """The replies: some are equal, some are long enough for two parts."""
+def commands(replies: int, seed: int) -> Iterator[InputEvent]:
+    """The replies: some have the same text, some have two parts."""
     chance = random.Random(seed)  # noqa: S311  # repeatable on purpose
     addresses = contacts(replies)
     for number in range(replies):
-        key = conversation_id(ACCOUNT, CHANNEL, addresses[number % len(addresses)])
-        body = chance.choice((f"Reply {number}", "Thank you!", f"Reply {number} " * 200))
-        data = {
-            "account_id": ACCOUNT,
-            "conversation_id": key,
-            "actor_id": chance.choice(USERS),
-            "body": body,
-        }
-        yield made("message.send", data, key, f"reply-{number}", datetime.now(UTC))
+        body, actor_id = chance.choice(reply_bodies(number)), chance.choice(USERS)
+        yield command(
+            "message.send",
+            addresses[number % len(addresses)],
+            f"reply-{number}",
+            datetime.now(UTC),
+            actor_id=actor_id,
+            body=body,
+        )
 
 
-async def disturb(twilio: RemoteTwilio, seed: int) -> None:
-    """Switch on every fault, each for a few in a hundred: together for a third of all POSTs."""
-    wrong: list[Callable[..., Fault]] = [
+async def switch_on_faults(twilio: RemoteTwilio, seed: int) -> None:
+    """Switch on every fault, each for a few percent of the POSTs, together for a third."""
+    makers: list[Callable[..., Fault]] = [
         faults.answer_lost,
         faults.answer_cut,
         faults.connection_closed,
@@ -93,22 +101,22 @@ async def disturb(twilio: RemoteTwilio, seed: int) -> None:
         partial(faults.slow, 0.5),
     ]
     await twilio.add(
-        *(make(probability=0.03, seed=seed + index) for index, make in enumerate(wrong)),
-        # Each of these takes ten seconds.
+        *(make(probability=0.03, seed=seed + index) for index, make in enumerate(makers)),
+        # A POST that hangs takes ten seconds.
         faults.hanging("before", probability=0.05, times=4, seed=seed),
         faults.hanging("after", probability=0.05, times=4, seed=seed + 1),
         Fault(act="answer", on="list", probability=0.1, seed=seed),
-        missing(probability=0.3, seed=seed),
-        Telling(order="reversed", probability=0.2, seed=seed + 1),
-        Telling(copies=2, probability=0.2, seed=seed + 2),
-        Telling(early=1, probability=0.2, seed=seed + 3),
+        callbacks_missing(probability=0.3, seed=seed),
+        CallbackRule(order="reversed", probability=0.2, seed=seed + 1),
+        CallbackRule(copies=2, probability=0.2, seed=seed + 2),
+        CallbackRule(early=1, probability=0.2, seed=seed + 3),
     )
 
 
 async def _expect_all_happened(twilio: RemoteTwilio, counted: dict[str, float]) -> None:
-    """A fault that never hit proves nothing."""
-    for armed in await twilio.counts():
-        expect(armed["hits"] > 0, f"not vacuous: {armed['rule']}")
+    """Check that every fault was applied: otherwise the run proves nothing."""
+    for active in await twilio.counts():
+        expect(active["hits"] > 0, f"not vacuous: {active['rule']}")
     for what in (
         "known by a receipt",
         "known by the list",
@@ -128,45 +136,39 @@ class Senders:
         self._kills_max = kills
         self._chance = random.Random(seed)  # noqa: S311  # repeatable on purpose
         self.kills: Counter[str] = Counter()
-        """So far, by where they were killed."""
+        """How many were killed so far, by `before` and `after` a POST."""
         self._dying: Counter[str] = Counter()
-        self._where = itertools.cycle(("before", "after"))
+        self._when = itertools.cycle(("before", "after"))
         self._processes = [self._start(number) for number in range(2)]
 
     def _start(self, number: int) -> tuple[str, "subprocess.Popen[bytes]"]:
-        # At a POST that will surely come, or at none; in turn, so that there are both.
+        # At one of the next POSTs, which will surely come, or at none; before and after in turn.
         dying = self.kills.total() + self._dying.total() < self._kills_max
-        where = next(self._where)
-        self._dying[where] += dying
+        when = next(self._when)
+        self._dying[when] += dying
         at = self._chance.randint(3, 30) if dying else sys.maxsize
         settings = replace(self._settings, web_port=free_port())
-        with self._log(number).open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "bench.runs.killed_sender", where, str(at)],
-                env=os.environ | settings.environment(),
-                stdout=log,
-                stderr=log,
-            )
-        return where, process
+        program = "bench.runs.killed_sender"
+        return when, start_program(settings, self._log(number), program, when, str(at))
 
     def _log(self, number: int) -> Path:
         return self._path / f"sender-{number}.log"
 
-    def renew(self) -> None:
+    def restart_killed(self) -> None:
         """Start those again that were killed. Raises RuntimeError if one ended otherwise."""
-        for number, (where, process) in enumerate(self._processes):
+        for number, (when, process) in enumerate(self._processes):
             status = process.poll()
             if status is None:
                 continue
             if status != -SIGKILL:
-                tail = self._log(number).read_text()[-4000:]
+                tail = log_tail(self._log(number))
                 raise RuntimeError(f"a sender ended with {status}:\n{tail}")
-            self.kills[where] += 1
-            self._dying[where] -= 1
+            self.kills[when] += 1
+            self._dying[when] -= 1
             self._processes[number] = self._start(number)
 
     def stop(self) -> None:
-        """End them, whatever they do."""
+        """Kill them (SIGKILL), and wait until they have ended."""
         for _, process in self._processes:
             process.kill()
             process.wait()
@@ -175,7 +177,10 @@ class Senders:
 async def run(
     settings: Settings, path: Path, *, replies: int, kills: int, seed: int
 ) -> dict[str, float]:
-    """Send, kill, settle, check. Raises bench.checkers.promises.Broken; what was counted."""
+    """Send, kill, settle and check. Returns what was counted.
+
+    Raises bench.checkers.promises.Broken.
+    """
     port = free_port()
     settings = replace(
         settings,
@@ -183,17 +188,17 @@ async def run(
         public_url=f"http://127.0.0.1:{port}",
         twilio_accounts={SID: TwilioAccount(account_id=ACCOUNT, auth_token=TOKEN)},
         send_rates={"": 10_000.0},
-        # What a kill finds under way is of unknown outcome: a few of them each time.
+        # A kill leaves the parts under way uncertain: so a few of them each time.
         sends_in_flight=8,
     )
     async with RemoteTwilio(path / "ledger.jsonl") as twilio:
         settings = replace(settings, twilio_api_url=twilio.url)
-        with running(settings, path, roles="ingest,relay,web", port=port) as workers:
+        with running_workers(settings, path, roles="ingest,relay,web", port=port) as workers:
             known = await publish(settings, directory())
             await until_applied(settings, workers, known)
             known += await publish(settings, first_messages(replies))
             await until_applied(settings, workers, known)
-            await disturb(twilio, seed)
+            await switch_on_faults(twilio, seed)
             began = time.monotonic()
             await publish(settings, commands(replies, seed))
             senders = Senders(settings, path, kills, seed)
@@ -215,15 +220,16 @@ async def run(
 
 
 async def _send(settings: Settings, twilio: RemoteTwilio, senders: Senders) -> tuple[float, int]:
-    """Have it all sent and settled.
+    """Wait until all parts are sent and settled, and restart the senders meanwhile.
 
-    When the last part had been posted (monotonic), and how often no connection was taken.
+    Returns when the last part was posted (`time.monotonic`), and how many times connections were
+    refused.
     """
     posted, refusals, refuse_at = None, 0, time.monotonic()
     deadline = time.monotonic() + SETTLE_SECONDS
-    async with _database(settings) as connection:
+    async with owner_connection(settings) as connection:
         while time.monotonic() < deadline:
-            senders.renew()
+            senders.restart_killed()
             left = await connection.fetchrow(_LEFT)
             assert left is not None
             if left["sends"] and not left["unposted"]:
@@ -246,22 +252,13 @@ FROM inbox.sends
 """
 
 
-@asynccontextmanager
-async def _database(settings: Settings) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
-    connection = await asyncpg.connect(required(settings.migration_database_url, "database"))
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 async def _until_quiet(settings: Settings, twilio: RemoteTwilio) -> None:
-    """Wait until every callback was posted, applied and published."""
+    """Wait until every callback is posted and applied, and its events are published."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while (await twilio.ledger()).pending:
         expect(time.monotonic() < deadline, "all callbacks are posted")
         await asyncio.sleep(POLL_SECONDS)
-    async with _database(settings) as connection:
+    async with owner_connection(settings) as connection:
         receipts, quiet_since = -1, time.monotonic()
         while time.monotonic() - quiet_since < 3:
             found = await connection.fetchval("SELECT count(*) FROM inbox.receipts")

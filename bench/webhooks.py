@@ -1,13 +1,13 @@
-"""How many signed webhooks one receiver takes into Kafka, and how fast it answers.
+"""Measures how many signed webhooks one receiver takes into Kafka, and how fast it answers.
 
     python -m bench.webhooks [--seconds 10] [--connections 64] [--contacts 5000]
 
-The receiver is one worker with the role `web`, on one core where the system allows it; Kafka,
-Postgres and the sender have the others. The sender is a process of its own: it signs messages
-beforehand, then posts them over connections that stay open, each the next one when the one
-before is answered. Every answer must be 204, and Kafka must have as many messages. Prints
-webhooks per second, the median and 99th percentile of the time to an answer, and what the receiver
-computed for each, which a busy machine does not change.
+The receiver is one worker with the role `web`. It has one core, if the system allows that; Kafka,
+Postgres and the sender have the others. The sender is another process. It signs messages first,
+then posts them over connections that stay open: on each connection the next message when the one
+before is answered. Every answer must be 204, and Kafka must have as many messages. Prints webhooks
+per second, the median and 99th percentile of the time to an answer, and the receiver's CPU time for
+each webhook, which other work of the machine does not change.
 """
 
 import argparse
@@ -27,26 +27,29 @@ from typing import cast
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
-import psutil
 import uvloop
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from twilio.request_validator import RequestValidator
 
-from bench.load.load import BODY, directory, publish
-from bench.runs.workers import Running, running, until_applied
+from bench.checkers.topics import topic_partitions
+from bench.load.input_events import ACCOUNT, BODY, directory
+from bench.load.publishing import publish
+from bench.mock_twilio.account import SID, TOKEN
+from bench.runs.measurement import worker_cpu_seconds
+from bench.runs.workers import WorkerProcess, running_workers, until_applied
 from workers.dev.stack import stack
 from workers.kafka.clients import client_arguments
 from workers.settings import Settings
+from workers.twilio.form import INBOUND_PATH
 
-SID, TOKEN = "AC00000000000000000000000000000000", "12345"
-ACCOUNTS = json.dumps({SID: {"account_id": "bench", "auth_token": TOKEN}})
+ACCOUNTS = json.dumps({SID: {"account_id": ACCOUNT, "auth_token": TOKEN}})
 SENDER = "whatsapp:+14155238886"
 SIGNED_MAX = 20_000
 WARM_UP_SECONDS = 2.0
 
 
 def requests(url: str, contacts: int) -> list[bytes]:
-    """Signed requests, as HTTP has them."""
+    """Returns signed HTTP requests, head and body."""
     return [_request(url, number, contacts) for number in range(SIGNED_MAX)]
 
 
@@ -82,19 +85,19 @@ def _request(url: str, number: int, contacts: int) -> bytes:
 
 
 class Sender(asyncio.Protocol):
-    """One connection: posts, waits for the answer, posts the next."""
+    """One connection: it posts, waits for the answer, and posts the next."""
 
     def __init__(self, requests: Iterator[bytes], seconds: list[tuple[float, float]]) -> None:
         self._requests = requests
         self._seconds = seconds
-        """When each answer came, and how long it took."""
+        """When each answer came, and how many seconds it took."""
         self._transport: asyncio.Transport | None = None
         self._posted_at = 0.0
         self._stopping = False
         self.stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Post the first."""
+        """Post the first request."""
         self._transport = cast(asyncio.Transport, transport)
         self._post()
 
@@ -104,7 +107,7 @@ class Sender(asyncio.Protocol):
         self._transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
-        """An answer, which has no body and comes in one piece."""
+        """Take an answer, which has no body and comes in one piece, and post the next request."""
         if not data.startswith(b"HTTP/1.1 204") or not data.endswith(b"\r\n\r\n"):
             self.stopped.set_exception(RuntimeError(f"answered {data!r}"))
             return
@@ -121,13 +124,16 @@ class Sender(asyncio.Protocol):
 
 
 async def send(
-    url: str, at: str, seconds: float, connections: int, contacts: int
+    url: str, receiver: str, seconds: float, connections: int, contacts: int
 ) -> dict[str, float]:
-    """Post for so long; what was measured after the warm-up, and all that was posted."""
+    """Post to a receiver for so long. `url` is the public one, which is signed.
+
+    Returns the rate and the times after the warm-up, and the number of all answers.
+    """
     made = cycle(requests(url, contacts))
     taken: list[tuple[float, float]] = []
     loop = asyncio.get_running_loop()
-    host, _, port = urlsplit(at).netloc.partition(":")
+    host, _, port = urlsplit(receiver).netloc.partition(":")
     senders = [
         (await loop.create_connection(lambda: Sender(made, taken), host, int(port)))[1]
         for _ in range(connections)
@@ -139,7 +145,7 @@ async def send(
     for sender in senders:
         sender.stop()
     await asyncio.gather(*(sender.stopped for sender in senders))
-    measured = sorted(took for at_, took in taken if began < at_ <= ended)
+    measured = sorted(took for at, took in taken if began < at <= ended)
     return {
         "per second": len(measured) / (ended - began),
         "p50 milliseconds": 1000 * measured[len(measured) // 2],
@@ -149,15 +155,15 @@ async def send(
 
 
 async def run(settings: Settings, path: Path, arguments: Sequence[str]) -> dict[str, float]:
-    """Install the channel, start the receiver, and have it posted to."""
+    """Install the channel, start the receiver, and post to it. Returns the measurements."""
     known = await publish(settings, directory())
-    with running(settings, path) as workers:
+    with running_workers(settings, path) as workers:
         await until_applied(settings, workers, known)
-    receiver = Running(settings, path / "receiver.log", "web")
+    receiver = WorkerProcess(settings, path / "receiver.log", "web")
     try:
         _pin(receiver.process.pid)
         await _until_ready(receiver)
-        idle = _processor_seconds(receiver)
+        idle = worker_cpu_seconds(receiver)
         sent = await asyncio.to_thread(
             subprocess.run,
             [sys.executable, "-m", "bench.webhooks", "--at", receiver.url, *arguments],
@@ -166,7 +172,7 @@ async def run(settings: Settings, path: Path, arguments: Sequence[str]) -> dict[
             stdout=subprocess.PIPE,
         )
         counted: dict[str, float] = json.loads(sent.stdout)
-        used = _processor_seconds(receiver) - idle
+        used = worker_cpu_seconds(receiver) - idle
         counted["processor microseconds of each"] = 1e6 * used / counted["answered"]
     finally:
         receiver.stop()
@@ -176,18 +182,12 @@ async def run(settings: Settings, path: Path, arguments: Sequence[str]) -> dict[
 
 
 def _pin(process: int) -> None:
-    """Give a process, which has just started, one core of its own, if there are several."""
+    """Limit a process, which has just started, to one core, if there are several."""
     if sys.platform == "linux" and len(cores := sorted(os.sched_getaffinity(0))) > 1:
         os.sched_setaffinity(process, cores[:1])
 
 
-def _processor_seconds(receiver: Running) -> float:
-    """What the receiver has computed so far, whatever else the machine does."""
-    times = psutil.Process(receiver.process.pid).cpu_times()
-    return float(times.user + times.system)
-
-
-async def _until_ready(receiver: Running) -> None:
+async def _until_ready(receiver: WorkerProcess) -> None:
     async with aiohttp.ClientSession() as session:
         while True:
             receiver.check()
@@ -200,11 +200,8 @@ async def _until_ready(receiver: Running) -> None:
 
 async def _records(settings: Settings) -> int:
     consumer = AIOKafkaConsumer(**client_arguments(settings))
-    topic = settings.topic("messages.received")
     async with consumer:
-        ends = await consumer.end_offsets(
-            [TopicPartition(topic, number) for number in range(settings.partitions)]
-        )
+        ends = await consumer.end_offsets(topic_partitions(settings, "messages.received"))
     return sum(ends.values())
 
 
@@ -214,10 +211,10 @@ async def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--contacts", type=int, default=5_000)
-    parser.add_argument("--at", help=argparse.SUPPRESS)  # what the sender is told
+    parser.add_argument("--at", help=argparse.SUPPRESS)  # for the sender
     given = parser.parse_args()
     if given.at:
-        url = Settings.from_environment().public_url + "/twilio/inbound"
+        url = Settings.from_environment().public_url + INBOUND_PATH
         sent = await send(url, given.at, given.seconds, given.connections, given.contacts)
         print(json.dumps(sent))
         return

@@ -1,1 +1,1 @@
-"""Where state lives: migrations, SQL by name, and load and save per table, each one a batch."""
+"""The state in Postgres: migrations, SQL by name, and functions that load and save in batches."""

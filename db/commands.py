@@ -1,4 +1,4 @@
-"""Which commands are answered: each is applied once."""
+"""Which commands were applied: each is applied once."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -10,16 +10,16 @@ from schemas.fields import AccountId
 CommandKey = tuple[AccountId, str]
 
 REMEMBERED = timedelta(days=7)
-"""A repeat within this time changes nothing and emits nothing."""
+"""How long the ids of commands are kept: a repeat within this time changes nothing."""
 
 PRUNED_MAX = 5_000
-"""How many are forgotten in one statement, so that none holds its locks for long."""
+"""The limit of rows that one statement deletes, so that it does not hold its locks for long."""
 
 
 async def applied_commands(
     connection: AnyConnection, keys: Collection[CommandKey]
 ) -> set[CommandKey]:
-    """Those of `keys` that are answered already."""
+    """Returns those of `keys` that were applied before."""
     if not keys:
         return set()
     accounts, ids = zip(*keys, strict=True)
@@ -30,13 +30,13 @@ async def applied_commands(
 async def record_commands(
     connection: AnyConnection, keys: Collection[CommandKey], applied_at: datetime
 ) -> None:
-    """Remember that these are answered."""
+    """Record that these commands are applied."""
     if keys:
         accounts, ids = zip(*keys, strict=True)
         await connection.execute(QUERIES["record_commands"], accounts, ids, applied_at)
 
 
 async def prune_commands(connection: AnyConnection, now: datetime) -> int:
-    """Forget old commands, a limited number of them; how many it forgot."""
+    """Delete the ids of old commands, at most `PRUNED_MAX`. Returns how many it deleted."""
     tag = await connection.execute(QUERIES["prune_commands"], now - REMEMBERED, PRUNED_MAX)
     return int(tag.split()[-1])

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
+from typing import Protocol
 
 import asyncpg
 
@@ -12,19 +13,34 @@ from schemas.fields import AccountId, ConversationId
 
 ConversationKey = tuple[AccountId, ConversationId]
 
+
+class OfConversation(Protocol):
+    """Something that belongs to a conversation: a row of a table, or the data of an event."""
+
+    @property
+    def account_id(self) -> AccountId: ...
+
+    @property
+    def conversation_id(self) -> object: ...
+
+
+def conversation_key(item: OfConversation) -> ConversationKey:
+    """Returns the key of the conversation that something belongs to."""
+    return item.account_id, ConversationId(str(item.conversation_id))
+
+
 # The columns in conversations.sql stand in the order of the struct's fields.
 _FIELDS = Conversation.__struct_fields__
 _NEVER_UPDATED = ("channel_id", "contact_address", "erased_until", "created_at")
 _ALL = attrgetter(*_FIELDS)
 _UPDATED = attrgetter(*(field for field in _FIELDS if field not in _NEVER_UPDATED))
-_key = attrgetter("account_id", "conversation_id")
 _TOMBSTONE = attrgetter(*Tombstone.__struct_fields__)
 
 
 async def lock_conversations(
     connection: AnyConnection, keys: Collection[ConversationKey]
 ) -> dict[ConversationKey, Conversation]:
-    """The conversations that exist, locked until the transaction ends."""
+    """Lock and return those conversations that exist; the locks last until the transaction ends."""
     if not keys:
         return {}
     accounts, ids = zip(*keys, strict=True)
@@ -36,26 +52,29 @@ async def save_conversations(
     connection: AnyConnection,
     new: Iterable[Conversation],
     changed: Iterable[Conversation],
-    claimed: Collection[Conversation] = (),
+    placeholders: Collection[Conversation] = (),
 ) -> None:
-    """Write what a batch made and changed, each conversation once.
+    """Write the new and the changed conversations of a batch, each once.
 
-    A new one that another transaction made meanwhile is asyncpg's UniqueViolationError: the
-    batch is to be tried again, and then finds it. `claimed` are made with the new ones, in one
-    order so that batches which claim each other's never deadlock, and removed: see db.identities.
+    Raises asyncpg's UniqueViolationError if another transaction wrote a new one meanwhile: then the
+    batch is tried again, and finds it. `placeholders` are inserted together with the new ones and
+    deleted at once: see db.identities. All are inserted in the order of their keys, so that batches
+    that insert each other's never deadlock.
     """
-    if rows := [_ALL(conversation) for conversation in sorted((*new, *claimed), key=_key)]:
+    if rows := [
+        _ALL(conversation) for conversation in sorted((*new, *placeholders), key=conversation_key)
+    ]:
         await connection.execute(QUERIES["insert_conversations"], *zip(*rows, strict=True))
-    if claims := [_key(conversation) for conversation in claimed]:
-        await connection.execute(QUERIES["release_claims"], *zip(*claims, strict=True))
-    if rows := [_UPDATED(conversation) for conversation in sorted(changed, key=_key)]:
+    if keys := [conversation_key(conversation) for conversation in placeholders]:
+        await connection.execute(QUERIES["delete_placeholders"], *zip(*keys, strict=True))
+    if rows := [_UPDATED(conversation) for conversation in sorted(changed, key=conversation_key)]:
         await connection.execute(QUERIES["update_conversations"], *zip(*rows, strict=True))
 
 
 async def load_tombstones(
     connection: AnyConnection, keys: Collection[ConversationKey]
 ) -> dict[ConversationKey, Tombstone]:
-    """What stayed of those of `keys` that were deleted."""
+    """Returns the tombstones of those of `keys` that were deleted."""
     if not keys:
         return {}
     accounts, ids = zip(*keys, strict=True)
@@ -66,21 +85,23 @@ async def load_tombstones(
 async def check_tombstones(
     connection: AnyConnection, new: Sequence[Conversation], known: Sequence[Tombstone | None]
 ) -> None:
-    """Make sure that new conversations, now written, go on from the tombstones that were known.
+    """Check that new conversations, now written, still have the tombstones that were loaded.
 
-    Another batch may have made and a third one deleted such a conversation since this one looked,
-    and its versions would come twice. From here on nobody can. Raises asyncpg's
-    SerializationError, as Postgres does for whatever was overtaken: the batch is tried again.
+    Since the load, another batch may have created such a conversation and a third one deleted it:
+    then its versions would come twice. After the write nobody can do that any more. Raises
+    asyncpg's SerializationError, as Postgres does for a conflict: the batch is tried again.
     """
-    found = await load_tombstones(connection, [_key(conversation) for conversation in new])
+    found = await load_tombstones(
+        connection, [conversation_key(conversation) for conversation in new]
+    )
     expected = [tombstone for tombstone in known if tombstone is not None]
-    if sorted(found.values(), key=_key) != sorted(expected, key=_key):
+    if sorted(found.values(), key=conversation_key) != sorted(expected, key=conversation_key):
         raise asyncpg.SerializationError("a conversation was made and deleted meanwhile")
 
 
 async def delete_conversations(connection: AnyConnection, tombstones: Iterable[Tombstone]) -> None:
-    """Remove conversations with all that belongs to them, and put a tombstone in their place."""
-    if rows := [_TOMBSTONE(tombstone) for tombstone in sorted(tombstones, key=_key)]:
+    """Delete conversations with everything that belongs to them, and write their tombstones."""
+    if rows := [_TOMBSTONE(tombstone) for tombstone in sorted(tombstones, key=conversation_key)]:
         accounts, ids, moments, users, versions = zip(*rows, strict=True)
         query = QUERIES["delete_conversations"]
         await connection.execute(query, accounts, ids, moments, users)

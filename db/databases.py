@@ -1,4 +1,4 @@
-"""Makes databases with the roles of a deployment, on a server of one's own."""
+"""Creates databases with the roles of a deployment, on a server where we are superuser."""
 
 from importlib.resources import files
 
@@ -10,7 +10,7 @@ OWNER, WORKER = "inbox_owner", "inbox_worker"
 
 
 async def ensure_roles(superuser_url: str, owner_password: str, worker_password: str) -> None:
-    """Make the owner and the worker, or give them these passwords."""
+    """Create the roles of the owner and the worker, or set their passwords if they exist."""
     connection = await asyncpg.connect(superuser_url)
     try:
         for role, password in (("owner", owner_password), ("worker", worker_password)):
@@ -21,7 +21,7 @@ async def ensure_roles(superuser_url: str, owner_password: str, worker_password:
 
 
 async def ensure_database(superuser_url: str, name: str, template: str = "template1") -> None:
-    """Make a database that the owner owns and the worker may use, unless it is there."""
+    """Create a database that the owner owns and the worker may use, unless it exists."""
     connection = await asyncpg.connect(superuser_url)
     try:
         if await connection.fetchval(QUERIES["database_exists"], name):

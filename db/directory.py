@@ -1,4 +1,4 @@
-"""Load and save the directory: users, their settings, channels."""
+"""Load and save the directory: users, their settings, and channels."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -21,7 +21,7 @@ _SETTINGS = msgspec.json.Decoder(NotificationSettings)
 async def directory_versions(
     connection: AnyConnection, accounts: Collection[AccountId]
 ) -> dict[AccountId, int]:
-    """The present version of each account's directory; accounts without users are left out."""
+    """Returns the present version of each account's directory; none for accounts without users."""
     rows = await connection.fetch(QUERIES["directory_versions"], list(accounts))
     return {row[0]: row[1] for row in rows}
 
@@ -29,7 +29,10 @@ async def directory_versions(
 async def raise_directory_versions(
     connection: AnyConnection, accounts: Collection[AccountId]
 ) -> None:
-    """Say that these accounts' users change; until the transaction ends no other batch may."""
+    """Raise the directory versions of accounts whose users change.
+
+    Until the transaction ends no other batch can change their users.
+    """
     if accounts:
         await connection.execute(QUERIES["raise_directory_versions"], sorted(accounts))
 
@@ -37,12 +40,12 @@ async def raise_directory_versions(
 async def users_of_accounts(
     connection: AnyConnection, accounts: Collection[AccountId]
 ) -> list[User]:
-    """All users of some accounts."""
+    """Returns all users of some accounts."""
     return _users(await connection.fetch(QUERIES["users_of_accounts"], list(accounts)))
 
 
 async def users_by_id(connection: AnyConnection, keys: Collection[UserKey]) -> list[User]:
-    """The users with these keys that exist."""
+    """Returns the users with these keys that exist."""
     if not keys:
         return []
     accounts, ids = zip(*keys, strict=True)
@@ -84,14 +87,14 @@ async def save_users(connection: AnyConnection, users: Collection[User]) -> None
 
 
 async def remove_users(connection: AnyConnection, keys: Collection[UserKey]) -> None:
-    """Remove users; those that are not there are no error."""
+    """Delete users. It is no error if they do not exist."""
     if keys:
         accounts, ids = zip(*keys, strict=True)
         await connection.execute(QUERIES["remove_users"], accounts, ids)
 
 
 async def channels_by_id(connection: AnyConnection, keys: Collection[ChannelKey]) -> list[Channel]:
-    """The channels with these keys that exist."""
+    """Returns the channels with these keys that exist."""
     if not keys:
         return []
     accounts, ids = zip(*keys, strict=True)
@@ -100,7 +103,10 @@ async def channels_by_id(connection: AnyConnection, keys: Collection[ChannelKey]
 
 
 async def channels_of_account(connection: AnyConnection, account_id: AccountId) -> list[Channel]:
-    """All channels that an account has or had; of those with one address the first has it."""
+    """Returns all channels that an account has or had.
+
+    Of several channels with one address, the first is the one that has the address now.
+    """
     rows = await connection.fetch(QUERIES["channels_of_account"], account_id)
     return [Channel(**dict(row)) for row in rows]
 
@@ -129,12 +135,12 @@ async def save_channels(
 async def channel_by_address(
     connection: AnyConnection, account_id: AccountId, address: str, *, removed: bool = False
 ) -> ChannelId | None:
-    """The installed channel of an account with an address, if there is one.
+    """Returns the installed channel of an account with an address, if there is one.
 
-    With `removed`, one that was removed counts where no other has the address.
+    With `removed`, a removed channel is returned if no installed channel has the address.
     """
     if "\0" in address:
-        # Postgres refuses to look for what it cannot hold.
+        # Postgres refuses NUL even in a search.
         return None
     query = QUERIES["channel_by_address_ever" if removed else "channel_by_address"]
     found: str | None = await connection.fetchval(query, account_id, address)

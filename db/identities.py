@@ -1,10 +1,11 @@
-"""Load and save where the addresses of contacts lead that have no conversation of their own.
+"""Load and save the aliases: addresses without an own conversation, and where they lead.
 
-Such an address must not get one. Two batches may want both at once: one writes that B leads to A,
-while the other makes B's conversation. So a batch claims B before it says where B leads: it makes
-B's conversation, together with its other new ones, and removes it again. Whoever else makes B
-waits for that batch's end, at the primary key. A batch that made a conversation then looks whether
-its address leads elsewhere by now. Neither costs a batch without such addresses a lock.
+An address has either an own conversation or an alias. Two batches may write both at once: one the
+alias that leads B to A, the other one the own conversation of B. So a batch that writes an alias of
+B first inserts the conversation B as a placeholder, together with its new conversations, and
+deletes it again. Another batch that inserts the conversation B then waits at the primary key for
+the end of the first one; after its insert it checks whether B has an alias by now. A batch without
+aliases needs no lock for this.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -27,7 +28,7 @@ _NEVER_SEEN = datetime(1970, 1, 1, tzinfo=UTC)
 async def load_identities(
     connection: AnyConnection, keys: Collection[ConversationKey]
 ) -> dict[ConversationKey, ConversationId]:
-    """Where those of `keys` lead that lead anywhere."""
+    """Returns where those of `keys` lead that have an alias."""
     if not keys:
         return {}
     accounts, ids = zip(*keys, strict=True)
@@ -35,8 +36,8 @@ async def load_identities(
     return {(row[0], row[1]): ConversationId(row[2]) for row in rows}
 
 
-def claim(alias: Alias) -> Conversation:
-    """What is made and removed with the new conversations of a batch, and nobody ever sees."""
+def placeholder(alias: Alias) -> Conversation:
+    """Returns the conversation that is inserted and deleted in one transaction, never seen."""
     return Conversation(
         account_id=alias.account_id,
         conversation_id=alias.alias_id,
@@ -48,9 +49,9 @@ def claim(alias: Alias) -> Conversation:
 
 
 async def check_identities(connection: AnyConnection, keys: Collection[ConversationKey]) -> None:
-    """Make sure that new conversations, now written, have addresses that lead nowhere else.
+    """Check that new conversations, now written, have no aliases.
 
-    Raises asyncpg's SerializationError, as for whatever was overtaken: the batch is tried again.
+    Raises asyncpg's SerializationError, as Postgres does for a conflict: the batch is tried again.
     """
     if await load_identities(connection, keys):
         raise asyncpg.SerializationError("the address of a new conversation leads elsewhere by now")
@@ -61,10 +62,11 @@ async def save_identities(
     aliases: Iterable[Alias],
     ended: Mapping[ConversationKey, ConversationId],
 ) -> None:
-    """Write new ones, whose addresses are claimed; then have what led to conversations that ended
-    lead to those that go on in their place.
+    """Write new aliases, whose placeholders were inserted before; then move those of `ended`.
 
-    A new one that another transaction made meanwhile is asyncpg's UniqueViolationError.
+    `ended` holds conversations that ended, and for each the one that goes on: aliases of the former
+    lead to the latter. Raises asyncpg's UniqueViolationError if another transaction wrote a new
+    alias meanwhile.
     """
     if rows := sorted(map(_ALIAS, aliases)):
         await connection.execute(QUERIES["insert_identities"], *zip(*rows, strict=True))

@@ -1,4 +1,4 @@
-"""Load and save links to the CRM with their newest notes, and requests for entities."""
+"""Load and save links to the CRM with their newest notes, and the requests for entities."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -19,14 +19,14 @@ RequestKey = tuple[AccountId, ConversationId, str]
 
 
 class LinkRow(NamedTuple):
-    """A link, and whose it is."""
+    """A link, and the conversation that it belongs to."""
 
     conversation: ConversationKey
     link: Link
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Its key in the table."""
+        """Its primary key in the table."""
         return (*self.conversation, self.link.entity.type, self.link.entity.id)
 
     @property
@@ -38,7 +38,7 @@ class LinkRow(NamedTuple):
 async def load_links(
     connection: AnyConnection, keys: Collection[ConversationKey]
 ) -> dict[ConversationKey, tuple[Link, ...]]:
-    """The links of locked conversations, by entity."""
+    """Returns the links of locked conversations, in the order of their entities."""
     if not keys:
         return {}
     accounts, ids = zip(*keys, strict=True)
@@ -63,7 +63,7 @@ async def update_links(connection: AnyConnection, rows: Iterable[LinkRow]) -> No
 
 
 async def delete_links(connection: AnyConnection, rows: Iterable[LinkRow]) -> None:
-    """Remove links."""
+    """Delete links."""
     if values := [row.key for row in rows]:
         await connection.execute(QUERIES["delete_links"], *zip(*values, strict=True))
 
@@ -71,7 +71,7 @@ async def delete_links(connection: AnyConnection, rows: Iterable[LinkRow]) -> No
 async def load_requests(
     connection: AnyConnection, keys: Collection[RequestKey]
 ) -> dict[ConversationKey, dict[str, bool]]:
-    """Whether those of `keys` that were made are answered, by conversation."""
+    """Returns for those of `keys` that exist whether they are answered, by conversation."""
     if not keys:
         return {}
     found: dict[ConversationKey, dict[str, bool]] = defaultdict(dict)
@@ -84,6 +84,6 @@ async def load_requests(
 async def save_requests(
     connection: AnyConnection, requests: Collection[tuple[ConversationKey, str, bool]]
 ) -> None:
-    """Write requests, new or answered."""
+    """Write requests, each with whether it is answered."""
     if values := [(*key, request_id, answered) for key, request_id, answered in requests]:
         await connection.execute(QUERIES["save_requests"], *zip(*values, strict=True))

@@ -1,4 +1,4 @@
-"""Which messages are recorded or were deleted; recording new ones; the latest of each thread."""
+"""Which messages are recorded or were deleted; writing new ones; the latest of a conversation."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -40,10 +40,11 @@ _MEDIA = msgspec.json.Decoder(tuple[Media, ...])
 async def recorded_messages(
     connection: AnyConnection, keys: Collection[MessageKey], direction: Direction
 ) -> set[MessageKey]:
-    """Those of `keys` that are recorded already, or were deleted lately.
+    """Returns those of `keys` that are recorded, or were deleted within `REMEMBERED`.
 
-    A reply whose command has an id like `channel/SM1` may have the id of a contact's message. The
-    one that comes later cannot be written, and is dead-lettered: it is no repeat.
+    Only messages of one direction are returned: a reply whose command has an id like `channel/SM1`
+    may have the id of a contact's message. That is no repeat: the later one of the two cannot be
+    written, and is dead-lettered.
     """
     if not keys:
         return set()
@@ -53,7 +54,7 @@ async def recorded_messages(
 
 
 async def prune_deleted_messages(connection: AnyConnection, now: datetime) -> int:
-    """Forget what was deleted long ago, a limited number of them; how many it forgot."""
+    """Delete the ids of messages deleted long ago, at most `PRUNED_MAX`. Returns how many."""
     query = QUERIES["prune_deleted_messages"]
     tag = await connection.execute(query, now - REMEMBERED, PRUNED_MAX)
     return int(tag.split()[-1])
@@ -62,7 +63,7 @@ async def prune_deleted_messages(connection: AnyConnection, now: datetime) -> in
 async def latest_messages(
     connection: AnyConnection, keys: Collection[ConversationKey], messages_max: int
 ) -> dict[ConversationKey, tuple[NoteMessage, ...]]:
-    """The latest messages of each conversation, in order of time, at most so many of each."""
+    """Returns the latest messages of each conversation in order of time, at most so many each."""
     if not keys:
         return {}
     accounts, ids = zip(*keys, strict=True)
@@ -86,7 +87,7 @@ async def latest_messages(
 async def record_messages(
     connection: AnyConnection, messages: Sequence[Message], recorded_at: datetime
 ) -> None:
-    """Write new messages. COPY, since nothing can conflict: their conversations are locked."""
+    """Write new messages, by COPY: there is no conflict, since their conversations are locked."""
     if not messages:
         return
     rows = [

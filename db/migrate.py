@@ -1,4 +1,4 @@
-"""Forward migrations, one transaction each, under one advisory lock."""
+"""Migrations, forward only: one transaction each, under one advisory lock."""
 
 from dataclasses import dataclass
 from importlib.resources import files
@@ -9,7 +9,7 @@ from db.connect import AnyConnection
 from db.errors import SchemaMismatch
 from db.queries import QUERIES
 
-# Any number will do, as long as every program that migrates this schema uses the same.
+# Any number, but the same one in every program that migrates this schema.
 LOCK_KEY = 0x1B0C5
 LOCK_SECONDS = 300
 
@@ -18,7 +18,7 @@ _BOOTSTRAP = "bootstrap.sql"
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step: its number, its name, and its SQL."""
+    """One migration: its number, its name, and its SQL."""
 
     number: int
     name: str
@@ -26,7 +26,7 @@ class Migration:
 
 
 def migrations() -> list[Migration]:
-    """All steps in order. Raises ValueError when their numbers are not 1, 2, 3 …"""
+    """Returns all migrations in order. Raises ValueError if their numbers are not 1, 2, 3 …"""
     found = [
         Migration(int(path.name[:4]), path.name.removesuffix(".sql"), path.read_text("utf-8"))
         for path in files("db.migrations").iterdir()
@@ -39,10 +39,10 @@ def migrations() -> list[Migration]:
 
 
 async def migrate(url: str) -> list[str]:
-    """Bring the database at `url` up to date; the names of the steps that were applied.
+    """Apply the missing migrations to the database at `url`. Returns the names of those applied.
 
-    Several at once are safe: the others wait for the first and find nothing to do. Raises
-    SchemaMismatch when the database is newer than this program.
+    Several programs may do this at once: the others wait for the first, and find nothing to do.
+    Raises SchemaMismatch if the database is newer than this program.
     """
     connection = await asyncpg.connect(url, timeout=10)
     try:
@@ -71,7 +71,7 @@ async def _apply_missing(connection: AnyConnection) -> list[str]:
 
 
 async def verify(connection: AnyConnection) -> None:
-    """Raise SchemaMismatch unless the database is at this program's newest migration."""
+    """Raise SchemaMismatch unless the newest migration of the database is the newest here."""
     known = len(migrations())
     try:
         version = await connection.fetchval(QUERIES["schema_version"])

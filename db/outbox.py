@@ -9,8 +9,7 @@ import msgspec
 
 from db.connect import AnyConnection
 from db.queries import QUERIES
-
-Header = tuple[str, bytes | None]
+from schemas.dead_letters import Header
 
 
 class OutboxRecord(NamedTuple):
@@ -21,22 +20,23 @@ class OutboxRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[Header, ...] | None
-    """None stands for those of a CloudEvent in structured mode, which nearly all have."""
+    """None stands for the headers of an event in structured mode, which nearly all records have."""
 
 
 class OutboxRow(NamedTuple):
-    """What one batch says to one shard, or a part of it."""
+    """What one batch emits to one shard, or a part of that."""
 
     shard: int
     number: int
+    """Its place in the shard: 1, 2, 3 and so on, without gaps, in the order of commits."""
     records: Sequence[OutboxRecord]
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[OutboxRecord]).decode
 
-# Events of one batch are much alike: LZ4 makes a seventh of them in a microsecond each, where
-# Postgres would write, log, read and delete them whole.
+# The events of one batch are much alike. LZ4 reduces them to a seventh in a microsecond each;
+# Postgres would otherwise write, log, read and delete all the bytes.
 _compress = cramjam.lz4.compress_block
 _decompress = cramjam.lz4.decompress_block
 
@@ -44,10 +44,10 @@ _decompress = cramjam.lz4.decompress_block
 async def add_outbox(
     connection: AnyConnection, given: Sequence[tuple[int, Sequence[OutboxRecord]]]
 ) -> list[OutboxRow]:
-    """Add rows, each a shard and its records, in order per shard; the rows that they are.
+    """Add rows, each a shard and its records, in order per shard. Returns them with their numbers.
 
-    It locks the shards' counters until the transaction ends, which is what makes the numbers
-    commit order: call it last, and once.
+    Locks the shards' counters until the transaction ends, so that numbers are in the order of
+    commits. Call it once and last in a transaction. Raises LookupError if a shard has no counter.
     """
     if not given:
         return []
@@ -68,29 +68,29 @@ async def add_outbox(
 async def load_outbox(
     connection: AnyConnection, shard: int, after: int, rows_max: int
 ) -> list[OutboxRow]:
-    """The rows of a shard after a number, in order, at most `rows_max`."""
+    """Returns the rows of a shard after a number, in order, at most `rows_max`."""
     rows = await connection.fetch(QUERIES["load_outbox"], shard, after, rows_max)
     return [OutboxRow(shard, number, _decode(_decompress(payload))) for number, payload in rows]
 
 
 async def delete_outbox(connection: AnyConnection, shard: int, published: int) -> None:
-    """Remove what is published, up to a number."""
+    """Delete published rows, up to a number."""
     await connection.execute(QUERIES["delete_outbox"], shard, published)
 
 
 async def outbox_numbers(connection: AnyConnection, shards: Collection[int]) -> dict[int, int]:
-    """The number of the newest row of each shard."""
+    """Returns the number of the newest row of each shard."""
     rows = await connection.fetch(QUERIES["outbox_numbers"], list(shards))
     return {row[0]: row[1] for row in rows}
 
 
 async def outbox_age(connection: AnyConnection) -> tuple[int, float]:
-    """How many rows wait, and the age of the oldest in seconds."""
+    """Returns how many rows wait, and the age of the oldest in seconds."""
     row = await connection.fetchrow(QUERIES["outbox_age"])
     assert row is not None
     return row["rows"], row["age_seconds"]
 
 
 async def ensure_shards(connection: AnyConnection, shards: int) -> None:
-    """Make sure that shards 0 to `shards` - 1 have their counters."""
+    """Create the counters of shards 0 to `shards` - 1 where they are missing."""
     await connection.execute(QUERIES["ensure_shards"], shards)

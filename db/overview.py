@@ -1,4 +1,4 @@
-"""Conversations as they stand, to be looked at: no locks, and nothing to be saved."""
+"""Reads conversations for people to see: without locks, and never to be saved."""
 
 from collections.abc import Collection
 
@@ -12,7 +12,7 @@ from schemas.fields import AccountId, ConversationId
 async def load_conversations(
     connection: AnyConnection, keys: Collection[ConversationKey]
 ) -> list[Conversation]:
-    """Those of `keys` that exist."""
+    """Returns those of `keys` that exist."""
     if not keys:
         return []
     accounts, ids = zip(*keys, strict=True)
@@ -23,13 +23,13 @@ async def load_conversations(
 async def conversations_of_contact(
     connection: AnyConnection, account_id: AccountId, contact_address: str
 ) -> list[Conversation]:
-    """All of an account that a contact's address leads or led to, by channel and age."""
+    """Returns all conversations to which a contact's address leads or led, by channel and age."""
     query = QUERIES["conversations_of_contact"]
     rows = await connection.fetch(query, account_id, contact_address)
     return [Conversation(**dict(row)) for row in rows]
 
 
 async def count_messages(connection: AnyConnection, ids: Collection[ConversationId]) -> int:
-    """How many messages some conversations have."""
+    """Returns how many messages some conversations have together."""
     counted: int = await connection.fetchval(QUERIES["count_messages"], list(ids))
     return counted

@@ -1,4 +1,4 @@
-"""How far each partition is applied: zombie fence, duplicate filter and loss detector in one."""
+"""How far each partition is applied. One check stops zombies, repeats and lost records."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -12,19 +12,20 @@ Partition = tuple[str, int]
 
 
 class Claim(NamedTuple):
-    """A move of a partition's position."""
+    """A move of the position of a partition."""
 
     topic: str
     partition: int
     previous: int
-    """Where this worker left it, not the offset of the first record: logs have gaps."""
+    """Where this worker left the position. The offset of the first record may be higher: logs have
+    gaps."""
     following: int
 
 
 async def claim_positions(connection: AnyConnection, claims: Sequence[Claim]) -> None:
-    """Move the positions of partitions within the transaction that applies their records.
+    """Move the positions of partitions, within the transaction that applies their records.
 
-    Raises PositionTaken when one of them is somewhere else.
+    Raises PositionTaken if one of them is not where this worker left it.
     """
     tag = await connection.execute(QUERIES["claim_positions"], *zip(*claims, strict=True))
     if tag != f"UPDATE {len(claims)}":
@@ -32,17 +33,17 @@ async def claim_positions(connection: AnyConnection, claims: Sequence[Claim]) ->
 
 
 async def load_position(connection: AnyConnection, partition: Partition) -> int:
-    """The offset of the first record that is not applied; 0 for a partition never assigned."""
+    """Returns the offset of the first record not applied; 0 for a partition never assigned."""
     return await connection.fetchval(QUERIES["load_position"], *partition) or 0
 
 
 async def load_positions(
     connection: AnyConnection, partitions: Collection[Partition]
 ) -> dict[Partition, int]:
-    """The positions of partitions, made at 0 where there is none yet.
+    """Returns the positions of partitions; creates those that are missing, at 0.
 
-    Made only where missing: an insert would wait for a worker that holds the row, which may be
-    the frozen one whose partitions these were.
+    Only missing ones are inserted. An insert of an existing row would wait for a worker that has
+    locked it, perhaps for the frozen one from which these partitions were taken.
     """
     if not partitions:
         return {}

@@ -1,4 +1,4 @@
-"""Which dead letters were put back."""
+"""Which dead letters were redriven."""
 
 from collections.abc import Collection
 
@@ -12,7 +12,7 @@ DeadLetterKey = tuple[int, int]
 async def redriven(
     connection: AnyConnection, keys: Collection[DeadLetterKey]
 ) -> set[DeadLetterKey]:
-    """Those of `keys` that were put back already."""
+    """Returns those of `keys` that were redriven before."""
     if not keys:
         return set()
     partitions, offsets = zip(*keys, strict=True)
@@ -21,7 +21,7 @@ async def redriven(
 
 
 async def record_redrives(connection: AnyConnection, keys: Collection[DeadLetterKey]) -> None:
-    """Remember that these were put back; those put back again keep their first time."""
+    """Record that dead letters were redriven. A second redrive keeps the time of the first."""
     if keys:
         partitions, offsets = zip(*keys, strict=True)
         await connection.execute(QUERIES["record_redrives"], partitions, offsets)

@@ -1,8 +1,8 @@
--- The two roles of a deployment, made by a superuser before the first migration.
+-- The two roles of a deployment. A superuser creates them before the first migration.
 --
--- inbox_owner owns the database and the schema, and runs `inbox migrate`; inbox_worker is who the
--- workers log in as: it may use what migrations grant it, and make or change no table. The
--- passwords come from the settings inbox.owner_password and inbox.worker_password of the session:
+-- inbox_owner owns the database and the schema, and runs `inbox migrate`. The workers log in as
+-- inbox_worker: it has the rights that migrations grant, and cannot create or change a table. The
+-- passwords are read from the session's settings inbox.owner_password and inbox.worker_password:
 --
 --   psql -v ON_ERROR_STOP=1 -c "SET inbox.owner_password = '...'" \
 --        -c "SET inbox.worker_password = '...'" -f db/roles.sql

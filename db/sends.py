@@ -19,6 +19,7 @@ SenderKey = tuple[AccountId, str]
 """An account, and the address that it sends from."""
 
 RECEIPTS_KEPT = timedelta(days=90)
+"""How long receipts are kept."""
 
 # The columns in sends.sql stand in the order of the structs' fields.
 _VARIABLES = Send.__struct_fields__.index("content_variables")
@@ -45,7 +46,7 @@ def _row(send: Send) -> tuple[object, ...]:
     values = list(msgspec.structs.astuple(send))
     if send.content_variables is not None:
         values[_VARIABLES] = msgspec.json.encode(send.content_variables).decode()
-    # An array of arrays would have to be of one width: each goes as JSON.
+    # As JSON: the arrays in an array of Postgres must all have the same length.
     values[_MEDIA] = msgspec.json.encode(send.media_urls).decode()
     return tuple(values)
 
@@ -66,34 +67,37 @@ async def insert_sends(connection: AnyConnection, sends: Collection[Send]) -> No
 
 
 async def update_sends(connection: AnyConnection, sends: Collection[Send]) -> None:
-    """Write what became of parts; their conversations are locked."""
+    """Write changed parts; their conversations are locked."""
     if sends:
         rows = [_moved(send) for send in sends]
         await connection.execute(QUERIES["update_sends"], *zip(*rows, strict=True))
 
 
 async def due_conversations(connection: AnyConnection, parts_max: int) -> set[ConversationKey]:
-    """Conversations in which a part is to be sent or looked for: those of so many parts."""
+    """Returns conversations with a part to post or to check, of at most `parts_max` due parts."""
     rows = await connection.fetch(QUERIES["due_conversations"], parts_max)
     return {(AccountId(row[0]), ConversationId(row[1])) for row in rows}
 
 
-async def lock_free_conversations(
+async def try_lock_conversations(
     connection: AnyConnection, keys: Collection[ConversationKey]
 ) -> dict[ConversationKey, tuple[int, datetime | None]]:
-    """Lock those that nobody else has locked; the version and the window of each."""
+    """Lock those conversations that nobody else has locked.
+
+    Returns the version of each, and the end of its window.
+    """
     if not keys:
         return {}
-    rows = await connection.fetch(QUERIES["lock_free_conversations"], *zip(*keys, strict=True))
+    rows = await connection.fetch(QUERIES["try_lock_conversations"], *zip(*keys, strict=True))
     return {(AccountId(row[0]), ConversationId(row[1])): (row[2], row[3]) for row in rows}
 
 
 async def unsettled_sends(
     connection: AnyConnection, keys: Collection[ConversationKey]
 ) -> dict[ConversationKey, list[Send]]:
-    """Of locked conversations the parts that were begun and are not settled, and the next one.
+    """Returns the unsettled parts of locked conversations, in the order of sending.
 
-    Of each in the order of sending.
+    Those are the parts whose POST began, and the first of the parts that wait.
     """
     if not keys:
         return {}
@@ -107,7 +111,7 @@ async def unsettled_sends(
 async def sends_by_message(
     connection: AnyConnection, keys: Collection[tuple[AccountId, str, int]]
 ) -> list[Send]:
-    """The parts with these message ids and numbers."""
+    """Returns the parts with these message ids and numbers."""
     if not keys:
         return []
     rows = await connection.fetch(QUERIES["sends_by_message"], *zip(*keys, strict=True))
@@ -117,7 +121,7 @@ async def sends_by_message(
 async def sends_by_provider_id(
     connection: AnyConnection, keys: Collection[tuple[AccountId, str]]
 ) -> list[Send]:
-    """The parts that the provider knows by these ids."""
+    """Returns the parts with these ids of the provider."""
     if not keys:
         return []
     rows = await connection.fetch(QUERIES["sends_by_provider_id"], *zip(*keys, strict=True))
@@ -127,7 +131,7 @@ async def sends_by_provider_id(
 async def record_receipts(
     connection: AnyConnection, receipts: Collection[Receipt], received_at: datetime
 ) -> None:
-    """Keep receipts; a repeat is kept once."""
+    """Write receipts. A repeat is written once."""
     if receipts:
         rows = [_receipt(receipt) for receipt in receipts]
         query = QUERIES["record_receipts"]
@@ -135,7 +139,7 @@ async def record_receipts(
 
 
 async def prune_receipts(connection: AnyConnection, now: datetime) -> int:
-    """Forget receipts of long ago, a limited number of them; how many it forgot."""
+    """Delete old receipts, at most `PRUNED_MAX`. Returns how many it deleted."""
     tag = await connection.execute(QUERIES["prune_receipts"], now - RECEIPTS_KEPT, PRUNED_MAX)
     return int(tag.split()[-1])
 
@@ -143,7 +147,7 @@ async def prune_receipts(connection: AnyConnection, now: datetime) -> int:
 async def receipts_of(
     connection: AnyConnection, keys: Collection[tuple[AccountId, str]]
 ) -> list[Receipt]:
-    """The receipts of messages with these provider's ids, in the order in which they came."""
+    """Returns the receipts with these ids of the provider, in the order in which they came."""
     if not keys:
         return []
     rows = await connection.fetch(QUERIES["receipts_of"], *zip(*keys, strict=True))
@@ -153,7 +157,7 @@ async def receipts_of(
 async def lock_rates(
     connection: AnyConnection, keys: Collection[SenderKey]
 ) -> dict[SenderKey, datetime]:
-    """When each sender's next message is due, locked until this transaction ends."""
+    """Lock the rates of senders until the transaction ends. Returns when each may send next."""
     if not keys:
         return {}
     rows = await connection.fetch(QUERIES["lock_rates"], *zip(*keys, strict=True))
@@ -161,7 +165,7 @@ async def lock_rates(
 
 
 async def save_rates(connection: AnyConnection, due: Mapping[SenderKey, datetime]) -> None:
-    """Write when the next messages of locked senders are due."""
+    """Write when locked senders may send next."""
     if due:
         rows = [(*key, next_at) for key, next_at in due.items()]
         await connection.execute(QUERIES["save_rates"], *zip(*rows, strict=True))

@@ -1,4 +1,4 @@
-"""Which windows are due to be looked at; when to look next; what a contact wrote last."""
+"""Which windows are due to be checked, when to check them next, and contacts' newest messages."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -19,36 +19,36 @@ _MEDIA = msgspec.json.Decoder(tuple[Media, ...])
 async def lock_due_windows(
     connection: AnyConnection, conversations_max: int
 ) -> set[ConversationKey]:
-    """Conversations with a window that is due, locked until the transaction ends.
+    """Lock conversations whose window is due to be checked, until the transaction ends.
 
-    No more than so many, and none that somebody else has locked.
+    Returns at most so many, and none that another transaction has locked.
     """
     rows = await connection.fetch(QUERIES["due_windows"], conversations_max)
     return {(AccountId(row[0]), ConversationId(row[1])) for row in rows}
 
 
 async def watch_windows(
-    connection: AnyConnection, looks: Collection[tuple[ConversationKey, datetime]]
+    connection: AnyConnection, checks: Collection[tuple[ConversationKey, datetime]]
 ) -> None:
-    """Look at the windows of these locked conversations then, and not before."""
-    if looks:
-        rows = sorted((*key, check_at) for key, check_at in looks)
+    """Write when the windows of these locked conversations are to be checked next."""
+    if checks:
+        rows = sorted((*key, check_at) for key, check_at in checks)
         await connection.execute(QUERIES["watch_windows"], *zip(*rows, strict=True))
 
 
-async def leave_windows(connection: AnyConnection, keys: Collection[ConversationKey]) -> None:
-    """Watch the windows of these locked conversations no longer."""
+async def unwatch_windows(connection: AnyConnection, keys: Collection[ConversationKey]) -> None:
+    """Stop watching the windows of these locked conversations."""
     if keys:
-        await connection.execute(QUERIES["leave_windows"], *zip(*sorted(keys), strict=True))
+        await connection.execute(QUERIES["unwatch_windows"], *zip(*sorted(keys), strict=True))
 
 
 async def newest_of_contacts(
     connection: AnyConnection, keys: Collection[ConversationKey]
 ) -> dict[ConversationKey, tuple[MessageId, str]]:
-    """The newest message that the contact of each conversation wrote: its id and its preview."""
+    """Returns the id and the preview of the contact's newest message in each conversation."""
     if not keys:
         return {}
-    # One character more than is shown tells that there are more.
+    # One character more than a preview shows: so `preview` knows that the text is longer.
     characters_max = PREVIEW_CHARACTERS_MAX + 1
     query = QUERIES["newest_of_contacts"]
     rows = await connection.fetch(query, *zip(*keys, strict=True), characters_max)

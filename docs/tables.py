@@ -2,10 +2,12 @@
 
     python docs/tables.py [--check]
 
-With --check nothing is written, and the exit status is 1 when a table is old.
+With --check it writes nothing, and the exit status is 1 when a table is out of date.
 """
 
+import ast
 import sys
+import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from workers.process import metrics
 from workers.settings import Settings
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "docs/operating.md", "docs/contract.md")
+DOCUMENTS = ("README.md", "docs/architecture.md", "docs/contract.md", "docs/operating.md")
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -95,17 +97,51 @@ def codes() -> str:
     return _table(("code", "of a"), (*rejected, *dead))
 
 
+def rooms() -> str:
+    """Every room of workers/: its floor, the docstring of its package, and what it imports."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    (contract,) = (each for each in contracts if each.get("containers") == ["workers"])
+    floors = [[room.strip() for room in floor.split("|")] for floor in contract["layers"]]
+    return _table(
+        ("floor", "room", "what is in it", "imports"),
+        (
+            (str(number), f"`{room}`", _docstring(room), ", ".join(sorted(_imported_rooms(room))))
+            for number, floor in zip(range(len(floors), 0, -1), floors, strict=True)
+            for room in floor
+        ),
+    )
+
+
+def _docstring(room: str) -> str:
+    """The first paragraph of a package's docstring, on one line."""
+    source = (ROOT / "workers" / room / "__init__.py").read_text("utf-8")
+    return " ".join((ast.get_docstring(ast.parse(source)) or "").split("\n\n")[0].split())
+
+
+def _imported_rooms(room: str) -> set[str]:
+    """The other rooms that the modules of a room import."""
+    modules = (
+        node.module.split(".")
+        for path in (ROOT / "workers" / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module
+    )
+    return {names[1] for names in modules if names[0] == "workers" and len(names) > 1} - {room}
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "topics": topics,
     "types": types,
     "settings": settings,
     "metrics": metric_names,
     "codes": codes,
+    "rooms": rooms,
 }
 
 
 def renewed(text: str) -> str:
-    """A document with its tables made anew."""
+    """Return a document with its tables made again."""
     for name, make in TABLES.items():
         begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
         if begin in text:
@@ -115,17 +151,19 @@ def renewed(text: str) -> str:
 
 
 def main() -> int:
-    """Renew or check; the exit status."""
+    """Write or check the tables. Returns the exit status."""
+    check = "--check" in sys.argv
     old = []
     for name in DOCUMENTS:
         path = ROOT / name
         text = path.read_text("utf-8")
         if renewed(text) != text:
             old.append(name)
-            if "--check" not in sys.argv:
+            if not check:
                 path.write_text(renewed(text), "utf-8")
-    print("\n".join(f"renewed {name}" for name in old) or "all tables are new")
-    return 1 if old and "--check" in sys.argv else 0
+    for name in old:
+        print(f"{'out of date' if check else 'written'}: {name}")
+    return 1 if old and check else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Who is told of what: exactly the users that the settings say."""
+"""Which users are notified, and of what: exactly those whose settings ask for it."""
 
 from collections.abc import Iterator
 
@@ -17,11 +17,12 @@ from schemas.notifications import (
     NotificationKind,
     NotificationRequested,
     Recipient,
-    Why,
+    RecipientReason,
 )
 
 KEPT_RECIPIENTS_MAX = 50_000
-"""Recipients that one account's directory may keep: every message asks for the same few lists."""
+"""Recipients that one account's directory may keep. They are kept since the messages of an account
+need the same few lists again and again."""
 
 _MEDIA: dict[tuple[bool, bool], tuple[MediumName, ...]] = {
     (False, False): (),
@@ -32,7 +33,7 @@ _MEDIA: dict[tuple[bool, bool], tuple[MediumName, ...]] = {
 
 
 def message_audience(conversation: Conversation, directory: Directory) -> tuple[Recipient, ...]:
-    """Whom to tell of a contact's new message: by user id, each with the setting that says so."""
+    """Returns the recipients of a contact's new message, by user id, each with the reason."""
     assignee_id = conversation.assignee_id
     kept = directory.audiences
     if assignee_id not in kept:
@@ -45,39 +46,41 @@ def message_audience(conversation: Conversation, directory: Directory) -> tuple[
 def _message_audience(assignee_id: str | None, directory: Directory) -> tuple[Recipient, ...]:
     if assignee_id is None:
         return _recipients(
-            (user, "unassigned", user.settings.unassigned) for user in directory.told
+            (user, "unassigned", user.settings.unassigned) for user in directory.notifiable
         )
     return _recipients(
         (user, "assigned_to_me", user.settings.assigned_to_me)
         if user.user_id == assignee_id
         else (user, "assigned_to_others", user.settings.assigned_to_others)
-        for user in directory.told
+        for user in directory.notifiable
     )
 
 
 def assignment_audience(
     assignee_id: str, actor_id: str, directory: Directory
 ) -> tuple[Recipient, ...]:
-    """Whom to tell of an assignment: the assignee, unless they did it themselves."""
+    """Returns the recipients of an assignment: the assignee, unless they made it themselves."""
     if assignee_id == actor_id:
         return ()
     return _recipients(
         (user, "assignment", user.settings.assignment)
-        for user in directory.told
+        for user in directory.notifiable
         if user.user_id == assignee_id
     )
 
 
-def _recipients(choices: Iterator[tuple[User, Why, Medium]]) -> tuple[Recipient, ...]:
+def _recipients(
+    choices: Iterator[tuple[User, RecipientReason, Medium]],
+) -> tuple[Recipient, ...]:
     return tuple(
-        Recipient(user.user_id, why, media)
-        for user, why, medium in choices
+        Recipient(user.user_id, reason, media)
+        for user, reason, medium in choices
         if (media := _MEDIA[medium.desktop, medium.email])
     )
 
 
 def preview(body: str, media: tuple[Media, ...]) -> str:
-    """The start of a message; of one without text, what its files are."""
+    """Returns the start of a message's text; without a text, the content types of its files."""
     text = body or ", ".join(item.content_type for item in media)
     if len(text) <= PREVIEW_CHARACTERS_MAX:
         return text
@@ -93,7 +96,10 @@ def notifications(
     app_url: str,
     message: tuple[MessageId, str] | None = None,
 ) -> tuple[Outgoing, ...]:
-    """The notification events of one cause: none without recipients, parts of at most 500."""
+    """Returns the notification events of one cause, each of at most 500 recipients.
+
+    There are none without recipients. `message` is the id of a message and its preview.
+    """
     parts = -(-len(recipients) // RECIPIENTS_MAX)
     about = MessagePreview(*message) if message else None
     return tuple(

@@ -1,11 +1,11 @@
-"""The state of a conversation, the log events that change it, and how to fold them.
+"""A conversation, the events of the log that change it, and how to fold them.
 
     (nothing) ── first message ──> open <── reopen, new message ── closed
         ^                           ├────────────── close ──────────^
         └───────── delete ──────────┴─ (of a closed one too)
 
-Every change raises `version` by one and is exactly one event, so the log of events is the
-state: `fold` rebuilds from the events what the tables hold.
+Every change raises `version` by one and is exactly one event, so the log is complete: `fold`
+rebuilds from its events what the tables hold.
 """
 
 from datetime import datetime
@@ -20,7 +20,7 @@ Section = Literal["unassigned", "assigned_to_me", "assigned_to_others", "closed"
 
 
 class Conversation(Struct, frozen=True):
-    """The one thread between a channel and a contact."""
+    """The one conversation between a channel and a contact."""
 
     account_id: AccountId
     conversation_id: ConversationId
@@ -35,29 +35,31 @@ class Conversation(Struct, frozen=True):
     last_message_at: datetime | None = None
     """The newest `sent_at`."""
     last_inbound_at: datetime | None = None
-    """When the newest message of the contact that wants to be seen was recorded, by our clock."""
+    """When the contact's newest message was recorded, by our clock. Historical messages do not
+    count."""
     closed_at: datetime | None = None
     link_count: int = 0
     erased_until: datetime | None = None
-    """When it was last deleted, if it started afresh since."""
+    """When it was last deleted, if it started afresh since then."""
     window_until: datetime | None = None
     """Until when a free text may be sent; None where the provider has no window."""
     window_watched: bool = False
-    """Whether somebody will be told before the window closes."""
+    """Whether users will be warned before the window closes."""
     last_direction: Direction | None = None
-    """Whose the last word is, historical messages aside."""
+    """The direction of the last message. Historical messages do not count."""
     merged_into: ConversationId | None = None
-    """The older conversation of the same contact, for one closed as the younger of two."""
+    """The older conversation of the same contact, if this younger one was closed in favour of
+    it."""
     created_at: datetime | None = None
     """When its first message was recorded; None only until then."""
 
     @property
     def snapshot(self) -> Snapshot:
-        """What events say of the state."""
+        """The part of it that events carry."""
         return Snapshot(self.status, self.assignee_id)
 
     def section(self, user_id: str) -> Section:
-        """The one section that the conversation is in, as this user sees it."""
+        """Returns the one section in which this user sees the conversation."""
         if self.status == "closed":
             return "closed"
         if self.assignee_id is None:
@@ -73,11 +75,12 @@ class Tombstone(Struct, frozen=True):
     deleted_at: datetime
     deleted_by: str
     version: int
-    """The version of its last event; should it start afresh, it goes on from here."""
+    """The version of its last event. If the conversation starts afresh, its versions continue
+    after this one."""
 
 
 class Folded(Struct, frozen=True):
-    """What a consumer of the log alone knows of a conversation."""
+    """A conversation as a consumer knows it that reads nothing but the log."""
 
     version: int
     message_count: int
@@ -88,7 +91,10 @@ NOTHING = Folded(0, 0, None)
 
 
 def fold(folded: Folded, event: ConversationEvent) -> Folded:
-    """The next state of a consumer of the log. Raises ValueError when it missed something."""
+    """Returns the conversation after the next event of the log.
+
+    Raises ValueError for an event that is not the next one: the consumer missed some.
+    """
     if event.version != folded.version + 1:
         raise ValueError(f"version {event.version} after {folded.version}: events are missing")
     if event.before != folded.snapshot:

@@ -1,4 +1,4 @@
-"""What rules ask for: messages to be recorded, events to be published."""
+"""What a decision consists of: messages to record, events to emit."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from schemas.messages import Media
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """A message to be recorded."""
+    """A message to record."""
 
     account_id: AccountId
     conversation_id: ConversationId
@@ -26,19 +26,23 @@ class Message(Struct, frozen=True, kw_only=True):
     sent_at: datetime
     historical: bool
     version: int
-    """The version of its conversation that recorded it."""
+    """The version of its conversation that records it."""
 
 
 class Outgoing(NamedTuple):
-    """An event to be published about a conversation."""
+    """An event to emit about a conversation."""
 
     event_id: str
     cause_id: str
+    """The id of the event that caused it."""
     data: Emitted
 
 
 def caused_by(cause_id: str, data: Emitted) -> Outgoing:
-    """The one event of its type that a cause has at a conversation's version, with its id."""
+    """Returns an event to emit, with its derived id.
+
+    The id is unique as long as a cause emits one event of this type at a version of a conversation.
+    """
     event_id = emitted_event_id(
         cause_id, data.account_id, data.conversation_id, data.TYPE, data.version
     )

@@ -1,15 +1,18 @@
-"""The delivery status of a reply: a lattice in which receipts only ever lead forward.
+"""The delivery status of a reply: receipts move it forward, and never back.
 
     scheduled < accepted < queued < sending < sent
               < canceled, failed, undelivered < delivered < read
 
-Receipts come in any order, twice, or not at all, so the status is their maximum: whatever order
-they come in, it ends the same. What could not be delivered is final, unless the provider says
-that it was delivered after all.
+Receipts come in any order, twice, or not at all. The status is the maximum of what they report, so
+it ends the same whatever order they come in. `undelivered` and its equals are final, unless the
+provider reports a delivery after all.
 """
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
+from domain.conversation import Conversation
 from domain.windows import WINDOW
 
 _ORDER = (
@@ -27,30 +30,41 @@ _ORDER = (
 _RANKS = {word: rank for rank, word in enumerate(_ORDER)}
 
 ACCEPTED = "accepted"
-"""What a message surely is that the provider says anything of."""
+"""The least status of a message that the provider knows at all."""
 
 OUTSIDE_WINDOW = 63016
-"""The provider's code for a free text outside the contact's window, which is closed, then."""
+"""The provider's error code for a free text outside the contact's window: it is closed."""
 
 
 def is_known(word: str) -> bool:
-    """Whether a receipt's word has a place in the order. Others are kept, and change nothing."""
+    """Whether a receipt's status word has a rank. Other words are kept, and change nothing."""
     return word in _RANKS
 
 
 def later(status: str | None, word: str) -> bool:
-    """Whether a receipt leads forward from a status; None is before all of them."""
+    """Whether a receipt's word is later than a status. Every known word is later than None."""
     if word not in _RANKS:
         return False
     return status not in _RANKS or _RANKS[word] > _RANKS[status]
 
 
+def close_window(conversation: Conversation, posted_at: datetime, now: datetime) -> Conversation:
+    """Returns a conversation after the provider refused a text as outside the window.
+
+    `posted_at` is when that text was posted. The result is the same object if the window stays.
+    """
+    until = window_after_refusal(conversation.window_until, posted_at, now)
+    if until == conversation.window_until:
+        return conversation
+    return replace(conversation, window_until=until)
+
+
 def window_after_refusal(
     until: datetime | None, posted_at: datetime, now: datetime
 ) -> datetime | None:
-    """Until when a window is open, once the provider said that a text of then was outside it.
+    """Returns until when a window is open, after a text posted at `posted_at` was outside it.
 
-    A contact who wrote since then has opened it again, whatever is said late.
+    A contact who wrote after that has opened the window again: a late refusal does not close it.
     """
     if until is None or posted_at < until - WINDOW:
         return until

@@ -1,4 +1,4 @@
-"""The directory of an account as the rules see it, and how its events change it."""
+"""The users and channels of an account, and how the events of the directory change them."""
 
 from functools import cached_property
 
@@ -25,8 +25,8 @@ class User(Struct, frozen=True, kw_only=True):
     account_id: AccountId
     user_id: UserId
     name: str | None = None
-    """None until `user.upserted` told of the user: services that publish availability and
-    settings need not wait for the one that publishes users, and nothing they say is lost."""
+    """None until `user.upserted` came. Availability and settings may come before it, from other
+    services: they are kept, so that no order between the services is needed."""
     email: str | None = None
     inbox_access: bool = False
     available: bool = True
@@ -34,7 +34,7 @@ class User(Struct, frozen=True, kw_only=True):
 
     @property
     def known(self) -> bool:
-        """Whether the user exists, as far as commands are concerned."""
+        """Whether `user.upserted` came: only then the user exists for commands."""
         return self.name is not None
 
 
@@ -48,7 +48,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     name: str
     installed_by: UserId
     removed: bool = False
-    """Its conversations stay, and so does the answer to who installed it."""
+    """A removed channel keeps its conversations, and who installed it."""
 
 
 class Directory:
@@ -57,23 +57,23 @@ class Directory:
     def __init__(self, account_id: AccountId, version: int, users: dict[UserId, User]) -> None:
         self.account_id = account_id
         self.version = version
-        """Raised by every change of the account's users, so that a cache can be kept fresh."""
+        """Every change of the account's users raises it, so that a cache can tell an old copy."""
         self._users = users
 
     def user(self, user_id: str) -> User | None:
-        """A known user of this account, or None."""
+        """Returns a known user of this account, or None."""
         user = self._users.get(UserId(user_id))
         return user if user is not None and user.known else None
 
     @cached_property
-    def told(self) -> tuple[User, ...]:
-        """The users who may be notified at all, by id. Kept, for every message asks."""
+    def notifiable(self) -> tuple[User, ...]:
+        """The users who may be notified at all, by id. Cached, since every message needs them."""
         allowed = (user for user in self._users.values() if user.known and user.inbox_access)
         return tuple(sorted(allowed, key=lambda user: user.user_id))
 
     @cached_property
     def audiences(self) -> dict[str | None, tuple[Recipient, ...]]:
-        """The audiences worked out so far, by assignee; kept by domain.audience."""
+        """The audiences computed so far, by assignee; domain.audience fills and clears it."""
         return {}
 
     def __len__(self) -> int:
@@ -85,7 +85,7 @@ ChannelEvent = ChannelInstalled | ChannelRemoved
 
 
 def decide_user(user: User | None, event: UserEvent) -> User | None:
-    """The user after an event of the directory; None when they are gone."""
+    """Returns the user after an event of the directory; None for a removed user."""
     if isinstance(event, UserRemoved):
         return None
     before = user or User(account_id=event.account_id, user_id=event.user_id)
@@ -95,10 +95,10 @@ def decide_user(user: User | None, event: UserEvent) -> User | None:
         )
     if isinstance(event, UserAvailabilityChanged):
         return msgspec.structs.replace(before, available=event.available)
-    return msgspec.structs.replace(before, settings=_chosen(before.settings, event.settings))
+    return msgspec.structs.replace(before, settings=_changed(before.settings, event.settings))
 
 
-def _chosen(settings: NotificationSettings, changes: PartialSettings) -> NotificationSettings:
+def _changed(settings: NotificationSettings, changes: PartialSettings) -> NotificationSettings:
     given = {
         name: medium
         for name, medium in msgspec.structs.asdict(changes).items()
@@ -108,7 +108,7 @@ def _chosen(settings: NotificationSettings, changes: PartialSettings) -> Notific
 
 
 def decide_channel(channel: Channel | None, event: ChannelEvent) -> Channel | None:
-    """The channel after an event of the directory."""
+    """Returns the channel after an event of the directory; None if it was never installed."""
     if isinstance(event, ChannelRemoved):
         return msgspec.structs.replace(channel, removed=True) if channel else None
     return Channel(

@@ -1,11 +1,13 @@
-"""Several addresses of one contact: where their messages go, and which conversation ends.
+"""Several addresses of one contact: which conversation takes a message, and which ones end.
 
-An address is known by the id of the conversation that it would have of its own. It leads
+An address is known by the id of its own conversation, even if that does not exist. From an address
+a chain leads to the conversation that goes on:
 
-    conversation of its own ──merged_into──> older one ──merged_into──> ... the one that goes on
-    none of its own ──alias──────────────────^
+    own conversation ──merged_into──> older one ──merged_into──> ... the one that goes on
+    no own conversation ──alias────────^
 
-and a message that names several addresses makes all of them lead to the oldest that they reach.
+A message may list several addresses of its contact. Afterwards the chains of all of them lead to
+one conversation: the oldest to which any of them led.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,39 +25,41 @@ from schemas.ids import conversation_id
 from schemas.messages import MessageReceived
 
 Find = Callable[[ConversationId], Conversation | None]
-"""The conversation with an id, if it exists."""
+"""Returns the conversation with an id, if it exists."""
 
 Aliases = Mapping[ConversationId, ConversationId]
-"""Where addresses without a conversation of their own lead."""
+"""For addresses without an own conversation: the conversation that each leads to."""
 
 
 class Alias(Struct, frozen=True):
-    """An address without a conversation of its own, and the one that it leads to."""
+    """An address without an own conversation, and the conversation that it leads to."""
 
     account_id: AccountId
     alias_id: ConversationId
-    """The id of the conversation that the address would have of its own."""
+    """The id that the address's own conversation would have."""
     conversation_id: ConversationId
+    """The conversation that it leads to."""
     channel_id: ChannelId
     address: str
 
 
 class Meeting(NamedTuple):
-    """What the addresses of one message lead to, and what becomes of it."""
+    """The conversations to which the addresses of one message lead, met in that message."""
 
     taker: ConversationId
-    """The conversation of the message: the oldest, or else the contact's own, which is new."""
+    """The conversation that takes the message: the oldest one, or a new one of the sending
+    address if there is none."""
     younger: tuple[Conversation, ...]
-    """Those that end in favour of it."""
+    """The other conversations. They end, and the taker goes on."""
     strays: tuple[ConversationId, ...]
-    """Addresses that led nowhere; from now on they lead to it."""
+    """Addresses that led to no conversation; from now on they lead to the taker."""
     past: tuple[ConversationId, ...]
-    """Where the message may have belonged before: was one of these deleted after it was sent, it
-    was deleted with it."""
+    """The conversations that the message may have belonged to before. If one of them was deleted
+    after the message was sent, the message was deleted with it."""
 
 
 def addresses(data: MessageReceived) -> dict[ConversationId, str]:
-    """All addresses of a message's contact, by their ids; first the one it was sent from."""
+    """Returns all addresses of a message's contact by their ids, the sending address first."""
     contact = data.contact
     return {
         conversation_id(data.account_id, data.channel_id, address): address
@@ -64,10 +68,11 @@ def addresses(data: MessageReceived) -> dict[ConversationId, str]:
 
 
 def lead(address: ConversationId, find: Find, aliases: Aliases) -> Conversation | None:
-    """The conversation that an address leads to, if there is one.
+    """Returns the conversation that an address leads to, if there is one.
 
-    A pointer to a conversation that was deleted counts no more, not even when that starts afresh:
-    it is the younger then. So the way always goes to an older one, and ends.
+    `merged_into` is followed to an older conversation only. If the older one was deleted, the chain
+    ends before it; also if it started afresh, since then it is the younger of the two. So each step
+    leads to an older conversation, and the chain has an end.
     """
     conversation = find(address)
     if conversation is None and address in aliases:
@@ -80,13 +85,13 @@ def lead(address: ConversationId, find: Find, aliases: Aliases) -> Conversation 
     return conversation
 
 
-def meet(named: Sequence[ConversationId], find: Find, aliases: Aliases) -> Meeting:
-    """What a message leads to that names these addresses, the one it was sent from first."""
-    reached = {address: lead(address, find, aliases) for address in named}
+def meet(listed: Sequence[ConversationId], find: Find, aliases: Aliases) -> Meeting:
+    """Returns where a message belongs that lists these addresses, the sending address first."""
+    reached = {address: lead(address, find, aliases) for address in listed}
     there = {found.conversation_id: found for found in reached.values() if found is not None}
-    own, *others = named
+    own, *others = listed
     if not there:
-        return Meeting(own, (), tuple(others), tuple(named))
+        return Meeting(own, (), tuple(others), tuple(listed))
     oldest, *younger = sorted(there.values(), key=_age)
     strays = tuple(address for address, found in reached.items() if found is None)
     taker = oldest.conversation_id
@@ -96,9 +101,9 @@ def meet(named: Sequence[ConversationId], find: Find, aliases: Aliases) -> Meeti
 def end(
     younger: Conversation, taker: ConversationId, cause_id: str, now: datetime
 ) -> tuple[Conversation, tuple[Outgoing, ...]]:
-    """The younger of two conversations of one contact as it ends, and what is said of it.
+    """Close the younger of two conversations of one contact; returns it, and the events to emit.
 
-    Nothing is, where it was closed already.
+    There are no events if it was closed already.
     """
     if younger.status == "closed":
         return replace(younger, merged_into=taker), ()
@@ -123,6 +128,6 @@ def end(
 
 
 def _age(conversation: Conversation) -> tuple[datetime, ConversationId]:
-    """What sorts conversations by age, the oldest first."""
+    """The sort key of conversations by age, the oldest first."""
     assert conversation.created_at is not None
     return conversation.created_at, conversation.conversation_id

@@ -1,4 +1,4 @@
-"""The rules of linking a conversation to the CRM: link, unlink, and asking for an entity."""
+"""The rules of links to the CRM: link, unlink, and request an entity."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from domain.conversation import Conversation
-from domain.notes import Link, begin_notes, occasion
-from domain.verdict import Asked, Changed, Refused, Verdict
+from domain.notes import Link, begin_notes, note_context
+from domain.verdict import Changed, CommandContext, Rejected, Verdict
 from schemas.cloudevents import Incoming
 from schemas.codes import Rejection
 from schemas.conversations import ConversationLinked, ConversationUnlinked, EntityRequested
@@ -15,59 +15,59 @@ from schemas.ids import uuid5_text
 from schemas.links import ConversationLink, Entity, EntityRequest
 
 
-def link(asked: Asked) -> Verdict:
-    """Link an entity, whose first note begins at once. With `request_id` it answers a request.
+def link(context: CommandContext) -> Verdict:
+    """Link an entity and begin its first note at once. With `request_id`, answer a request.
 
-    An answer to a request that nobody made here is as good as any other, once.
+    A link may answer a request that is unknown here: it is accepted, but only once.
     """
-    thread, entity = asked.thread, asked.command.data.entity
-    answers = request_id(asked.command)
+    state, entity = context.state, context.command.data.entity
+    answers = request_id(context.command)
     if answers is not None:
-        if thread.requests.get(answers):
+        if state.requests.get(answers):
             return _already_answered(answers)
-        thread = replace(thread, requests={**thread.requests, answers: True})
-    if _is_linked(asked, entity):
-        # The request is answered all the same.
-        return Changed(thread, None) if answers is not None else None
-    conversation = _next_conversation(asked, more_links=1)
-    about = occasion(asked.command.id, conversation, asked.directory, asked.app_url)
-    new, notes = begin_notes(about, entity, asked.command.time, asked.latest)
-    links = tuple(sorted((*thread.links, new), key=_place))
-    thread = replace(thread, conversation=conversation, links=links)
-    return Changed(thread, ConversationLinked, {"entity": entity}, notes)
+        state = replace(state, requests={**state.requests, answers: True})
+    if _is_linked(context, entity):
+        # The entity was linked before: still, the request is answered now.
+        return Changed(state, None) if answers is not None else None
+    conversation = _next_conversation(context, more_links=1)
+    about = note_context(context.command.id, conversation, context.directory, context.app_url)
+    new, notes = begin_notes(about, entity, context.command.time, context.latest)
+    links = tuple(sorted((*state.links, new), key=_entity_order))
+    state = replace(state, conversation=conversation, links=links)
+    return Changed(state, ConversationLinked, {"entity": entity}, notes)
 
 
-def unlink(asked: Asked) -> Verdict:
+def unlink(context: CommandContext) -> Verdict:
     """Remove a link. Its notes stay in the CRM as they are."""
-    entity = asked.command.data.entity
-    if not _is_linked(asked, entity):
+    entity = context.command.data.entity
+    if not _is_linked(context, entity):
         detail = f"{entity.type} {entity.id} is not linked"
-        return Refused(Rejection.NOT_LINKED, detail)
-    links = tuple(link for link in asked.thread.links if link.entity != entity)
-    conversation = _next_conversation(asked, more_links=-1)
-    thread = replace(asked.thread, conversation=conversation, links=links)
-    return Changed(thread, ConversationUnlinked, {"entity": entity})
+        return Rejected(Rejection.NOT_LINKED, detail)
+    links = tuple(link for link in context.state.links if link.entity != entity)
+    conversation = _next_conversation(context, more_links=-1)
+    state = replace(context.state, conversation=conversation, links=links)
+    return Changed(state, ConversationUnlinked, {"entity": entity})
 
 
-def request_entity(asked: Asked) -> Verdict:
-    """Ask the CRM for an entity. Asking for what is asked for already changes nothing."""
-    named = request_id(asked.command)
-    assert named is not None
-    answered = asked.thread.requests.get(named)
+def request_entity(context: CommandContext) -> Verdict:
+    """Request an entity from the CRM. The same request again changes nothing."""
+    request = request_id(context.command)
+    assert request is not None
+    answered = context.state.requests.get(request)
     if answered is not None:
-        return _already_answered(named) if answered else None
-    requests: Mapping[str, bool] = {**asked.thread.requests, named: False}
-    conversation = _next_conversation(asked, more_links=0)
-    thread = replace(asked.thread, conversation=conversation, requests=requests)
-    details = {"entity": asked.command.data.entity, "request_id": named}
-    return Changed(thread, EntityRequested, details)
+        return _already_answered(request) if answered else None
+    requests: Mapping[str, bool] = {**context.state.requests, request: False}
+    conversation = _next_conversation(context, more_links=0)
+    state = replace(context.state, conversation=conversation, requests=requests)
+    details = {"entity": context.command.data.entity, "request_id": request}
+    return Changed(state, EntityRequested, details)
 
 
 def request_id(command: Incoming[Any]) -> str | None:
-    """The request that a command makes or answers; None for one that has to do with none.
+    """Returns the id of the request that a command makes or answers; None for other commands.
 
-    A request that names none has an id of its own, derived from the command's, which may be too
-    long for one or too strange.
+    For an `entity.request` without `request_id` it is derived from the command's id. That id itself
+    would not do: it may be too long, or hold characters that a request's id may not have.
     """
     data = command.data
     if isinstance(data, EntityRequest):
@@ -75,19 +75,19 @@ def request_id(command: Incoming[Any]) -> str | None:
     return data.request_id if isinstance(data, ConversationLink) else None
 
 
-def _already_answered(named: str) -> Refused:
-    return Refused(Rejection.ALREADY_ANSWERED, f"request {named} is answered")
+def _already_answered(request: str) -> Rejected:
+    return Rejected(Rejection.ALREADY_ANSWERED, f"request {request} is answered")
 
 
-def _is_linked(asked: Asked, entity: Entity) -> bool:
-    return any(link.entity == entity for link in asked.thread.links)
+def _is_linked(context: CommandContext, entity: Entity) -> bool:
+    return any(link.entity == entity for link in context.state.links)
 
 
-def _next_conversation(asked: Asked, *, more_links: int) -> Conversation:
-    before = asked.conversation
+def _next_conversation(context: CommandContext, *, more_links: int) -> Conversation:
+    before = context.conversation
     return replace(before, version=before.version + 1, link_count=before.link_count + more_links)
 
 
-def _place(link: Link) -> tuple[str, str]:
-    """Links stand in the order of their entities, as their table has them."""
+def _entity_order(link: Link) -> tuple[str, str]:
+    """The order of links, by entity: the order in which their table returns them."""
     return link.entity.type, link.entity.id

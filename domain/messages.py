@@ -1,4 +1,4 @@
-"""A contact writes: one message, once; a new conversation; auto-reopen; notes; whom to tell."""
+"""A contact's message: record it once, open or reopen the conversation, notify, extend notes."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -7,10 +7,10 @@ import msgspec
 
 from domain.audience import message_audience, notifications, preview
 from domain.conversation import Conversation
+from domain.conversation_state import ConversationState, Decision
 from domain.decision import Message, Outgoing, caused_by
 from domain.directory import Directory
-from domain.notes import join_notes, note_message, occasion
-from domain.thread import Decision, Thread
+from domain.notes import join_notes, note_context, note_message
 from domain.windows import is_to_be_watched, window_after
 from schemas.cloudevents import Incoming
 from schemas.conversations import (
@@ -27,14 +27,18 @@ _OPEN_UNASSIGNED = Snapshot("open", None)
 
 
 class Identity(NamedTuple):
-    """What a received message is, and where it belongs."""
+    """The id of a received message, and of the conversation that it belongs to."""
 
     conversation_id: ConversationId
     message_id: MessageId
 
 
 def identify(event: MessageReceived) -> Identity:
-    """The conversation and the message that an event is about, from its own data alone."""
+    """Returns the ids of an event's message and conversation, derived from its data alone.
+
+    They depend on the account, the channel, the contact's address and the provider's id of the
+    message, and on nothing else.
+    """
     account_id, channel_id = event.account_id, event.channel_id
     return Identity(
         conversation_id(account_id, channel_id, event.contact.address),
@@ -42,17 +46,20 @@ def identify(event: MessageReceived) -> Identity:
     )
 
 
-def is_erased(thread: Thread, event: MessageReceived) -> bool:
-    """Whether a message belongs to what was deleted: it never brings that back."""
-    if thread.conversation is not None:
-        erased_until = thread.conversation.erased_until
+def is_erased(state: ConversationState, event: MessageReceived) -> bool:
+    """Whether a message was sent before its conversation was deleted.
+
+    Such a message is not recorded: it never brings the conversation back.
+    """
+    if state.conversation is not None:
+        erased_until = state.conversation.erased_until
     else:
-        erased_until = thread.tombstone.deleted_at if thread.tombstone else None
+        erased_until = state.tombstone.deleted_at if state.tombstone else None
     return erased_until is not None and event.sent_at <= erased_until
 
 
 def decide_message(
-    thread: Thread,
+    state: ConversationState,
     event: Incoming[MessageReceived],
     now: datetime,
     directory: Directory,
@@ -62,23 +69,21 @@ def decide_message(
     opened_at: datetime | None = None,
     takes_over: bool = False,
 ) -> Decision:
-    """Record a message that was not recorded before, and is not erased.
+    """Record a message. The caller has checked that it is new, and not erased.
 
-    `now` is when it is recorded; `identity` spares working it out again, and tells of a contact
-    with several addresses which conversation it is. `opened_at` is when a new conversation counts
-    as made, where that is not `now`. With `takes_over`, an open conversation of the same contact
-    ends in favour of this one, which is open then: nothing open is lost sight of.
-
-    The caller has made sure that the message is new: a repeat changes nothing and emits nothing,
-    so it never comes here.
+    `now` is when it is recorded. `identity` is the message and its conversation, if the caller
+    knows them; for a contact with several addresses it must. `opened_at` is the creation time of a
+    new conversation, if not `now`. With `takes_over`, an open conversation of the same contact ends
+    in favour of this one; then this one is reopened if it is closed, so that the contact still has
+    an open conversation.
     """
     data = event.data
     identity = identity or identify(data)
     message_id = identity.message_id
     outgoing: list[Outgoing] = []
-    conversation = thread.conversation
+    conversation = state.conversation
     if conversation is None:
-        conversation, created = _open(identity.conversation_id, event, thread, opened_at or now)
+        conversation, created = _open(identity.conversation_id, event, state, opened_at or now)
         outgoing.append(created)
     conversation, recorded = _record(conversation, event, message_id, now)
     outgoing.append(recorded)
@@ -95,27 +100,27 @@ def decide_message(
             app_url=app_url,
             message=(message_id, preview(data.body, data.media)),
         )
-    links = thread.links
+    links = state.links
     if links:
-        about = occasion(event.id, conversation, directory, app_url)
+        about = note_context(event.id, conversation, directory, app_url)
         links, notes = join_notes(about, links, note_message(message))
         outgoing += notes
-    return Decision(Thread(conversation, links=links), tuple(outgoing), message)
+    return Decision(ConversationState(conversation, links=links), tuple(outgoing), message)
 
 
 def _open(
     conversation_key: ConversationId,
     event: Incoming[MessageReceived],
-    thread: Thread,
+    state: ConversationState,
     opened_at: datetime,
 ) -> tuple[Conversation, Outgoing]:
-    tombstone = thread.tombstone
+    tombstone = state.tombstone
     conversation = Conversation(
         account_id=event.data.account_id,
         conversation_id=conversation_key,
         channel_id=event.data.channel_id,
         contact_address=event.data.contact.address,
-        version=thread.version + 1,
+        version=state.version + 1,
         erased_until=tombstone.deleted_at if tombstone else None,
         created_at=opened_at,
     )
@@ -143,7 +148,7 @@ def _record(
         message_count=before.message_count + 1,
         contact_name=data.contact.name or before.contact_name,
         last_message_at=max(last_message_at, data.sent_at) if last_message_at else data.sent_at,
-        last_inbound_at=before.last_inbound_at if data.historical else _later(before, now),
+        last_inbound_at=before.last_inbound_at if data.historical else _inbound_at(before, now),
         window_until=window_until,
         window_watched=before.window_watched
         or (not data.historical and is_to_be_watched(before.window_until, window_until, now)),
@@ -167,8 +172,11 @@ def _record(
     return conversation, caused_by(event.id, recorded)
 
 
-def _later(before: Conversation, now: datetime) -> datetime:
-    """A clock that was set back must not let a close pass that the contact's message refuses."""
+def _inbound_at(before: Conversation, now: datetime) -> datetime:
+    """Returns when the newest inbound message was recorded; never earlier than before.
+
+    If a clock was set back, a close must still be rejected that is older than the newest message.
+    """
     return max(before.last_inbound_at or now, now)
 
 
@@ -189,7 +197,7 @@ def _reopen(before: Conversation, cause_id: str) -> tuple[Conversation, Outgoing
 
 
 def message_row(data: MessageReceived, identity: Identity, version: int) -> Message:
-    """What is recorded of a received message; `version` is its conversation's."""
+    """Returns the message to record; `version` is the version of its conversation."""
     return Message(
         account_id=data.account_id,
         conversation_id=identity.conversation_id,

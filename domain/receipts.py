@@ -1,4 +1,4 @@
-"""What the provider says became of a reply's part."""
+"""Delivery receipts: how the provider's receipts change the part of a reply."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from domain.decision import Outgoing
 from domain.delivery import ACCEPTED
-from domain.sending import Moved, Send, accept, receive
+from domain.sending import Moved, Send, accept, move_forward
 from schemas.fields import AccountId
 
 
@@ -17,33 +17,34 @@ class Receipt(Struct, frozen=True):
     provider_message_id: str
     event_id: str
     status: str
-    """The provider's word, known or not."""
+    """The provider's status word, known or not."""
     error_code: int | None
     message_id: str | None
-    """The reply that the callback named."""
-    attempt: int | None
-    """The part that the callback named."""
+    """The reply that the callback is about, if it carries that."""
+    part: int | None
+    """The part of the reply that the callback is about, if it carries that."""
 
 
 def apply(send: Send, receipt: Receipt, version: int) -> Moved:
-    """A part after a receipt.
+    """Returns a part after a receipt of it, and the events to emit.
 
-    One that nobody knew to be accepted is so now, however its POST ended: nobody else would call
-    back. A receipt that names another message of the provider's says nothing of this one.
+    A receipt proves that the provider took the part, whatever became of its POST: so the part is
+    accepted first, if it was not yet. A receipt with the id of another message of the provider
+    changes nothing.
     """
     accepted: tuple[Outgoing, ...] = ()
     if send.provider_message_id is None:
         send, accepted = accept(send, receipt.provider_message_id, ACCEPTED, version)
     elif send.provider_message_id != receipt.provider_message_id:
         return send, ()
-    send, moved = receive(send, receipt.event_id, receipt.status, receipt.error_code, version)
+    send, moved = move_forward(send, receipt.event_id, receipt.status, receipt.error_code, version)
     return send, (*accepted, *moved)
 
 
 def apply_all(send: Send, receipts: Iterable[Receipt], version: int) -> Moved:
-    """A part after several receipts, in any order."""
-    said: list[Outgoing] = []
+    """Returns a part after several receipts of it, in any order, and the events to emit."""
+    outgoing: list[Outgoing] = []
     for receipt in receipts:
-        send, outgoing = apply(send, receipt, version)
-        said += outgoing
-    return send, tuple(said)
+        send, more = apply(send, receipt, version)
+        outgoing += more
+    return send, tuple(outgoing)

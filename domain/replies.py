@@ -1,4 +1,4 @@
-"""The rule of replying: a user's reply is recorded as an outbound message, to be sent."""
+"""The rule of replies: record a user's reply as an outbound message, and queue its parts."""
 
 import re
 from datetime import UTC
@@ -7,10 +7,10 @@ from mimetypes import MimeTypes
 from msgspec.structs import replace
 
 from domain.decision import Message
-from domain.notes import join_notes, note_message, occasion
+from domain.notes import join_notes, note_context, note_message
 from domain.parts import PARTS_MAX, parts_of
 from domain.sending import Send
-from domain.verdict import Asked, Changed, Refused, Verdict
+from domain.verdict import Changed, CommandContext, Rejected, Verdict
 from domain.windows import may_write
 from schemas.codes import Rejection
 from schemas.conversations import MessageRecorded
@@ -18,25 +18,25 @@ from schemas.ids import reply_message_id
 from schemas.messages import Media
 
 UNKNOWN_CONTENT = "application/octet-stream"
-"""The content type of a file whose name does not tell it."""
+"""The content type of a file with an unknown or no extension."""
 
-# With Python's own table alone: a machine's would make the same reply differ between workers.
-_CONTENT = MimeTypes()
+# Only Python's own table of types: a table of the machine could differ between workers.
+_CONTENT_TYPES = MimeTypes()
 
 
-def reply(asked: Asked) -> Verdict:
-    """Record a reply. It does not reopen a closed conversation, and nobody is notified of it."""
-    before, channel, command = asked.conversation, asked.channel, asked.command
+def reply(context: CommandContext) -> Verdict:
+    """Record a reply. It neither reopens a closed conversation nor notifies anybody."""
+    before, channel, command = context.conversation, context.channel, context.command
     if channel is None or channel.removed:
-        return Refused(Rejection.UNKNOWN_CHANNEL, f"no channel {before.channel_id}")
+        return Rejected(Rejection.UNKNOWN_CHANNEL, f"no channel {before.channel_id}")
     parts = parts_of("" if command.data.content_sid else command.data.body)
     if len(parts) > PARTS_MAX:
         detail = f"{len(command.data.body)} characters, at most {PARTS_MAX} parts are sent"
-        return Refused(Rejection.TOO_LONG, detail)
+        return Rejected(Rejection.TOO_LONG, detail)
     window_until, address = before.window_until, before.contact_address
-    if not command.data.content_sid and not may_write(window_until, address, asked.now):
+    if not command.data.content_sid and not may_write(window_until, address, context.now):
         detail = "the contact's window is closed: only a template can be sent"
-        return Refused(Rejection.WINDOW_CLOSED, detail)
+        return Rejected(Rejection.WINDOW_CLOSED, detail)
     sent_at = command.time.astimezone(UTC)
     last_message_at = before.last_message_at
     conversation = replace(
@@ -46,7 +46,7 @@ def reply(asked: Asked) -> Verdict:
         last_message_at=max(last_message_at, sent_at) if last_message_at else sent_at,
         last_direction="outbound",
     )
-    actor = asked.directory.user(command.data.actor_id)
+    actor = context.directory.user(command.data.actor_id)
     message = Message(
         account_id=before.account_id,
         conversation_id=before.conversation_id,
@@ -62,9 +62,9 @@ def reply(asked: Asked) -> Verdict:
         historical=False,
         version=conversation.version,
     )
-    about = occasion(command.id, conversation, asked.directory, asked.app_url)
-    links, notes = join_notes(about, asked.thread.links, note_message(message))
-    thread = replace(asked.thread, conversation=conversation, links=links)
+    about = note_context(command.id, conversation, context.directory, context.app_url)
+    links, notes = join_notes(about, context.state.links, note_message(message))
+    state = replace(context.state, conversation=conversation, links=links)
     details = {
         "message_id": message.message_id,
         "provider_message_id": None,
@@ -72,12 +72,12 @@ def reply(asked: Asked) -> Verdict:
         "sent_at": sent_at,
         "historical": False,
     }
-    sends = _sends(asked, message, parts)
-    return Changed(thread, MessageRecorded, details, notes, message, sends)
+    sends = _sends(context, message, parts)
+    return Changed(state, MessageRecorded, details, notes, message, sends)
 
 
-def _sends(asked: Asked, message: Message, parts: list[str]) -> tuple[Send, ...]:
-    data = asked.command.data
+def _sends(context: CommandContext, message: Message, parts: list[str]) -> tuple[Send, ...]:
+    data = context.command.data
     return tuple(
         Send(
             account_id=message.account_id,
@@ -86,26 +86,26 @@ def _sends(asked: Asked, message: Message, parts: list[str]) -> tuple[Send, ...]
             part=number,
             parts=len(parts),
             message_id=message.message_id,
-            command_id=asked.command.id,
+            command_id=context.command.id,
             channel_id=message.channel_id,
             from_address=message.sender_address,
-            to_address=asked.conversation.contact_address,
+            to_address=context.conversation.contact_address,
             body=body,
-            # Files go out with the first part.
+            # All files go out with the first part.
             media_urls=data.media_urls if number == 1 else (),
             content_sid=data.content_sid or None,
-            # Without a template the provider refuses them.
+            # The provider refuses variables without a template.
             content_variables=(data.content_sid and data.content_variables) or None,
             state="queued",
             attempts=0,
-            created_at=asked.now,
-            due_at=asked.now,
+            created_at=context.now,
+            due_at=context.now,
         )
         for number, body in enumerate(parts, start=1)
     )
 
 
 def _content_type(url: str) -> str:
-    """What a file is, as far as its name tells."""
-    content_type, compressed = _CONTENT.guess_type(re.split("[?#]", url, maxsplit=1)[0])
+    """Returns the content type of a file, guessed from the name in its URL."""
+    content_type, compressed = _CONTENT_TYPES.guess_type(re.split("[?#]", url, maxsplit=1)[0])
     return UNKNOWN_CONTENT if compressed or not content_type else content_type

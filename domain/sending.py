@@ -6,12 +6,16 @@
       └───────────┘
         surely not taken
 
-`posting` is committed before the POST. Who finds it later cannot know whether the provider took the
-message, so it is not posted again: it is uncertain, until a receipt or the provider's own list
-settles it. A receipt makes any part accepted, since it proves that the provider took it.
+`posting` is committed before the POST. A worker that finds a part in this state later cannot know
+whether the provider took the message. So the part is never posted again: it is uncertain, until a
+receipt or the provider's own list settles it. A receipt makes any part accepted, since it proves
+that the provider took the part.
+
+Each function here returns the part after a step, and the events to emit. `version` is always the
+present version of the conversation.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -31,20 +35,14 @@ from schemas.messages import (
 )
 
 POST_SECONDS = 30
-"""A POST has ended by then, or its worker has."""
+"""After so long a POST has ended, or its worker is dead."""
 
-LOOKS_SECONDS = (15, 60, 180, 600)
-"""When it is looked for after a POST of unknown outcome: in the provider's list, each time. After
-the last nobody looks any more, and `message.uncertain` is published."""
-
-CLOCKS_APART = timedelta(minutes=1)
-"""How far the provider's clock may be from ours."""
-
-_FITTING_FROM = -CLOCKS_APART
-_FITTING_TO = timedelta(seconds=POST_SECONDS) + CLOCKS_APART
+CHECKS_SECONDS = (15, 60, 180, 600)
+"""How long after a POST of unknown outcome its part is searched for in the provider's list. After
+the last of these checks `message.uncertain` is emitted, and the list is not read again for it."""
 
 QUEUED_MAX = timedelta(hours=24)
-"""A reply that could not be posted for so long is not sent any more."""
+"""A reply that could not be posted for so long is not sent: it fails."""
 
 State = Literal["queued", "posting", "accepted", "failed", "uncertain"]
 
@@ -55,8 +53,10 @@ class Send(Struct, frozen=True):
     account_id: AccountId
     conversation_id: ConversationId
     version: int
-    """That recorded the reply; parts of a conversation go out in the order of it."""
+    """The conversation's version that recorded the reply. The parts of a conversation go out in
+    the order of (`version`, `part`)."""
     part: int
+    """The number of the part, from 1."""
     parts: int
     message_id: MessageId
     command_id: str
@@ -69,13 +69,22 @@ class Send(Struct, frozen=True):
     content_variables: Mapping[str, str] | None
     state: State
     attempts: int
+    """The number of POSTs so far."""
     created_at: datetime
     due_at: datetime
+    """When the next step of the part is due: its POST, the end of that, or a check."""
     posting_at: datetime | None = None
+    """When its newest POST began."""
     provider_message_id: str | None = None
     status: str | None = None
     error_code: int | None = None
     told_uncertain: bool = False
+    """Whether `message.uncertain` was emitted."""
+
+    @property
+    def began_at(self) -> datetime:
+        """When its newest POST began; when the part was created, if there was none."""
+        return self.posting_at or self.created_at
 
 
 class Taken(NamedTuple):
@@ -86,31 +95,32 @@ class Taken(NamedTuple):
 
 
 class NotTaken(NamedTuple):
-    """The provider surely did not take it: it was not reached, or is busy."""
+    """The provider did not take it for sure: it was not reached, or is busy."""
 
     again_seconds: float
+    """How long to wait before the next attempt."""
 
 
 class Refused(NamedTuple):
-    """The provider will not take it."""
+    """The provider refused it, for good."""
 
     error_code: int | None
 
 
 class Unknown(NamedTuple):
-    """Nobody can tell: an error after the bytes were sent, or no answer."""
+    """It is unknown whether the provider took it: an error after the bytes were sent, or no
+    answer."""
 
 
-Outcome = Taken | NotTaken | Refused | Unknown
+PostOutcome = Taken | NotTaken | Refused | Unknown
+"""How a POST ended."""
+
 Moved = tuple[Send, tuple[Outgoing, ...]]
-"""A part after something happened, and what is to be said of it."""
+"""A part after a step, and the events to emit."""
 
 
 def begin(send: Send, window_until: datetime | None, now: datetime, version: int) -> Moved:
-    """What a queued part becomes when it is due: posting, or failed when it must not go out.
-
-    `version` is the conversation's, here as everywhere.
-    """
+    """Begin the POST of a queued part that is due; or fail the part, if it may not be sent now."""
     if send.content_sid is None and not may_write(window_until, send.to_address, now):
         return _failed(send, OUTSIDE_WINDOW, version)
     if now - send.created_at > QUEUED_MAX:
@@ -120,12 +130,13 @@ def begin(send: Send, window_until: datetime | None, now: datetime, version: int
     return replace(send, state="posting", attempts=attempts, posting_at=now, due_at=due_at), ()
 
 
-def after_post(send: Send, outcome: Outcome, now: datetime, version: int) -> Moved:
-    """What a part becomes once its POST has ended.
+def after_post(send: Send, outcome: PostOutcome, now: datetime, version: int) -> Moved:
+    """Settle a part whose POST has ended, or queue it again if it was not taken for sure.
 
-    It may be accepted already, by a receipt that was faster; or uncertain, when the worker that
-    posted it was so slow that others took it for dead. Then those after it went past it, and people
-    may know of it, so that it is not posted any more though it was not taken.
+    The part may be accepted already, by a receipt that came faster than the answer. It may be
+    uncertain already, if its worker was so slow that other workers took it for dead. Then later
+    parts may have gone out before it, and `message.uncertain` may be published: so an uncertain
+    part that was not taken fails, and is not posted again.
     """
     if send.state not in {"posting", "uncertain"}:
         return send, ()
@@ -138,24 +149,24 @@ def after_post(send: Send, outcome: Outcome, now: datetime, version: int) -> Mov
             return replace(send, state="queued", due_at=now + timedelta(seconds=seconds)), ()
         case Refused(error_code):
             return _failed(send, error_code, version)
-    return doubt(send, now)
+    return mark_uncertain(send, now)
 
 
 class Step(NamedTuple):
-    """What is to be done next in one conversation."""
+    """What is due in one conversation."""
 
     post: Send | None
-    """The part to be posted, if its sender may send now."""
-    doubts: tuple[Send, ...]
-    """Parts that a worker was posting when it died."""
-    looks: tuple[Send, ...]
-    """Parts to be looked for."""
+    """The part to post, if its sender may send now."""
+    overdue: tuple[Send, ...]
+    """Parts whose POST should have ended: their workers died, so they become uncertain."""
+    checks: tuple[Send, ...]
+    """Uncertain parts to search for in the provider's list."""
 
 
 def next_step(unsettled: Sequence[Send], now: datetime) -> Step:
-    """What is due among the unsettled parts of a conversation, in the order of sending.
+    """Returns what is due in a conversation, given its unsettled parts in the order of sending.
 
-    A part waits for those before it, but not for an uncertain one, which is never posted again.
+    A part waits for the parts before it, but not for uncertain ones: those are never posted again.
     """
     due = [send for send in unsettled if send.due_at <= now and not send.told_uncertain]
     first = next((send for send in unsettled if send.state in {"queued", "posting"}), None)
@@ -166,78 +177,31 @@ def next_step(unsettled: Sequence[Send], now: datetime) -> Step:
     )
 
 
-class Listed(NamedTuple):
-    """A message that the provider took, as its own list has it."""
-
-    provider_message_id: str
-    body: str
-    status: str
-    error_code: int | None
-    created_at: datetime
+def mark_uncertain(send: Send, now: datetime) -> Moved:
+    """Mark a part whose POST ended unknown, or whose worker died, and schedule its first check."""
+    return replace(send, state="uncertain", due_at=_next_check_at(send, now)), ()
 
 
-def found(send: Send, unsettled: Iterable[Send], listed: Iterable[Listed]) -> Listed | None:
-    """The one of the provider's messages that an uncertain part became, if that is sure.
-
-    `unsettled` are the parts of its conversation, `listed` the messages from its sender to its
-    contact that are no other part's. It is sure if one message fits, and could not be another
-    part's either: of two equal texts nobody can tell which was taken, nor, when both were, which
-    of them is which. What a template says is made by the provider: it may be any text.
-    """
-    if send.content_sid is not None or any(_is_rival(send, other) for other in unsettled):
-        return None
-    fitting = [message for message in listed if _fits(send, message)]
-    return fitting[0] if len(fitting) == 1 else None
-
-
-def _is_rival(send: Send, other: Send) -> bool:
-    """Whether another part may have become a message that fits this one."""
-    return (
-        (other.version, other.part) != (send.version, send.part)
-        and other.state in {"posting", "uncertain"}
-        and (other.content_sid is not None or _is_same_text(other.body, send.body))
-        and abs(_began(other) - _began(send)) <= _FITTING_TO - _FITTING_FROM
-    )
-
-
-def _fits(send: Send, message: Listed) -> bool:
-    after = message.created_at - _began(send)
-    return _FITTING_FROM <= after <= _FITTING_TO and _is_same_text(message.body, send.body)
-
-
-def _is_same_text(one: str, other: str) -> bool:
-    # The provider may cut off what nobody sees.
-    return one.strip() == other.strip()
-
-
-def _began(send: Send) -> datetime:
-    return send.posting_at or send.created_at
-
-
-def doubt(send: Send, now: datetime) -> Moved:
-    """A part whose POST ended unknown, or whose worker did: from now on it is looked for."""
-    return replace(send, state="uncertain", due_at=_next_look(_began(send), now)), ()
-
-
-def look_again(send: Send, now: datetime, version: int) -> Moved:
-    """An uncertain part that was not found; the last time, people are told."""
-    if send.told_uncertain:  # by a worker that began to look later, and was faster
+def check_again(send: Send, now: datetime, version: int) -> Moved:
+    """Schedule the next check of a part that was not found; after the last, emit that it is
+    uncertain."""
+    if send.told_uncertain:  # by a worker whose check began later, and ended earlier
         return send, ()
-    if now - _began(send) < timedelta(seconds=LOOKS_SECONDS[-1]):
-        return replace(send, due_at=_next_look(_began(send), now)), ()
-    said = _said(MessageUncertain, send, send.command_id, version, status="uncertain")
-    return replace(send, told_uncertain=True), (said,)
+    if now - send.began_at < timedelta(seconds=CHECKS_SECONDS[-1]):
+        return replace(send, due_at=_next_check_at(send, now)), ()
+    event = _event(MessageUncertain, send, send.command_id, version, status="uncertain")
+    return replace(send, told_uncertain=True), (event,)
 
 
-def _next_look(began: datetime, now: datetime) -> datetime:
-    looks = (began + timedelta(seconds=seconds) for seconds in LOOKS_SECONDS)
-    return next((look for look in looks if look > now), now)
+def _next_check_at(send: Send, now: datetime) -> datetime:
+    checks = (send.began_at + timedelta(seconds=seconds) for seconds in CHECKS_SECONDS)
+    return next((check_at for check_at in checks if check_at > now), now)
 
 
 def accept(
     send: Send, provider_message_id: str, status: str, version: int, error_code: int | None = None
 ) -> Moved:
-    """A part that the provider took, as its answer, its list or a receipt says."""
+    """Settle a part that the provider took: its answer, its list or a receipt proves it."""
     send = replace(
         send,
         state="accepted",
@@ -245,30 +209,34 @@ def accept(
         status=status,
         error_code=error_code,
     )
-    said = _said(
+    event = _event(
         MessageAccepted, send, send.command_id, version, status=status, error_code=error_code
     )
-    return send, (said,)
+    return send, (event,)
 
 
-def receive(send: Send, cause_id: str, word: str, error_code: int | None, version: int) -> Moved:
-    """An accepted part after a receipt: it only ever moves forward."""
+def move_forward(
+    send: Send, cause_id: str, word: str, error_code: int | None, version: int
+) -> Moved:
+    """Move an accepted part to the status word of a receipt, unless that is not later."""
     if not later(send.status, word):
         return send, ()
     send = replace(send, status=word, error_code=error_code)
-    said = _said(MessageStatusChanged, send, cause_id, version, status=word, error_code=error_code)
-    return send, (said,)
+    event = _event(
+        MessageStatusChanged, send, cause_id, version, status=word, error_code=error_code
+    )
+    return send, (event,)
 
 
 def _failed(send: Send, error_code: int | None, version: int) -> Moved:
     send = replace(send, state="failed", status="failed", error_code=error_code)
-    said = _said(
+    event = _event(
         MessageFailed, send, send.command_id, version, status="failed", error_code=error_code
     )
-    return send, (said,)
+    return send, (event,)
 
 
-def _said(
+def _event(
     struct: type[MessageAccepted | MessageStatusChanged | MessageFailed | MessageUncertain],
     send: Send,
     cause_id: str,

@@ -1,4 +1,4 @@
-"""What a command's rule looks at, and what it may answer."""
+"""The input of a command's rule, and the verdicts that it may return."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,54 +6,55 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from domain.conversation import Conversation
+from domain.conversation_state import ConversationState
 from domain.decision import Message, Outgoing
 from domain.directory import Channel, Directory
 from domain.sending import Send
-from domain.thread import Thread
 from schemas.cloudevents import Incoming
 from schemas.codes import Rejection
 from schemas.conversations import ConversationEvent
 from schemas.notes import NoteMessage
 
 
-class Asked(NamedTuple):
-    """A command, and what is known when it is applied."""
+class CommandContext(NamedTuple):
+    """A command, and all that is known when it is applied."""
 
-    thread: Thread
+    state: ConversationState
     conversation: Conversation
-    """That of the thread: every command needs one."""
+    """The conversation of the state; without one no rule is called."""
     command: Incoming[Any]
     now: datetime
     directory: Directory
     channel: Channel | None
-    """The conversation's, if it is known and the command's rule asks for it."""
+    """The conversation's channel, if it is known and the command's rule needs it."""
     latest: tuple[NoteMessage, ...]
-    """The latest messages in order of time, if the command's rule asks for them."""
+    """The latest messages in order of time, if the command's rule needs them."""
     app_url: str
 
 
-class Refused(NamedTuple):
-    """Why a command is refused."""
+class Rejected(NamedTuple):
+    """The command is rejected and changes nothing."""
 
     code: Rejection
     detail: str
 
 
 class Changed(NamedTuple):
-    """What a command changes."""
+    """The command is accepted and changes something."""
 
-    thread: Thread
+    state: ConversationState
+    """The state afterwards."""
     event: type[ConversationEvent] | None
-    """What the log is told; None where the conversation itself stays as it is."""
+    """The type of its event in the log; None where the conversation itself stays the same."""
     details: Mapping[str, Any] = MappingProxyType({})
-    """The fields of that event which others do not have."""
+    """The fields of that event which the others do not have."""
     also: tuple[Outgoing, ...] = ()
-    """What is to be said besides: notifications and notes."""
+    """Further events to emit: notifications and notes."""
     message: Message | None = None
-    """What is to be recorded."""
+    """The message to record."""
     sends: tuple[Send, ...] = ()
-    """What is to be sent."""
+    """The parts of a reply to send, in order."""
 
 
-Verdict = Refused | Changed | None
-"""None: accepted, and nothing changes."""
+Verdict = Rejected | Changed | None
+"""None: the command is accepted, and changes nothing."""

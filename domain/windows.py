@@ -11,13 +11,14 @@ from schemas.fields import MessageId
 from schemas.ids import uuid5_text
 
 WINDOW = timedelta(hours=24)
-"""How long after a contact's last message a free text is taken (Twilio, WhatsApp's rule)."""
+"""How long after a contact's last message the provider takes a free text (Twilio; the rule is
+WhatsApp's)."""
 
 MARGIN = timedelta(minutes=1)
-"""Clocks differ: the last minute of a window is not relied on."""
+"""The last minute of a window is not used, since the provider's clock may differ from ours."""
 
 NOTICE = timedelta(hours=1)
-"""How long before a window closes somebody is told."""
+"""How long before a window closes users are warned."""
 
 _WINDOWED = ("whatsapp:", "messenger:")
 
@@ -30,10 +31,10 @@ def is_windowed(address: str) -> bool:
 def window_after(
     until: datetime | None, address: str, sent_at: datetime, now: datetime
 ) -> datetime | None:
-    """Until when a window is open, once a contact wrote from an address. None where there is none.
+    """Returns until when a window is open, after a message from an address. None: no window.
 
-    What a publisher's clock says of the future does not make a window longer. An address without a
-    window leaves that of the contact's other addresses as it is.
+    A `sent_at` in the future does not make the window longer. An address without a window leaves
+    the window of the contact's other addresses as it is.
     """
     if not is_windowed(address):
         return until
@@ -47,41 +48,42 @@ def may_write(until: datetime | None, address: str, now: datetime) -> bool:
 
 
 def is_to_be_watched(before: datetime | None, until: datetime | None, now: datetime) -> bool:
-    """Whether a contact's message, one that wants to be seen, is reason to watch a window.
+    """Whether a window has to be watched after a contact's message, which is not historical.
 
-    `before` is until when the window was open without it. One that the message left as it was,
-    and that is in its last hour, may have been told of already.
+    `before` and `until` are the ends of the window before and after the message. If the message
+    did not move the end, and the last hour has begun, the warning may have been emitted already.
     """
     if until is None or until <= now:
         return False
     return until != before or now < until - NOTICE
 
 
-class Look(NamedTuple):
-    """What comes of looking at a window."""
+class WindowCheck(NamedTuple):
+    """The result of a check of a watched window."""
 
-    again_at: datetime | None
-    """When to look next; None: it is watched no longer."""
-    is_closing: bool = False
-    """Whether somebody is to be told, now and never again."""
+    next_check_at: datetime | None
+    """When to check it next; None: it is not watched any longer."""
+    must_warn: bool = False
+    """Whether users are to be warned, now and only once."""
 
 
-def look_at(conversation: Conversation, now: datetime) -> Look:
-    """Decide what comes of a window that was due to be looked at.
+def check_window(conversation: Conversation, now: datetime) -> WindowCheck:
+    """Check a window whose check is due.
 
-    Whoever looks late may find it closed: a warning would be of no use any more.
+    If the check comes late and the window is closed already, there is no warning: it would be
+    useless.
     """
     until = conversation.window_until
     if not conversation.window_watched or until is None:
-        return Look(None)
+        return WindowCheck(None)
     if now < until - NOTICE:
         # The contact wrote again meanwhile.
-        return Look(until - NOTICE)
-    return Look(None, now < until and _is_waiting(conversation))
+        return WindowCheck(until - NOTICE)
+    return WindowCheck(None, now < until and _is_waiting(conversation))
 
 
 def _is_waiting(conversation: Conversation) -> bool:
-    """Whether a contact waits for an answer in it."""
+    """Whether the contact waits for a reply."""
     return (
         conversation.last_direction == "inbound"
         and conversation.status == "open"
@@ -95,17 +97,19 @@ def warn(
     app_url: str,
     message: tuple[MessageId, str] | None,
 ) -> tuple[Outgoing, ...]:
-    """Tell that a window is about to close: the assignee, or who is told of what is unassigned.
+    """Warn the assignee that a window is about to close.
 
-    `message` is the contact's newest, and the start of it. The id follows from the window.
+    Without an assignee, the users are warned who are notified of unassigned conversations.
+    `message` is the id and the preview of the contact's newest message. The id of the warning is
+    derived from the end of the window, so that a window has one warning.
     """
     until = conversation.window_until
     assert until is not None
     where = f"{conversation.account_id}/{conversation.conversation_id}"
-    told = message_audience(conversation, directory)
+    recipients = message_audience(conversation, directory)
     return notifications(
         conversation,
-        tuple(one for one in told if one.reason != "assigned_to_others"),
+        tuple(one for one in recipients if one.reason != "assigned_to_others"),
         kind="window_closing",
         cause_id=uuid5_text(f"{where}/window/{until.astimezone(UTC).isoformat()}"),
         app_url=app_url,

@@ -1,1 +1,1 @@
-"""What travels: every topic, every event type, their ids and codes, and the CloudEvents codec."""
+"""The contract: every topic and event type, their ids and codes, and the CloudEvents codec."""

@@ -24,7 +24,7 @@ INBOUND: dict[str, tuple[type[EventData], ...]] = {
         directory.ChannelRemoved,
     ),
 }
-"""What other services publish, by topic."""
+"""The types that other services publish, by topic."""
 
 OUTBOUND: dict[str, tuple[type[Emitted], ...]] = {
     "conversations": (
@@ -49,8 +49,7 @@ OUTBOUND: dict[str, tuple[type[Emitted], ...]] = {
     ),
     "results": (commands.CommandAccepted, commands.CommandRejected),
 }
-"""What the system publishes, by topic."""
-
+"""The types that the system publishes, by topic."""
 
 _CARRIED: dict[str, tuple[type[EventData], ...]] = {**INBOUND, **OUTBOUND}
 
@@ -67,4 +66,4 @@ STRUCT_OF: dict[str, type[EventData]] = {
 COMMANDS: frozenset[str] = frozenset(
     struct.TYPE for struct in STRUCT_OF.values() if issubclass(struct, Command)
 )
-"""The types that are answered by exactly one result."""
+"""The types of commands: each command is answered by exactly one result."""

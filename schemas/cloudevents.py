@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 on Kafka: both modes in, structured out.
+"""CloudEvents 1.0 on Kafka: both modes are read, the structured mode is written.
 
 Source of the rules: CloudEvents 1.0.2, the JSON event format and the Kafka protocol binding.
 """
@@ -19,6 +19,9 @@ from schemas.topics import RECORD_BYTES_MAX
 
 STRUCTURED = "application/cloudevents+json"
 CONTENT_TYPE_HEADER = ("content-type", b"application/cloudevents+json; charset=utf-8")
+EVENT_HEADERS: list[tuple[str, bytes | None]] = [CONTENT_TYPE_HEADER]
+"""All headers of a record that holds an event in structured mode; aiokafka wants a list."""
+
 SOURCE = "/inbox"
 """The `source` of every event that this system emits."""
 
@@ -29,19 +32,19 @@ Headers = Iterable[tuple[str, bytes | None]]
 
 
 class Incoming(Struct, Generic[DataT], frozen=True):
-    """A valid event as it came in."""
+    """A valid event that came in."""
 
     id: str
     type: str
     time: datetime
-    """When it was issued; the record's own timestamp where the event does not say."""
+    """When it was issued; if the event has no time, the timestamp of the record."""
     data: DataT
 
 
 class Decoders:
     """The typed decoders of the types that one topic carries.
 
-    `decode` is the one place where bytes from outside become typed values.
+    Bytes from outside become typed values in `decode`, and nowhere else.
     """
 
     def __init__(self, structs: Iterable[type[EventData]]) -> None:
@@ -50,7 +53,7 @@ class Decoders:
     def decode(
         self, value: bytes | None, headers: Headers, timestamp_milliseconds: int
     ) -> Incoming[Any]:
-        """A record's value and headers as an event. Raises InvalidRecord."""
+        """Decode the value and the headers of a record. Raises InvalidRecord."""
         if not value:
             raise InvalidRecord(DeadLetter.NOT_JSON, "the record has no value")
         if len(value) > RECORD_BYTES_MAX:
@@ -90,7 +93,7 @@ class _Envelope(Struct, frozen=True, kw_only=True):
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 
-# What the headers of the binary mode may say; extensions are ignored.
+# The attributes in the headers of the binary mode; extensions are ignored.
 _ATTRIBUTES = {f"ce_{name}": name for name in ("specversion", "id", "source", "type", "time")}
 
 
@@ -106,7 +109,7 @@ def _envelope(value: bytes, headers: Headers) -> _Envelope:
 
 
 def _binary_attributes(headers: Headers) -> dict[str, str] | None:
-    """The `ce_` headers as attributes, or None when the record is in structured mode."""
+    """Returns the `ce_` headers as attributes, or None if the record is in structured mode."""
     attributes: dict[str, bytes] = {}
     for name, raw in headers:
         if name == "content-type":
@@ -117,7 +120,7 @@ def _binary_attributes(headers: Headers) -> dict[str, str] | None:
     try:
         return {name: raw.decode() for name, raw in attributes.items()} or None
     except UnicodeDecodeError as error:
-        # Replacing what cannot be read could make two ids one, and one of two commands a repeat.
+        # Not replaced: two different ids could become equal, and a command be taken for a repeat.
         detail = f"a `ce_` header is not UTF-8: {error}"
         raise InvalidRecord(DeadLetter.NOT_CLOUDEVENT, detail) from error
 
@@ -129,27 +132,27 @@ def _time(envelope: _Envelope, timestamp_milliseconds: int) -> datetime:
         moment = datetime.fromtimestamp(timestamp_milliseconds / 1000, UTC)
         check_year("time", moment)
     except (ValueError, OverflowError, OSError) as error:
-        # Producers choose a record's timestamp, and may choose nonsense.
+        # Producers set the timestamp of a record, perhaps to nonsense.
         detail = f"no `time`, and the record's timestamp is {timestamp_milliseconds} ms"
         raise InvalidRecord(DeadLetter.NOT_CLOUDEVENT, detail) from error
     return moment
 
 
 def _invalid(value: bytes, error: Exception, wrong_shape: DeadLetter, path: str) -> InvalidRecord:
-    """Why decoding failed: not JSON at all, a text no one can store, or JSON of the wrong shape.
+    """Returns why decoding failed: no JSON, a text that cannot be stored, or a wrong shape.
 
-    msgspec stops at the first thing that is wrong, so whether the whole is JSON is asked of the
-    standard library: only of bad records, hence at no cost for good ones.
+    msgspec stops at the first error. So the standard library checks whether the whole value is
+    JSON; it checks only bad records, and costs the good ones nothing.
     """
     try:
-        # Python refuses to read integers of thousands of digits, which are JSON all the same.
+        # As text: Python refuses integers of thousands of digits, and they are valid JSON.
         parsed = json.loads(value, parse_int=str)
     except RecursionError:
         return InvalidRecord(DeadLetter.NOT_JSON, "nested deeper than can be read")
     except ValueError as malformed:
         return InvalidRecord(DeadLetter.NOT_JSON, str(malformed))
     if isinstance(error, msgspec.ValidationError):
-        # msgspec counts from the value it was given: its `$` is this record's `path`.
+        # The paths of msgspec start at the value it decoded: its `$` is `path` in this record.
         detail = re.sub(r"`\$", f"`{path}", str(error))
         return InvalidRecord(wrong_shape, detail if "`$" in detail else f"{detail} - at `{path}`")
     if any("\ud800" <= char <= "\udfff" for text in texts(parsed) for char in text):
@@ -158,14 +161,14 @@ def _invalid(value: bytes, error: Exception, wrong_shape: DeadLetter, path: str)
 
 
 def _reject_nul(event: Incoming[Any]) -> None:
-    """Raise InvalidRecord when a text to be stored holds NUL; ignored fields may hold one."""
+    """Raise InvalidRecord if a text that is stored holds NUL. Ignored fields may hold it."""
     for text in texts([event.id, msgspec.to_builtins(event.data)]):
         if "\0" in text:
             raise InvalidRecord(DeadLetter.UNSTORABLE, "a text holds NUL")
 
 
 class CloudEvent(Struct, frozen=True):
-    """An event in structured mode. Attributes that are UNSET are left out."""
+    """An event in structured mode. Attributes that are UNSET are not written."""
 
     id: str
     type: str
@@ -180,4 +183,4 @@ class CloudEvent(Struct, frozen=True):
 
 
 encode = msgspec.json.Encoder().encode
-"""A CloudEvent as the bytes of a record."""
+"""Encodes a CloudEvent to the bytes of a record."""

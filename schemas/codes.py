@@ -1,10 +1,10 @@
-"""The closed sets of codes that rejections and dead letters carry."""
+"""The codes of rejections and of dead letters: two closed sets."""
 
 from enum import StrEnum
 
 
 class Rejection(StrEnum):
-    """Why a command was refused; the `code` of a `command.rejected`."""
+    """Why a command was rejected: the `code` of `command.rejected`."""
 
     UNKNOWN_CONVERSATION = "unknown_conversation"
     UNKNOWN_USER = "unknown_user"
@@ -21,19 +21,19 @@ class Rejection(StrEnum):
 
 
 class DeadLetter(StrEnum):
-    """Why a record was set aside; the `dl_code` header of a dead letter."""
+    """Why a record was dead-lettered: the header `dl_code` of a dead letter."""
 
     UNKNOWN_CHANNEL = "unknown_channel"
-    """A signed webhook to an address that no channel of the account has."""
+    """A webhook with a valid signature, to an address that no channel of the account has."""
     NOT_JSON = "not_json"
-    """No value, not JSON, or JSON nested deeper than the decoder goes."""
+    """No value, not JSON, or JSON nested deeper than the decoder reads."""
     NOT_CLOUDEVENT = "not_cloudevent"
     """JSON without the required CloudEvents 1.0 attributes."""
     UNKNOWN_TYPE = "unknown_type"
-    """A type that this topic does not carry, or that this version does not handle."""
+    """A type that this topic does not carry, or that this version does not know."""
     INVALID_DATA = "invalid_data"
-    """A field is missing or wrong; the error names its path."""
+    """A field is missing or wrong; the error holds its path."""
     TOO_LARGE = "too_large"
     """A value of more than 256 KiB."""
     UNSTORABLE = "unstorable"
-    """A text that Postgres cannot hold: NUL, a lone surrogate, or whatever it refused."""
+    """A value that Postgres cannot hold: NUL, a lone surrogate, or another value it refused."""

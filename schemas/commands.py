@@ -7,12 +7,12 @@ from schemas.fields import Command, Emitted, User
 
 
 class ConversationAssign(Command, frozen=True, kw_only=True):
-    """Assign a conversation to a user, or to nobody."""
+    """Assign a conversation to a user, or unassign it."""
 
     TYPE = "inbox.conversation.assign.v1"
 
     assignee_id: User | None
-    """Null unassigns. There is no default: leaving the field out is an error."""
+    """Null unassigns. There is no default: a missing field is an error."""
 
 
 class ConversationClose(Command, frozen=True, kw_only=True):
@@ -34,19 +34,19 @@ class ConversationDelete(Command, frozen=True, kw_only=True):
 
 
 class _Result(Emitted, frozen=True, kw_only=True):
-    # `version` is the conversation's after the command; 0 where there is no such conversation.
+    # `version` is the version after the command; 0 if the conversation does not exist.
     command_id: str
     command_type: str
 
 
 class CommandAccepted(_Result, frozen=True, kw_only=True):
-    """The command holds now, whether or not it changed anything."""
+    """A command was accepted, whether or not it had to change anything."""
 
     TYPE = "inbox.command.accepted.v1"
 
 
 class CommandRejected(_Result, frozen=True, kw_only=True):
-    """The command was refused and changed nothing."""
+    """A command was rejected and changed nothing."""
 
     TYPE = "inbox.command.rejected.v1"
 

@@ -1,4 +1,4 @@
-"""The log of the inbox: one event for each version of each conversation."""
+"""The log of the inbox: exactly one event for each version of each conversation."""
 
 from datetime import datetime
 from typing import Literal
@@ -12,21 +12,21 @@ Reason = Literal["command", "inbound_message", "reply"]
 
 
 class Snapshot(Struct, frozen=True):
-    """What decides in which section of the inbox a conversation is."""
+    """The part of a conversation that decides its section in the inbox."""
 
     status: Status
     assignee_id: str | None
 
 
 class ConversationEvent(Emitted, frozen=True, kw_only=True):
-    """What every event of the log says: who changed what, and why."""
+    """Base of every event of the log: who changed what, and why."""
 
     before: Snapshot | None
-    """Null for a conversation that did not exist."""
+    """Null if the conversation did not exist."""
     after: Snapshot | None
-    """Null for a conversation that no longer exists."""
+    """Null if the conversation no longer exists."""
     actor_id: str | None
-    """Null where the contact caused it."""
+    """The user; null if the contact caused it."""
     reason: Reason
 
 
@@ -37,7 +37,7 @@ class ConversationCreated(ConversationEvent, frozen=True, kw_only=True):
 
 
 class MessageRecorded(ConversationEvent, frozen=True, kw_only=True):
-    """A message was recorded. Never its text: this log is kept for ever."""
+    """A message was recorded. Its text is not here, since the log is kept for ever."""
 
     TYPE = "inbox.conversation.message_recorded.v1"
 
@@ -55,7 +55,7 @@ class ConversationAssigned(ConversationEvent, frozen=True, kw_only=True):
 
 
 class ConversationUnassigned(ConversationEvent, frozen=True, kw_only=True):
-    """A conversation was assigned to nobody."""
+    """A conversation was unassigned."""
 
     TYPE = "inbox.conversation.unassigned.v1"
 
@@ -66,7 +66,8 @@ class ConversationClosed(ConversationEvent, frozen=True, kw_only=True):
     TYPE = "inbox.conversation.closed.v1"
 
     merged_into: str | UnsetType = UNSET
-    """The older conversation of the same contact, in which it goes on; the system closed this."""
+    """The older conversation of the same contact that goes on; set if the system closed this one in
+    favour of it."""
 
 
 class ConversationReopened(ConversationEvent, frozen=True, kw_only=True):
@@ -98,7 +99,7 @@ class ConversationUnlinked(ConversationEvent, frozen=True, kw_only=True):
 
 
 class EntityRequested(ConversationEvent, frozen=True, kw_only=True):
-    """The CRM is asked to create an entity; its answer is a link with the same `request_id`."""
+    """The CRM is requested to create an entity; it answers by a link with the same `request_id`."""
 
     TYPE = "inbox.entity.requested.v1"
 

@@ -6,7 +6,7 @@ from schemas.fields import Channel, EventData, ExternalId, NonEmpty, User
 
 
 class Medium(Struct, frozen=True):
-    """By which media a user is told of one kind of notification."""
+    """The media on which a user gets one kind of notification."""
 
     desktop: bool
     email: bool
@@ -16,7 +16,7 @@ OFF, DESKTOP, BOTH = Medium(False, False), Medium(True, False), Medium(True, Tru
 
 
 class NotificationSettings(Struct, frozen=True):
-    """A user's choice for each of the four kinds; the defaults are those of a new user."""
+    """The media that a user chose for each of the four kinds. The defaults are for a new user."""
 
     assigned_to_me: Medium = BOTH
     assigned_to_others: Medium = OFF
@@ -25,7 +25,7 @@ class NotificationSettings(Struct, frozen=True):
 
 
 class UserUpserted(EventData, frozen=True, kw_only=True):
-    """A user is new or changed. Availability and settings stay as they were."""
+    """A user is new or was changed. Availability and settings stay as they were."""
 
     TYPE = "inbox.user.upserted.v1"
 
@@ -36,7 +36,7 @@ class UserUpserted(EventData, frozen=True, kw_only=True):
 
 
 class UserRemoved(EventData, frozen=True, kw_only=True):
-    """A user left the account."""
+    """A user was removed from the account."""
 
     TYPE = "inbox.user.removed.v1"
 
@@ -53,7 +53,7 @@ class UserAvailabilityChanged(EventData, frozen=True, kw_only=True):
 
 
 class PartialSettings(Struct, frozen=True):
-    """The kinds that a user changed; those left out stay as they were."""
+    """The kinds that a user changed. The missing kinds stay as they were."""
 
     assigned_to_me: Medium | None = None
     assigned_to_others: Medium | None = None
@@ -62,7 +62,7 @@ class PartialSettings(Struct, frozen=True):
 
 
 class UserNotificationSettingsChanged(EventData, frozen=True, kw_only=True):
-    """A user chose what to be told of."""
+    """A user changed which notifications they get, and on which media."""
 
     TYPE = "inbox.user.notification_settings_changed.v1"
 
@@ -71,7 +71,7 @@ class UserNotificationSettingsChanged(EventData, frozen=True, kw_only=True):
 
 
 class ChannelInstalled(EventData, frozen=True, kw_only=True):
-    """A sender address was connected to the inbox."""
+    """A channel, a sender address, was connected to the inbox."""
 
     TYPE = "inbox.channel.installed.v1"
 
@@ -83,7 +83,7 @@ class ChannelInstalled(EventData, frozen=True, kw_only=True):
 
 
 class ChannelRemoved(EventData, frozen=True, kw_only=True):
-    """A sender address was disconnected; its conversations stay."""
+    """A channel was disconnected. Its conversations stay."""
 
     TYPE = "inbox.channel.removed.v1"
 

@@ -1,14 +1,14 @@
-"""What can be wrong with a record.
+"""The errors of the contract.
 
 ValueError
-└── InvalidRecord      the record itself is wrong; trying again changes nothing
+└── InvalidRecord      the record itself is wrong: a retry would not help
 """
 
 from schemas.codes import DeadLetter
 
 
 class InvalidRecord(ValueError):
-    """A record that cannot be applied, with the dead-letter code that says why."""
+    """A record that cannot be applied; `code` is the dead-letter code for the reason."""
 
     def __init__(self, code: DeadLetter, detail: str) -> None:
         super().__init__(f"{code}: {detail}")

@@ -13,7 +13,7 @@ ChannelId = NewType("ChannelId", str)
 ConversationId = NewType("ConversationId", str)
 MessageId = NewType("MessageId", str)
 
-# `\Z` rather than `$`: the latter would let a trailing newline through.
+# `\Z` rather than `$`: `$` would allow a newline at the end.
 _EXTERNAL_ID = Meta(
     pattern=r"^[A-Za-z0-9_.:@+-]{1,64}\Z",
     description="Text of 1 to 64 characters of [A-Za-z0-9_.:@+-].",
@@ -31,12 +31,12 @@ NonEmpty = Annotated[str, Meta(min_length=1)]
 Status = Literal["open", "closed"]
 Direction = Literal["inbound", "outbound"]
 
-# Years outside overflow when they are moved to UTC or rounded; no message was sent then.
+# Other years may overflow when a time is converted to UTC or rounded. No message has them.
 EARLIEST_YEAR, LATEST_YEAR = 1970, 9998
 
 
 class EventData(Struct, frozen=True, kw_only=True):
-    """Base of every event's `data`: frozen, unknown fields ignored, checked while decoded."""
+    """Base of every event's `data`: frozen, validated while decoded, unknown fields ignored."""
 
     TYPE: ClassVar[str]
     """The CloudEvents type that carries this data."""
@@ -45,7 +45,7 @@ class EventData(Struct, frozen=True, kw_only=True):
 
 
 class Command(EventData, frozen=True, kw_only=True):
-    """Base of every command: what a user asks for, answered by exactly one result."""
+    """Base of every command. A user issues it, and exactly one result answers it."""
 
     conversation_id: UUID
     actor_id: User
@@ -53,21 +53,21 @@ class Command(EventData, frozen=True, kw_only=True):
 
 
 class Emitted(EventData, frozen=True, kw_only=True):
-    """Base of what the system publishes about a conversation."""
+    """Base of every event that the system emits about a conversation."""
 
     conversation_id: str
     version: Annotated[int, Meta(ge=0)]
-    """The conversation's version that the event goes with."""
+    """The version of the conversation to which the event belongs."""
 
 
 def check_year(name: str, moment: datetime) -> None:
-    """Raise ValueError for a time that cannot be kept in UTC."""
+    """Raise ValueError for a time that cannot be stored in UTC."""
     if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
         raise ValueError(f"{name}: the year must be {EARLIEST_YEAR} to {LATEST_YEAR}")
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text inside a plain JSON-like value, keys included, however deep it is nested."""
+    """Yield every text in a plain JSON-like value, at any depth, keys of objects included."""
     waiting = [value]
     while waiting:
         item = waiting.pop()

@@ -17,7 +17,7 @@ class Entity(Struct, frozen=True):
 
 
 class RequestedEntity(Struct, frozen=True):
-    """An entity that the CRM shall create."""
+    """An entity for the CRM to create."""
 
     type: EntityType
     name: NonEmpty
@@ -25,7 +25,7 @@ class RequestedEntity(Struct, frozen=True):
 
 
 class ConversationLink(Command, frozen=True, kw_only=True):
-    """Link a conversation to an entity; with `request_id`, the CRM's answer to a request."""
+    """Link a conversation to an entity. With `request_id` it is the CRM's answer to a request."""
 
     TYPE = "inbox.conversation.link.v1"
 
@@ -42,7 +42,7 @@ class ConversationUnlink(Command, frozen=True, kw_only=True):
 
 
 class EntityRequest(Command, frozen=True, kw_only=True):
-    """Ask the CRM to create an entity and link it."""
+    """Request the CRM to create an entity and link it."""
 
     TYPE = "inbox.entity.request.v1"
 

@@ -1,4 +1,4 @@
-"""Messages: the contact's as they arrive, a user's replies, and what the provider says of them."""
+"""Messages of contacts, replies of users, and the delivery status of replies."""
 
 from typing import Annotated
 from uuid import UUID
@@ -18,7 +18,7 @@ from schemas.fields import (
 )
 
 IDENTITIES_MAX = 20
-"""A person has few addresses; each that a message names is looked up."""
+"""The limit of addresses in one message: each of them costs a lookup."""
 
 
 class Media(Struct, frozen=True):
@@ -38,7 +38,7 @@ class Contact(Struct, frozen=True):
 
 
 class MessageReceived(EventData, frozen=True, kw_only=True):
-    """A contact wrote, as the provider told it."""
+    """A contact wrote a message."""
 
     TYPE = "inbox.message.received.v1"
 
@@ -49,14 +49,14 @@ class MessageReceived(EventData, frozen=True, kw_only=True):
     media: tuple[Media, ...] = ()
     sent_at: Instant
     historical: bool = False
-    """An import: recorded, but it neither reopens nor notifies."""
+    """An imported message: it is recorded, but neither reopens nor notifies."""
 
     def __post_init__(self) -> None:
         check_year("sent_at", self.sent_at)
 
 
 class MessageSend(Command, frozen=True, kw_only=True):
-    """A user's reply, to be sent through the channel's provider."""
+    """A user's reply, to be sent by the provider of the channel."""
 
     TYPE = "inbox.message.send.v1"
 
@@ -71,7 +71,7 @@ class MessageSend(Command, frozen=True, kw_only=True):
 
 
 class MessageStatus(EventData, frozen=True, kw_only=True):
-    """A delivery receipt of the provider. Unknown status words are kept as they are."""
+    """The provider sent a delivery receipt. Unknown status words are kept as they are."""
 
     TYPE = "inbox.message.status.v1"
 
@@ -82,7 +82,8 @@ class MessageStatus(EventData, frozen=True, kw_only=True):
     status: NonEmpty
     error_code: int | None = None
     attempt: Annotated[int, Meta(ge=1)] | None = None
-    """Which attempt to send the message it is about; None when the provider does not say."""
+    """The number of the part of the reply that the receipt is about, from 1; null if the callback
+    does not carry it. The name is historical: it does not count the attempts to send."""
 
 
 class _Sent(Emitted, frozen=True, kw_only=True):
@@ -91,7 +92,8 @@ class _Sent(Emitted, frozen=True, kw_only=True):
     status: str
     error_code: int | UnsetType = UNSET
     part: int = 1
-    """Which part of a reply that was too long for one; the provider has an id for each."""
+    """The number of the part, from 1: a long reply is sent in parts, and the provider has an id for
+    each."""
     parts: int = 1
 
 
@@ -108,12 +110,12 @@ class MessageStatusChanged(_Sent, frozen=True, kw_only=True):
 
 
 class MessageFailed(_Sent, frozen=True, kw_only=True):
-    """A reply was refused, or its window is closed; it was not sent."""
+    """A reply was not sent: it was refused, its window closed, or it waited too long."""
 
     TYPE = "inbox.message.failed.v1"
 
 
 class MessageUncertain(_Sent, frozen=True, kw_only=True):
-    """Nobody can tell whether a reply was sent; a person decides."""
+    """It is unknown whether a reply was sent: a person has to decide."""
 
     TYPE = "inbox.message.uncertain.v1"

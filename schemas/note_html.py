@@ -1,4 +1,4 @@
-"""A note as HTML, for CRMs whose notes are HTML: few tags, no styles, nothing that runs."""
+"""A note as HTML, for CRMs whose notes are HTML: few tags, no styles, no scripts."""
 
 import re
 from html import escape
@@ -7,17 +7,17 @@ from schemas.messages import Media
 from schemas.note_text import ShownNote, clean, head, heading, one_line
 from schemas.notes import NoteMessage
 
-# Stricter than RFC 3986: no user before the host, which would pass for the host, and no host of
-# other than ASCII. Whatever does not match is shown, but is no link.
+# Stricter than RFC 3986: no user before the host, since a reader could take it for the host; and no
+# host with other characters than ASCII. A URL that does not match is shown as text, not as a link.
 _WEB_ADDRESS = re.compile(
     r"(?i:https?)://[A-Za-z0-9._-]+(?::[0-9]{1,5})?(?:[/?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*)?"
 )
 
 
 def as_html(note: ShownNote) -> str:
-    """The whole note as a fragment of HTML.
+    """Returns the whole note as a fragment of HTML.
 
-    Its tags are `p`, `br`, `strong`, `blockquote` and `a`, the last with `href` and `rel`.
+    Its tags are `p`, `br`, `strong`, `blockquote`, and `a` with `href` and `rel`.
     """
     lines = [escape(line) for line in head(note)]
     lines.append(f"Conversation: {_link(note.inbox_url)}")
@@ -28,7 +28,7 @@ def as_html(note: ShownNote) -> str:
 def _message_as_html(message: NoteMessage) -> str:
     blocks = [f"<p><strong>{escape(heading(message))}</strong></p>"]
     if body := escape(clean(message.body)).replace("\n", "<br>"):
-        # A quotation can be told from headings even where a CRM takes all styles away.
+        # A quotation differs from a heading even where a CRM removes all styles.
         blocks.append(f"<blockquote>{body}</blockquote>")
     blocks += map(_file_as_html, message.media)
     return "\n".join(blocks)
@@ -39,7 +39,7 @@ def _file_as_html(file: Media) -> str:
 
 
 def _link(url: str) -> str:
-    """A link that shows where it leads; the plain text of what is no web address."""
+    """Returns a link whose text is its URL; for anything but a web address only the text."""
     shown = escape(one_line(url))
     if not _WEB_ADDRESS.fullmatch(url):
         return shown

@@ -1,6 +1,6 @@
-"""A note as the CRM shows it: its events folded into one, and that as plain text.
+"""A note as the CRM shows it: its events folded into one note, and that note as plain text.
 
-Contacts write what notes show, so nothing of it may pass for what the note itself says.
+Notes show texts of contacts. Nothing in such a text may look like a part of the note itself.
 """
 
 import re
@@ -14,16 +14,17 @@ from schemas.notes import Assignee, NoteAppended, NoteCreated, NoteMessage
 
 _LINE_BREAK = re.compile(r"\r\n|[\r\v\f\x85\u2028\u2029]")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Control characters but for newline and tab; what overrides, embeds or isolates a direction."""
+"""Control characters except newline and tab; characters that override, embed or isolate a text
+direction."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
-# Three depths, so that each line shows what it is whatever a contact wrote into it.
+# Three depths of indentation: they show what each line is, whatever a contact wrote into it.
 _FILE_INDENT = "  "
 _BODY_INDENT = "    "
 
 
 class ShownNote(Struct, frozen=True, kw_only=True):
-    """A note after its newest event; msgspec writes it and reads it back, for keeping it."""
+    """A note after its newest event. A CRM may store it as JSON, and read it back with msgspec."""
 
     note_id: str
     revision: int
@@ -33,16 +34,16 @@ class ShownNote(Struct, frozen=True, kw_only=True):
     assignee: Assignee | None
     inbox_url: str
     continues: str | UnsetType = UNSET
-    """The earlier note that was full."""
+    """The id of the earlier, full note that this one continues."""
     messages: tuple[NoteMessage, ...]
-    """All so far, in order of time; those of one time as they came."""
+    """All so far, in order of time; messages of one time in the order in which they came."""
 
 
 def fold(note: ShownNote | None, event: NoteCreated | NoteAppended) -> ShownNote:
-    """The note after its next event; `note` is None before the first.
+    """Returns the note after its next event; `note` is None before the first event.
 
-    Raises ValueError for an event of another note, or one that is not the next: a repeat, or one
-    before which another is missing.
+    Raises ValueError for an event of another note, and for an event that is not the next one: it
+    is a repeat, or an event before it is missing.
     """
     if note is None:
         if not isinstance(event, NoteCreated) or event.revision != 1:
@@ -64,7 +65,7 @@ def fold(note: ShownNote | None, event: NoteCreated | NoteAppended) -> ShownNote
         assignee=event.assignee,
         inbox_url=event.inbox_url,
         continues=continues,
-        # Late messages take their place in time; sorting keeps equal times as they came.
+        # A late message is put in its place by time. The sort is stable for equal times.
         messages=tuple(sorted((*earlier, *event.messages), key=lambda each: each.sent_at)),
     )
 
@@ -77,16 +78,16 @@ def _not_next(event: NoteCreated | NoteAppended, revision: int) -> ValueError:
 
 
 def as_text(note: ShownNote) -> str:
-    """The whole note as plain text.
+    """Returns the whole note as plain text.
 
-    Only the head and the messages' headings begin at the start of a line.
+    Only the head and the headings of messages begin at the start of a line.
     """
     first = "\n".join([*head(note), f"Conversation: {one_line(note.inbox_url)}"])
     return "\n\n".join([first, messages_as_text(note.messages)]) if note.messages else first
 
 
 def messages_as_text(messages: Iterable[NoteMessage]) -> str:
-    """Messages alone as plain text, such as the new ones of one event."""
+    """Returns messages alone as plain text, for example the new ones of one event."""
     return "\n\n".join(map(_message_as_text, messages))
 
 
@@ -101,7 +102,7 @@ def _message_as_text(message: NoteMessage) -> str:
 
 
 def head(note: ShownNote) -> list[str]:
-    """What the note says of itself, a line each, but for the link to its conversation."""
+    """Returns the lines of the head of a note, without the link to the conversation."""
     lines = [f"Note on {one_line(note.entity.type)} {one_line(note.entity.id)}"]
     if note.assignee is None:
         lines.append("Unassigned")
@@ -115,9 +116,9 @@ def head(note: ShownNote) -> list[str]:
 
 
 def heading(message: NoteMessage) -> str:
-    """One line: when it was sent, by whom, and which way it went."""
-    # A word on either side of the name keeps it in its place where it runs from right to left,
-    # and what says who wrote stands before it, where no name can pretend otherwise.
+    """Returns the heading of a message in one line: its time, its sender and its direction."""
+    # The words on both sides keep a name in its place that runs from right to left. The direction
+    # stands before the name, so that no name can pretend another one.
     name, address = one_line(message.sender_name or ""), one_line(message.sender_address)
     sender = f"{name} at {address}" if name else address
     if message.direction == "inbound":
@@ -126,15 +127,16 @@ def heading(message: NoteMessage) -> str:
 
 
 def clean(text: str) -> str:
-    """A text that may be shown: its lines end in newlines, and nothing steers what is around it.
+    """Returns a text that is safe to show: line ends are newlines, and no control characters.
 
-    Marks that only give themselves a direction, as Arabic and Hebrew need them, are kept.
+    It cannot change the direction of the text around it. Marks that have only a direction of their
+    own are kept, since Arabic and Hebrew need them.
     """
     return _SURROGATE.sub("\ufffd", _UNSEEN.sub("", _LINE_BREAK.sub("\n", text)))
 
 
 def one_line(text: str) -> str:
-    """A text as `clean` leaves it, on one line, with single spaces."""
+    """Returns a cleaned text on one line, with single spaces."""
     return " ".join(clean(text).split())
 
 

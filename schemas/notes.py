@@ -1,4 +1,4 @@
-"""Notes in the CRM: what the CRM says of them, and what the system wants written."""
+"""Notes in the CRM: the CRM's reports about them, and the system's events to write them."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from schemas.messages import Media
 
 
 class NoteEdited(EventData, frozen=True, kw_only=True):
-    """Somebody edited a note in the CRM; it is never touched again."""
+    """Somebody edited a note in the CRM: the system never changes that note again."""
 
     TYPE = "inbox.note.edited.v1"
 
@@ -21,7 +21,7 @@ class NoteEdited(EventData, frozen=True, kw_only=True):
 
 
 class NoteDeleted(EventData, frozen=True, kw_only=True):
-    """Somebody deleted a note in the CRM; it is never touched again."""
+    """Somebody deleted a note in the CRM: the system never changes that note again."""
 
     TYPE = "inbox.note.deleted.v1"
 
@@ -31,7 +31,7 @@ class NoteDeleted(EventData, frozen=True, kw_only=True):
 
 
 class Assignee(Struct, frozen=True):
-    """The user whom a conversation is assigned to, as a note shows them."""
+    """The assignee of a conversation as a note shows them."""
 
     user_id: str
     name: str
@@ -52,26 +52,26 @@ class NoteMessage(Struct, frozen=True):
 class _Note(Emitted, frozen=True, kw_only=True):
     note_id: str
     revision: int
-    """1 for `note.created`, one more for each `note.appended`."""
+    """1 for `note.created`; each `note.appended` raises it by one."""
     entity: Entity
     starts_at: datetime
     ends_at: datetime
     assignee: Assignee | None
     inbox_url: str
     messages: tuple[NoteMessage, ...]
-    """In order of time; only the new ones when appended."""
+    """In order of time; `note.appended` holds the new ones only."""
 
 
 class NoteCreated(_Note, frozen=True, kw_only=True):
-    """A note starts on an entity."""
+    """A note is to be created on an entity."""
 
     TYPE = "inbox.note.created.v1"
 
     continues: str | UnsetType = UNSET
-    """The earlier note of the same 24 hours that is full, which this one goes on from."""
+    """The id of the earlier, full note of the same 24 hours that this one continues."""
 
 
 class NoteAppended(_Note, frozen=True, kw_only=True):
-    """Messages joined a note."""
+    """Messages are to be appended to a note."""
 
     TYPE = "inbox.note.appended.v1"

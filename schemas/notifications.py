@@ -1,4 +1,4 @@
-"""Whom to tell of what, and by which media."""
+"""Notifications: which users are to be notified, of what, and on which media."""
 
 from typing import Literal
 
@@ -7,33 +7,33 @@ from msgspec import Struct
 from schemas.fields import Emitted
 
 RECIPIENTS_MAX = 500
-"""More recipients than these are told in numbered parts."""
+"""One event holds at most so many recipients; more recipients are split into numbered parts."""
 
 PREVIEW_CHARACTERS_MAX = 140
-"""A preview is at most this long, in characters."""
+"""The maximum length of a preview, in characters."""
 
 NotificationKind = Literal["message", "assignment", "window_closing"]
-Why = Literal["assigned_to_me", "assigned_to_others", "unassigned", "assignment"]
+RecipientReason = Literal["assigned_to_me", "assigned_to_others", "unassigned", "assignment"]
 MediumName = Literal["desktop", "email"]
 
 
 class Recipient(Struct, frozen=True):
-    """A user to tell, with the setting that says so."""
+    """A user to notify; `reason` is the setting that asks for it."""
 
     user_id: str
-    reason: Why
+    reason: RecipientReason
     media: tuple[MediumName, ...]
 
 
 class MessagePreview(Struct, frozen=True):
-    """The message that a notification is about."""
+    """The message of a notification."""
 
     message_id: str
     preview: str
 
 
 class NotificationRequested(Emitted, frozen=True, kw_only=True):
-    """Somebody should be told. One event for a message or an assignment names all recipients."""
+    """Users are to be notified. One event for a message or an assignment lists all recipients."""
 
     TYPE = "inbox.notification.requested.v1"
 

@@ -8,21 +8,22 @@ DAY_MILLISECONDS = 24 * HOUR_MILLISECONDS
 FOR_EVER = -1
 
 RECORD_BYTES_MAX = 256 * 1024
-"""A larger value is dead-lettered as `too_large`."""
+"""The limit of a record's value; a larger one is dead-lettered as `too_large`."""
 
 TOPIC_BYTES_MAX = 4 * 1024 * 1024
-"""What the topics themselves take, so that a record too large is caught here and kept."""
+"""The limit of the topics. It is higher, so that a record that is too large comes in, and is
+dead-lettered instead of lost."""
 
 DEAD_LETTER_BYTES_MAX = 5 * 1024 * 1024
-"""Room for the largest record and the headers that say what was wrong with it."""
+"""Room for the largest record together with the headers of a dead letter."""
 
 RELAY_SHARDS = 4
-"""Partitions of the relay's topic. A conversation's events all go through one shard, so changing
-this while the outbox holds rows would reorder them: it is a constant, not a setting."""
+"""The partitions of the topic `relay`. All events of a conversation go through one shard. A change
+of the number while the outbox holds rows would reorder them: so it is a constant, no setting."""
 
 
 class Key(Enum):
-    """What the records of a topic are keyed with."""
+    """The key of the records of a topic."""
 
     CONVERSATION = "conversation id"
     ACCOUNT = "account id"
@@ -32,7 +33,7 @@ class Key(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Topic:
-    """A topic as it must be: `inbox topics` creates and verifies these values."""
+    """A topic with its required values: `inbox topics` creates and verifies them."""
 
     name: str
     """Without the prefix."""
@@ -45,18 +46,18 @@ class Topic:
     compacted: bool = False
     bytes_max: int = TOPIC_BYTES_MAX
     partitions: int | None = None
-    """None: as many as `INBOX_PARTITIONS` says, so that equal keys meet in equal partitions."""
+    """None: as many as `INBOX_PARTITIONS`, so that a key has the same partition in all topics."""
 
     @property
     def config(self) -> dict[str, str]:
-        """The topic's configuration in Kafka's own words."""
+        """The topic's configuration, by Kafka's names."""
         values = {
             "cleanup.policy": "compact" if self.compacted else "delete",
             "retention.ms": str(self.retention_milliseconds),
             "max.message.bytes": str(self.bytes_max),
         }
         if self.compacted:
-            # Small segments are compacted soon, so that a marker is found within a few reads.
+            # Small segments are compacted soon, so that few reads find the newest marker.
             values["segment.bytes"] = str(16 * 1024 * 1024)
         return values
 
@@ -73,7 +74,7 @@ TOPICS: dict[str, Topic] = {
             retention_milliseconds=7 * DAY_MILLISECONDS,
             producers="the webhook, importers, `inbox reconcile`",
             consumers=_WORKERS,
-            purpose="What contacts wrote.",
+            purpose="Messages of contacts.",
         ),
         Topic(
             name="messages.send",
@@ -145,7 +146,7 @@ TOPICS: dict[str, Topic] = {
             retention_milliseconds=3 * DAY_MILLISECONDS,
             producers=_WORKERS,
             consumers=_SERVICES,
-            purpose="Whom to tell of what.",
+            purpose="Users to be notified.",
         ),
         Topic(
             name="notes",
@@ -153,7 +154,7 @@ TOPICS: dict[str, Topic] = {
             retention_milliseconds=7 * DAY_MILLISECONDS,
             producers=_WORKERS,
             consumers="the CRM",
-            purpose="What to write into the CRM's notes.",
+            purpose="Texts for the notes in the CRM.",
         ),
         Topic(
             name="messages.sent",
@@ -161,7 +162,7 @@ TOPICS: dict[str, Topic] = {
             retention_milliseconds=7 * DAY_MILLISECONDS,
             producers=_WORKERS,
             consumers=_SERVICES,
-            purpose="What became of replies.",
+            purpose="The delivery status of replies.",
         ),
         Topic(
             name="results",
@@ -169,7 +170,7 @@ TOPICS: dict[str, Topic] = {
             retention_milliseconds=3 * DAY_MILLISECONDS,
             producers=_WORKERS,
             consumers=_SERVICES,
-            purpose="Exactly one answer to every command.",
+            purpose="Exactly one result of every command.",
         ),
         Topic(
             name="dead-letters",

@@ -18,7 +18,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from db.databases import OWNER, WORKER, ensure_database, ensure_roles
 from db.migrate import migrate
-from tests.harness.topics import Bus
+from tests.harness.topics import Topics
 from tests.harness.worker import Worker
 from workers.dev.embedded.kafka import EmbeddedKafka
 from workers.dev.embedded.ports import free_port
@@ -39,9 +39,9 @@ BUSY = {
         "integration/test_bench_programs",
         "integration/test_compare",
         "integration/test_exactly_once",
-        "integration/test_sending_faults",
-        "integration/test_spool_disk",
-        "integration/test_spool_outages",
+        "integration/sending/test_sender_faults",
+        "integration/webhooks/spool/test_spool_disk",
+        "integration/webhooks/spool/test_spool_outages",
     )
 }
 """Tests that keep more than a core busy, or wait for answers that have to come soon."""
@@ -142,10 +142,10 @@ async def settings(database: Settings, kafka: EmbeddedKafka) -> Settings:
 
 
 @pytest.fixture
-async def bus(settings: Settings) -> AsyncIterator[Bus]:
+async def topics(settings: Settings) -> AsyncIterator[Topics]:
     """Publishes to the test's topics and reads them."""
-    async with Bus(settings) as bus:
-        yield bus
+    async with Topics(settings) as topics:
+        yield topics
 
 
 @pytest.fixture

@@ -1,1 +1,5 @@
-"""Checkers of what came out, for benchmarks and for fault runs alike."""
+"""Checkers of what a run left behind. Benchmarks, fault runs and tests use them alike.
+
+A checker reads Postgres, whole topics and the ledger of the mock of Twilio, and raises
+`bench.checkers.promises.Broken` when a promise of the inbox was not kept.
+"""

@@ -1,4 +1,4 @@
-"""Checks the notes of a finished run: each message is in exactly one note of each linked entity."""
+"""Checks the notes of a finished run: each message is in one note of each linked entity."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from bench.checkers.promises import Broken, expect
-from bench.load.topics import read
+from bench.checkers.topics import kind_of, read
 from domain.notes import CHARACTERS_MAX, FIRST_MESSAGES_MAX, MESSAGES_MAX
 from schemas.catalog import STRUCT_OF
 from schemas.note_text import ShownNote, fold
@@ -19,18 +19,18 @@ Key = tuple[str, str, str]
 
 
 class Linked:
-    """What the log of a conversation says that its notes must hold."""
+    """The messages that the notes must hold, as the log of conversations says."""
 
     def __init__(self) -> None:
         self._since: dict[Key, int] = {}
-        """The version that linked each entity that is linked now."""
+        """For each present link, the version that made it."""
         self.wanted: dict[tuple[Key, int], set[str]] = {}
-        """For each link, by the version that made it: the messages recorded while it lasted."""
+        """For each link and the version that made it, the messages recorded while it lasted."""
 
     def apply(self, event: dict[str, Any]) -> None:
-        """Follow the log."""
+        """Apply the next event of the log."""
         data = event["data"]
-        conversation_id, kind = data["conversation_id"], event["type"].split(".")[-2]
+        conversation_id, kind = data["conversation_id"], kind_of(event)
         if kind == "linked":
             key = _key(data)
             self._since[key] = data["version"]
@@ -48,7 +48,10 @@ class Linked:
 
 
 async def check_notes(settings: Settings, linked: Linked, bodies: Mapping[str, str]) -> int:
-    """How many notes there are. Raises Broken. `bodies` are the texts of all messages."""
+    """Check all notes, and return how many there are. Raises Broken.
+
+    `bodies` are the texts of all messages.
+    """
     found: dict[tuple[Key, int], Counter[str]] = defaultdict(Counter)
     links: dict[Key, int] = {}
     notes: dict[str, ShownNote] = {}
@@ -80,11 +83,11 @@ def _folded(note: ShownNote | None, event: dict[str, Any]) -> ShownNote:
 
 
 def _check_note(note: ShownNote, bodies: Mapping[str, str]) -> None:
-    """A note holds what its messages say, once each, in order of time, within limits."""
+    """Check that a note has each message once, unchanged, in order of time, within the limits."""
     texts = [(message.message_id, message.body) for message in note.messages]
     expect(len(set(texts)) == len(texts), "a note has each message once")
     right = all(bodies[message_id] == body for message_id, body in texts)
-    expect(right, "a note says what its messages say")
+    expect(right, "a note has the texts of its messages")
     times = [message.sent_at for message in note.messages]
     expect(times == sorted(times), "a note is in order of time")
     characters = sum(len(body) for _, body in texts)

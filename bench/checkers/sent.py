@@ -1,4 +1,4 @@
-"""Checks finished replies: what Twilio's ledger has, against what is known and told of them."""
+"""Checks finished replies: the mock's ledger against the tables and the events of replies."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
@@ -9,29 +9,33 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from bench.checkers.promises import expect, expect_once
-from bench.load.topics import read
+from bench.checkers.tables import owner_connection
+from bench.checkers.topics import kind_of, read
 from bench.mock_twilio import Ledger
 from domain.delivery import later
-from workers.settings import Settings, required
+from workers.settings import Settings
 
 Part = tuple[str, int]
 """A message id and the number of the part."""
 
+PartEvents = dict[Part, list[dict[str, Any]]]
+"""The events of each part, in order."""
+
 SURELY_NOT_TAKEN = 429
-"""The only answer after which a part may be posted again."""
+"""The only status after which a part may be posted again."""
 
 
 async def check(settings: Settings, ledger: Ledger, commands: Collection[str]) -> dict[str, int]:
-    """Check everything; what was counted. Raises bench.checkers.promises.Broken."""
-    rows, receipts = await sends(settings)
+    """Check everything, and return what was counted. Raises bench.checkers.promises.Broken."""
+    rows, receipts = await read_sends(settings)
     check_requests(ledger)
     sent = sent_parts(ledger)
     check_parts(rows, sent)
     check_statuses(rows, receipts)
     results = Counter([event["data"]["command_id"] async for event in read(settings, "results")])
     expect_once(results, commands, "result of a reply")
-    told = await read_told(settings)
-    check_told(rows, told)
+    events = await read_part_events(settings)
+    check_part_events(rows, events)
     states = Counter(row["state"] for row in rows)
     return {
         "parts": len(rows),
@@ -40,34 +44,33 @@ async def check(settings: Settings, ledger: Ledger, commands: Collection[str]) -
         **states,
         "uncertain, though sent": len(sent) - states["accepted"],
         "receipts": len(receipts),
-        **_settled_by(told.values()),
+        **_settled_by(events.values()),
     }
 
 
-async def sends(settings: Settings) -> tuple[list[asyncpg.Record], list[asyncpg.Record]]:
-    """The parts of all replies, and all receipts."""
-    connection = await asyncpg.connect(required(settings.migration_database_url, "database"))
-    try:
+async def read_sends(
+    settings: Settings,
+) -> tuple[list[asyncpg.Record], list[asyncpg.Record]]:
+    """Read the rows of all parts, and of all receipts."""
+    async with owner_connection(settings) as connection:
         rows = await connection.fetch(
             "SELECT message_id::text, part, state, provider_message_id, status FROM inbox.sends"
         )
         return rows, await connection.fetch(
             "SELECT provider_message_id, status FROM inbox.receipts"
         )
-    finally:
-        await connection.close()
 
 
-async def read_told(settings: Settings) -> dict[Part, list[dict[str, Any]]]:
-    """What was told of each part, in order."""
-    told: dict[Part, list[dict[str, Any]]] = defaultdict(list)
+async def read_part_events(settings: Settings) -> PartEvents:
+    """Read the events of all parts."""
+    events: PartEvents = defaultdict(list)
     async for event in read(settings, "messages.sent"):
-        told[event["data"]["message_id"], event["data"]["part"]].append(event)
-    return told
+        events[event["data"]["message_id"], event["data"]["part"]].append(event)
+    return events
 
 
 def check_requests(ledger: Ledger) -> None:
-    """A part is posted again only after it was surely not taken. Raises Broken."""
+    """Check that a part is posted again only after it was surely not taken. Raises Broken."""
     answers: dict[Part, list[int | None]] = defaultdict(list)
     for request in ledger.requests:
         if request.route == "send":
@@ -75,11 +78,11 @@ def check_requests(ledger: Ledger) -> None:
             answers[_part(callback)].append(request.status)
     for part, statuses in answers.items():
         again = set(statuses[:-1]) <= {SURELY_NOT_TAKEN}
-        expect(again, f"part {part} is not posted after what may have been taken: {statuses}")
+        expect(again, f"part {part} is not posted again when it may have been taken: {statuses}")
 
 
 def sent_parts(ledger: Ledger) -> dict[Part, str]:
-    """The id of each part that Twilio took, each once. Raises Broken."""
+    """Returns the id of each part that Twilio accepted. Raises Broken if one was sent twice."""
     sent: dict[Part, str] = {}
     for entry in ledger.sends:
         part = _part(entry.status_callback or "")
@@ -94,62 +97,66 @@ def _part(status_callback: str) -> Part:
 
 
 def check_parts(rows: Iterable[asyncpg.Record], sent: dict[Part, str]) -> None:
-    """What is known of each part is what Twilio has. Raises Broken."""
+    """Check that the state of each part agrees with the ledger. Raises Broken."""
     for row in rows:
-        became = sent.get((row["message_id"], row["part"]))
+        sid = sent.get((row["message_id"], row["part"]))
         match row["state"]:
             case "accepted":
-                expect(row["provider_message_id"] == became, "an accepted part has its own id")
+                expect(row["provider_message_id"] == sid, "an accepted part has its own id")
             case "failed":
-                expect(became is None, "a failed part was not sent")
+                expect(sid is None, "a failed part was not sent")
             case state:
                 expect(state == "uncertain", f"a part is settled or uncertain, not {state}")
 
 
 def check_statuses(rows: Iterable[asyncpg.Record], receipts: Iterable[asyncpg.Record]) -> None:
-    """No receipt leads further than the status that a part has. Raises Broken."""
-    words: dict[str, list[str]] = defaultdict(list)
+    """Check that no receipt has a later status than its part. Raises Broken."""
+    received: dict[str, list[str]] = defaultdict(list)
     for receipt in receipts:
-        words[receipt["provider_message_id"]].append(receipt["status"])
+        received[receipt["provider_message_id"]].append(receipt["status"])
     for row in rows:
-        behind = [word for word in words[row["provider_message_id"]] if later(row["status"], word)]
-        expect(not behind, "a status is the maximum of its receipts")
+        statuses = received[row["provider_message_id"]]
+        missed = [status for status in statuses if later(row["status"], status)]
+        expect(not missed, "a status is the maximum of its receipts")
 
 
-def check_told(rows: Iterable[asyncpg.Record], told: dict[Part, list[dict[str, Any]]]) -> None:
-    """What is told of each part is what became of it, once and in order. Raises Broken."""
-    ids = Counter(event["id"] for events in told.values() for event in events)
+def check_part_events(rows: Iterable[asyncpg.Record], part_events: PartEvents) -> None:
+    """Check that the events of each part agree with its row, once and in order. Raises Broken."""
+    ids = Counter(event["id"] for events in part_events.values() for event in events)
     expect(not ids or max(ids.values()) == 1, "every event is there once")
     for row in rows:
-        events = told[row["message_id"], row["part"]]
-        kinds = Counter(event["type"].split(".")[-2] for event in events)
+        events = part_events[row["message_id"], row["part"]]
+        kinds = Counter(map(kind_of, events))
         for kind in ("accepted", "failed"):
-            expect(kinds[kind] == (row["state"] == kind), f"what is {kind} is told to be so, once")
-        expect(kinds["uncertain"] <= 1, "people are told once that nobody can tell")
+            expect(
+                kinds[kind] == (row["state"] == kind),
+                f"only a part that is {kind} has that event, once",
+            )
+        expect(kinds["uncertain"] <= 1, "a part has at most one uncertain event")
         if row["state"] == "uncertain":
-            expect(kinds["uncertain"] == 1, "people are told that nobody can tell")
-        statuses = [event["data"]["status"] for event in events if _is_status(event)]
+            expect(kinds["uncertain"] == 1, "a part that is uncertain has one uncertain event")
+        statuses = [event["data"]["status"] for event in events if _has_status(event)]
         forward = all(later(before, after) for before, after in pairwise(statuses))
-        expect(forward, f"what is told of a status leads forward: {statuses}")
+        expect(forward, f"the statuses of events never go back: {statuses}")
         if row["state"] == "accepted":
-            expect(statuses[-1] == row["status"], "the status is the one that was told last")
+            expect(statuses[-1] == row["status"], "the last event has the present status")
 
 
-def _is_status(event: dict[str, Any]) -> bool:
-    return event["type"].split(".")[-2] in {"accepted", "status_changed"}
+def _has_status(event: dict[str, Any]) -> bool:
+    return kind_of(event) in {"accepted", "status_changed"}
 
 
-def _settled_by(told: Iterable[list[dict[str, Any]]]) -> dict[str, int]:
-    """How it was known that parts were accepted.
+def _settled_by(part_events: Iterable[list[dict[str, Any]]]) -> dict[str, int]:
+    """Returns how many parts were settled as accepted by an answer, by a receipt, by the list.
 
-    An answer says `queued`, as this Twilio makes all messages; a receipt leaves that open, and the
-    list has what has become of a message by then.
+    The first status shows which: an answer of the mock always has `queued`, a receipt settles a
+    part as `accepted`, and the list has the status that the message has reached by then.
     """
     first = Counter(
         event["data"]["status"]
-        for events in told
+        for events in part_events
         for event in events
-        if event["type"].split(".")[-2] == "accepted"
+        if kind_of(event) == "accepted"
     )
     by_answer, by_receipt = first.pop("queued", 0), first.pop("accepted", 0)
     return {

@@ -1,1 +1,1 @@
-"""What benchmarks and fault runs put into the inbox, and at what pace."""
+"""What benchmarks and fault runs put into the inbox, at which rate, and what is stored before."""

@@ -1,9 +1,9 @@
-"""When a `read_committed` consumer receives each notification.
+"""Reads notifications as a `read_committed` consumer, and reports when each of them arrived.
 
-Run by bench.latency as its own process: `python -m bench.load.arrivals MESSAGES SECONDS`, settings
-in the environment. Prints the line `ready` once it stands at the end of the topic; reads until
-there were so many notifications of messages and then none for a while, or until the time is up;
-then prints JSON: of each notification the message's id, and when it was recorded, published,
+bench.latency runs it as a process: `python -m bench.load.arrivals MESSAGES SECONDS`, with settings
+in the environment. It prints the line `ready` once it is at the end of the topic. It reads until so
+many notifications of messages came and no further one for a while, or until the time is over. Then
+it prints JSON: for each notification the message's id, and when it was recorded, published, and
 received.
 """
 
@@ -21,7 +21,7 @@ from msgspec import Struct
 from workers.settings import Settings, required
 
 QUIET_SECONDS = 1.0
-"""How long to listen for one too many."""
+"""How long to wait for a notification too many."""
 
 
 class _Message(Struct):
@@ -50,11 +50,11 @@ class Arrival(Struct, array_like=True):
 
 
 Polls = list[tuple[float, list[tuple[int, bytes]]]]
-"""When each was received, and its records' timestamps (milliseconds) and values."""
+"""When each poll returned, and its records' timestamps (milliseconds) and values."""
 
 
 async def arrivals(settings: Settings, messages: int, seconds: float) -> list[Arrival]:
-    """Read, and only then decode: the reader must not slow down what it watches."""
+    """Read all, and only then decode, so that the reader slows nothing down."""
     topic = settings.topic("notifications")
     consumer = AIOKafkaConsumer(
         bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
@@ -95,7 +95,7 @@ def _decode(polls: Polls) -> list[Arrival]:
 
 
 async def main(messages: int, seconds: float) -> None:
-    """Read, and print what was received when."""
+    """Read, and print when each notification arrived."""
     gc.disable()
     found = await arrivals(Settings.from_environment(), messages, seconds)
     sys.stdout.buffer.write(msgspec.json.encode(found))

@@ -1,33 +1,33 @@
-"""Sends messages at a steady rate, each stamped with the moment it was due, not when it went.
+"""Sends messages at a steady rate; the timestamp of each is when it was due, not when it was sent.
 
-Run by bench.latency as its own process: `python -m bench.load.pacer FIRST MESSAGES CONVERSATIONS
-RATE`, settings in the environment; sends the messages of a load from number FIRST on. Prints the
-line `ready` when it begins, and at the end JSON: when the first was due (seconds since 1970), and
-of each message how long after it was due it was handed to the client, and how long after it Kafka
-had it (seconds).
+bench.latency runs it as a process: `python -m bench.load.pacer FIRST MESSAGES CONVERSATIONS RATE`,
+with settings in the environment. It sends the messages of a load from number FIRST on. It prints
+the line `ready` when it begins, and at the end JSON: when the first message was due (seconds since
+1970), and for each message how long after it was due the Kafka client got it, and Kafka had it
+(seconds).
 
-Since a record carries the time at which it was due, a sender that is held up, or that cannot keep
-up, makes the latencies longer, and never hides any (coordinated omission).
+Latencies are counted from when a message was due. So a sender that is delayed, or too slow, makes
+them longer, and never hides any of them ("coordinated omission").
 """
 
 import asyncio
 import gc
 import sys
 import time
-from itertools import islice
 
 import msgspec
 import uvloop
 from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
-from bench.load.load import BATCH_BYTES, Load, events
+from bench.load.message_load import MessageLoad
+from bench.load.publishing import LOAD_BATCH_BYTES
 from schemas.cloudevents import CONTENT_TYPE_HEADER
-from workers.outbox.collector import partition_of
+from workers.kafka.partitions import partition_of
 from workers.settings import Settings, required
 
 TICK_SECONDS = 0.01
-"""How often to look for what is due, at the most: twice as long as Kafka's own producers linger."""
+"""The shortest time between two sends: twice as long as Kafka's own producers linger."""
 
 LEAD_SECONDS = 0.5
 
@@ -41,16 +41,15 @@ class Paced(Struct):
     began: float
     """When the first was due, in seconds since 1970."""
     handed: list[float]
-    """Seconds after it was due."""
+    """How many seconds after it was due the Kafka client got each message."""
     taken: list[float]
-    """Seconds after it was due; Kafka had answered then."""
+    """How many seconds after it was due Kafka had acknowledged each message."""
 
 
-def made(load: Load, first: int, partitions: int) -> list[Record]:
-    """The messages of a load from a number on, ready to be sent."""
+def records_of(load: MessageLoad, first: int, partitions: int) -> list[Record]:
+    """Returns the messages of a load from a number on, ready to be sent."""
     return [
-        (partition_of(key, partitions), key.encode(), value)
-        for _, key, value in islice(events(load), first, None)
+        (partition_of(key, partitions), key.encode(), value) for _, key, value in load.events(first)
     ]
 
 
@@ -61,7 +60,7 @@ async def pace(settings: Settings, records: list[Record], rate: float) -> Paced:
         bootstrap_servers=list(required(settings.kafka, "INBOX_KAFKA")),
         acks="all",
         linger_ms=0,
-        max_batch_size=BATCH_BYTES,
+        max_batch_size=LOAD_BATCH_BYTES,
     )
     async with producer:
         await producer.partitions_for(topic)
@@ -82,7 +81,7 @@ async def pace(settings: Settings, records: list[Record], rate: float) -> Paced:
 async def _send(
     producer: AIOKafkaProducer, topic: str, records: list[Record], times: list[float]
 ) -> None:
-    """Send what is due as one batch per partition, and wait until Kafka has it."""
+    """Send the records that are due, a batch for each partition, and wait until Kafka has them."""
     batches = {}
     for (partition, key, value), moment in zip(records, times, strict=True):
         if partition not in batches:
@@ -100,10 +99,10 @@ async def _send(
 
 
 async def main(first: int, messages: int, conversations: int, rate: float) -> None:
-    """Send, and print what was sent when."""
+    """Send, and print when each message was sent."""
     settings = Settings.from_environment()
-    load = Load(messages=first + messages, conversations=conversations)
-    records = made(load, first, settings.partitions)
+    load = MessageLoad(messages=first + messages, conversations=conversations)
+    records = records_of(load, first, settings.partitions)
     gc.freeze()
     print("ready", flush=True)
     paced = await pace(settings, records, rate)

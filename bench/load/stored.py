@@ -1,30 +1,30 @@
-"""Fills the tables with what years would have left in them, past the workers.
+"""Fills the tables with the messages of years, without workers.
 
-Rows are such as the workers write, in the tables as the migrations made them, every index in place
-while they come in, so that indexes are as full as random keys leave them.
+The rows are like those that workers write. All indexes of the migrations exist while the rows come
+in, so that the pages of the indexes are as full as random keys make them.
 """
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from bench.load.load import ACCOUNT, BODY, CHANNEL
+from bench.load.input_events import ACCOUNT, BODY, CHANNEL
 from db.connect import AnyConnection
 from schemas.ids import conversation_id
 
 MESSAGES_EACH = 4
-"""Stored messages of each stored conversation."""
+"""How many messages each stored conversation has."""
 
 
 def stored_contact(number: int) -> str:
-    """The address of a stored conversation's contact."""
+    """Returns the address of a stored conversation's contact."""
     return f"whatsapp:+41{number:010d}"
 
 
 async def store(connection: AnyConnection, messages: int) -> None:
-    """Have so many messages stored, and nothing else, as the owner of the tables.
+    """Replace all messages and conversations by so many messages, as the owner of the tables.
 
-    They are vacuumed and the planner knows of them: in years that would have happened, and it is
-    not to happen while something is measured.
+    The tables are vacuumed and analysed afterwards: in years that would have happened by itself,
+    and it must not happen during a measurement.
     """
     await connection.execute(
         "TRUNCATE inbox.messages, inbox.conversations, inbox.windows, inbox.identities"
@@ -35,7 +35,7 @@ async def store(connection: AnyConnection, messages: int) -> None:
     await connection.execute("VACUUM (ANALYZE) inbox.messages, inbox.conversations, inbox.windows")
 
 
-# Their ids are as random as those that follow from a provider's id.
+# The ids are as random as those that are derived from a provider's id.
 _MESSAGES = """
 INSERT INTO inbox.messages (
     account_id, conversation_id, message_id, channel_id, provider_message_id, direction,
@@ -79,7 +79,7 @@ def _conversations(conversations: int) -> Iterator[tuple[object, ...]]:
     created_at = datetime.now(UTC) - timedelta(days=30)
     newest_at = created_at + timedelta(hours=MESSAGES_EACH)
     window_until = newest_at + timedelta(days=1)
-    key = conversation_id.__wrapped__  # so many ids would only wear its cache out
+    key = conversation_id.__wrapped__  # so many ids would only fill its cache
     for number in range(conversations):
         address = stored_contact(number)
         yield (
@@ -99,11 +99,11 @@ def _conversations(conversations: int) -> Iterator[tuple[object, ...]]:
         )
 
 
-async def employ(connection: AnyConnection, users: int, told: Iterable[int]) -> None:
-    """Give the account so many users, of whom those with these numbers are told of everything."""
+async def replace_users(connection: AnyConnection, users: int, notified: Iterable[int]) -> None:
+    """Give the account so many users. Those with these numbers are notified of everything."""
     async with connection.transaction():
         await connection.execute("DELETE FROM inbox.users WHERE account_id = $1", ACCOUNT)
-        await connection.execute(_USERS, ACCOUNT, users, list(told))
+        await connection.execute(_USERS, ACCOUNT, users, list(notified))
         await connection.execute(
             """
             INSERT INTO inbox.accounts AS a (account_id, directory_version) VALUES ($1, 1)

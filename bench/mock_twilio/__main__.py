@@ -1,4 +1,4 @@
-"""`python -m bench.mock_twilio`: the mock as a process of its own, until SIGTERM or SIGINT."""
+"""`python -m bench.mock_twilio`: runs the mock as its own process, until SIGTERM or SIGINT."""
 
 import argparse
 import asyncio
@@ -8,13 +8,14 @@ from pathlib import Path
 
 import msgspec
 
-from bench.mock_twilio.server import ACCOUNTS, MockTwilio
+from bench.mock_twilio.account import ACCOUNTS
+from bench.mock_twilio.server import MockTwilio
 from workers.dev.embedded.ports import HOST, free_port
 from workers.dev.twilio_stand_in.server import Account
 
 
 def arguments() -> argparse.Namespace:
-    """What was given on the command line."""
+    """Returns the arguments of the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.mock_twilio", description=__doc__)
     parser.add_argument("--port", type=int, help="of the API; one that is free, without it")
     parser.add_argument("--control-port", type=int, help="likewise")
@@ -33,7 +34,7 @@ def arguments() -> argparse.Namespace:
 
 
 async def run() -> None:
-    """Run, and say where once it does: one line of JSON."""
+    """Run, and print where it listens, as one line of JSON, once it does."""
     given = arguments()
     accounts = ACCOUNTS
     if given.accounts:

@@ -1,42 +1,60 @@
-"""What the mock does when asked over HTTP, by tests that run it as a process of its own.
+"""The mock's own HTTP interface, for programs that run the mock as another process.
 
-GET /_ledger; GET, POST and DELETE /_faults and /_tellings, one rule or a list; POST /_inbound; POST
-/_listener with `{"open": false, "seconds": 2}` to refuse connections for so long, or, without
-`seconds`, until `{"open": true}`.
+GET /_ledger; GET, POST and DELETE /_faults and /_callback_rules (one rule or a list); POST
+/_inbound; POST /_listener with `{"open": false, "seconds": 2}` to refuse connections for so long,
+or, without `seconds`, until `{"open": true}`.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
 
-from bench.mock_twilio import faults, tellings
-from bench.mock_twilio.ledger import Planted
+from bench.mock_twilio import callback_rules, faults
+from bench.mock_twilio.ledger import Ledger, MissedMessage
 from bench.mock_twilio.rules import Rules, RuleT
-
-if TYPE_CHECKING:
-    from bench.mock_twilio.server import MockTwilio
+from workers.dev.twilio_stand_in.messages import Message
 
 Handle = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class Listener(msgspec.Struct, forbid_unknown_fields=True):
-    """Whether connections are taken, and, if not, for how long."""
+    """Whether connections are accepted, and, if not, for how long."""
 
     open: bool
     seconds: float | None = None
 
 
-def routes(mock: "MockTwilio") -> list[web.RouteDef]:
-    """The routes of the control."""
+class Controlled(Protocol):
+    """What this interface controls: bench.mock_twilio.server.MockTwilio."""
+
+    faults: Rules[faults.Fault]
+    callback_rules: Rules[callback_rules.CallbackRule]
+
+    @property
+    def ledger(self) -> Ledger:
+        """Everything that happened so far."""
+
+    def add_missed(self, missed: MissedMessage) -> Message:
+        """Put a contact's message into the list."""
+
+    async def listen(self) -> None:
+        """Accept connections."""
+
+    async def refuse(self, seconds: float | None = None) -> None:
+        """Refuse connections, for so long or until `listen`."""
+
+
+def routes(mock: Controlled) -> list[web.RouteDef]:
+    """Returns the routes of the interface."""
 
     async def ledger(_request: web.Request) -> web.Response:
         return _json(mock.ledger)
 
-    async def plant(request: web.Request) -> web.Response:
-        planted = msgspec.json.decode(await request.read(), type=Planted)
-        return _json(mock.plant(planted).resource())
+    async def add_missed(request: web.Request) -> web.Response:
+        missed = msgspec.json.decode(await request.read(), type=MissedMessage)
+        return _json(mock.add_missed(missed).resource())
 
     async def listener(request: web.Request) -> web.Response:
         wanted = msgspec.json.decode(await request.read(), type=Listener)
@@ -45,10 +63,10 @@ def routes(mock: "MockTwilio") -> list[web.RouteDef]:
 
     return [
         web.get("/_ledger", ledger),
-        web.post("/_inbound", _checked(plant)),
+        web.post("/_inbound", _checked(add_missed)),
         web.post("/_listener", _checked(listener)),
         *_rules("/_faults", mock.faults, faults.decode),
-        *_rules("/_tellings", mock.tellings, tellings.decode),
+        *_rules("/_callback_rules", mock.callback_rules, callback_rules.decode),
     ]
 
 

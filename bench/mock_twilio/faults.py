@@ -1,4 +1,4 @@
-"""What can go wrong with a request, and how it looks to whoever made it."""
+"""The faults of the mock: what goes wrong with a request, and how its client sees it."""
 
 import asyncio
 import socket
@@ -14,28 +14,29 @@ from bench.mock_twilio.rules import Rule, Scope
 from workers.dev.twilio_stand_in.errors import ERROR_DOCS, error_body, text_of
 
 When: TypeAlias = Literal["before", "after"]
-"""Before the message is accepted, so that nothing was sent, or after."""
+"""Before the message is accepted, so that nothing is sent, or after."""
 
 Shape: TypeAlias = Literal["json", "html", "problem"]
 
 CODES = {429: 20429, 503: 20503}
-"""Twilio's codes of statuses; other 5xx are 20500."""
+"""Twilio's error codes by status; other statuses have 20500."""
 
 HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx</body></html>\r\n"
 
 
 class Fault(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Something that goes wrong with a request."""
+    """A fault, and the requests to which it is applied."""
 
     act: Literal["drop", "reset", "cut", "answer", "hang", "slow"]
     """Close the connection; reset it; answer half and close; answer an error; never answer;
-    answer late, and well."""
+    answer late, but correctly."""
     when: When = "before"
+    """Matters for a send only: other requests accept no message."""
     on: Literal["send", "list", "fetch", "media", "any"] = "send"
-    """Where only a send is accepted: elsewhere `when` makes no difference."""
+    """The route of the requests."""
     status: int = 503
     code: int | None = None
-    """Twilio's; without one that of the status."""
+    """Twilio's error code; without one that of the status."""
     shape: Shape = "json"
     retry_after: int | None = None
     """Seconds, in the header `Retry-After`."""
@@ -44,12 +45,12 @@ class Fault(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def answer_lost(**scope: Unpack[Scope]) -> Fault:
-    """The connection is closed once the message is accepted."""
+    """The message is accepted, and the connection is closed without an answer."""
     return Fault(act="drop", when="after", **scope)
 
 
 def answer_cut(**scope: Unpack[Scope]) -> Fault:
-    """The connection is closed in the middle of the answer; the message is accepted."""
+    """The message is accepted, and the connection is closed in the middle of the answer."""
     return Fault(act="cut", when="after", status=201, **scope)
 
 
@@ -59,22 +60,22 @@ def connection_reset(when: When, **scope: Unpack[Scope]) -> Fault:
 
 
 def connection_closed(**scope: Unpack[Scope]) -> Fault:
-    """The connection is closed once the request is read; the message is not accepted."""
+    """The request is read, and the connection is closed; the message is not accepted."""
     return Fault(act="drop", **scope)
 
 
 def server_error(when: When, status: int = 503, **scope: Unpack[Scope]) -> Fault:
-    """A 5xx."""
+    """An answer 5xx."""
     return Fault(act="answer", when=when, status=status, **scope)
 
 
 def html_502(when: When, **scope: Unpack[Scope]) -> Fault:
-    """A 502 of something between us and Twilio, which speaks HTML."""
+    """A 502 in HTML, as a proxy between us and Twilio sends it."""
     return Fault(act="answer", when=when, status=502, shape="html", **scope)
 
 
 def problem(when: When, status: int, code: int, **scope: Unpack[Scope]) -> Fault:
-    """An error as RFC 9457 has it."""
+    """An error in the format of RFC 9457 (problem details)."""
     return Fault(act="answer", when=when, status=status, code=code, shape="problem", **scope)
 
 
@@ -89,24 +90,24 @@ def refused(code: int, status: int = 400, **scope: Unpack[Scope]) -> Fault:
 
 
 def window_closed(to: str) -> Fault:
-    """No free text to this address is taken, until the fault is cleared."""
+    """Free text to this address is refused, until the fault is switched off."""
     return refused(63016, where={"To": to, "ContentSid": ""})
 
 
 def hanging(when: When, **scope: Unpack[Scope]) -> Fault:
-    """No answer, ever; the connection stays open."""
+    """There is never an answer; the connection stays open."""
     return Fault(act="hang", when=when, **scope)
 
 
 def slow(seconds: float, when: When = "before", **scope: Unpack[Scope]) -> Fault:
-    """The right answer, late."""
+    """The answer is correct, but late."""
     return Fault(act="slow", when=when, seconds=seconds, **scope)
 
 
-async def fail(
+async def apply_fault(
     fault: Fault, request: web.Request, body: bytes, stopping: asyncio.Event
 ) -> web.StreamResponse:
-    """Let a request go wrong. `body` is what it would have been answered; not for slow ones."""
+    """Apply a fault, which is not `slow`, to a request. `body` is the answer without the fault."""
     match fault.act:
         case "answer":
             return _error(fault)
@@ -125,7 +126,7 @@ async def fail(
         case "reset":
             _reset_on_close(request)
     _close(request)
-    # Nobody gets it: there is no connection any more.
+    # Nobody receives it: the connection is closed.
     return web.Response()
 
 
@@ -164,14 +165,17 @@ def _close(request: web.Request) -> None:
         request.transport.close()
 
 
+def reset_on_close(connection: socket.socket) -> None:
+    """Make the close of a connection reset it, by a linger time of zero."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def _reset_on_close(request: web.Request) -> None:
     if request.transport is not None:
-        connection = request.transport.get_extra_info("socket")
-        # Not to linger, for zero seconds: closing then resets.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_on_close(request.transport.get_extra_info("socket"))
 
 
 def decode(body: bytes) -> Iterable[Fault]:
-    """Faults as JSON, one or a list. Raises msgspec.MsgspecError."""
+    """Decode faults from JSON, one or a list. Raises msgspec.MsgspecError."""
     faults = msgspec.json.decode(body, type=Fault | list[Fault])
     return [faults] if isinstance(faults, Fault) else faults

@@ -1,4 +1,4 @@
-"""The ledger: what was asked, what was sent, and what was told, in order."""
+"""The ledger: which requests came, which messages were accepted, which callbacks were posted."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,8 +10,8 @@ import msgspec
 from workers.dev.twilio_stand_in.messages import Message
 
 
-class Request(msgspec.Struct, kw_only=True, tag_field="event", tag="request"):
-    """A request that was received, whatever became of it."""
+class LedgerRequest(msgspec.Struct, kw_only=True, tag_field="event", tag="request"):
+    """A request that was received."""
 
     number: int
     at: datetime
@@ -26,19 +26,19 @@ class Request(msgspec.Struct, kw_only=True, tag_field="event", tag="request"):
     status: int | None = None
     """Of the answer; None when there was none, or none yet."""
     fault: str | None = None
-    """What went wrong with it, such as `drop after`."""
+    """The fault that was applied to it, such as `drop after`."""
 
 
-class Answer(msgspec.Struct, kw_only=True, tag_field="event", tag="answer"):
-    """How a request ended; only in the file, since a request was written when it came."""
+class LedgerAnswer(msgspec.Struct, kw_only=True, tag_field="event", tag="answer"):
+    """How a request ended. Only the file has these: a request is written when it comes."""
 
     number: int
     status: int | None
     fault: str | None
 
 
-class Send(msgspec.Struct, kw_only=True, tag_field="event", tag="send"):
-    """A message that was accepted; written before anything of it is answered or told."""
+class LedgerSend(msgspec.Struct, kw_only=True, tag_field="event", tag="send"):
+    """A message that was accepted; written before its answer and its first callback."""
 
     request: int
     """The number of its request."""
@@ -57,8 +57,8 @@ class Send(msgspec.Struct, kw_only=True, tag_field="event", tag="send"):
     """The body of the request."""
 
 
-class Callback(msgspec.Struct, kw_only=True, tag_field="event", tag="callback"):
-    """One attempt to tell a status, once it ended."""
+class LedgerCallback(msgspec.Struct, kw_only=True, tag_field="event", tag="callback"):
+    """One POST of a status callback; written when it ended."""
 
     at: datetime
     sid: str
@@ -66,20 +66,20 @@ class Callback(msgspec.Struct, kw_only=True, tag_field="event", tag="callback"):
     status: str
     error_code: int | None
     attempt: int
-    """Counted from 1; more only with retries."""
+    """Counted from 1; more than 1 only with retries."""
     early: bool
-    """Whether it was told before the send was answered."""
+    """Whether it was posted before the send was answered."""
     answer: int | None
     """The status of the answer; None when there was none."""
     error: str | None
-    """Why there was none."""
+    """Why there was no answer."""
 
 
-Entry: TypeAlias = Request | Answer | Send | Callback
+Entry: TypeAlias = LedgerRequest | LedgerAnswer | LedgerSend | LedgerCallback
 
 
-class Planted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A contact's message, for the list alone: no webhook tells of it."""
+class MissedMessage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A contact's message that only the list has: no webhook was posted for it."""
 
     to: str
     from_: str = msgspec.field(name="from")
@@ -89,27 +89,28 @@ class Planted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     content_type: str | None = None
     """Of all its files; without one it follows from their names."""
     date_sent: datetime | None = None
-    """Now, without one."""
+    """The present time, without one."""
     account_sid: str | None = None
     """The first account, without one."""
 
 
 class Ledger(msgspec.Struct):
-    """All of it."""
+    """All entries, by kind."""
 
-    requests: list[Request] = []
-    sends: list[Send] = []
-    callbacks: list[Callback] = []
+    requests: list[LedgerRequest] = []
+    sends: list[LedgerSend] = []
+    callbacks: list[LedgerCallback] = []
     pending: int = 0
-    """How much is under way: messages that are told of, a listener that opens again."""
+    """How much is under way: messages whose callbacks are not all posted, a listener that will
+    open again."""
 
-    def told(self, sid: str) -> list[str]:
-        """The states that were told of a message, in order, attempts that failed too."""
+    def callback_statuses(self, sid: str) -> list[str]:
+        """Returns the statuses of a message's callbacks, in order, failed POSTs included."""
         return [callback.status for callback in self.callbacks if callback.sid == sid]
 
     @classmethod
     def read(cls, file: Path) -> "Ledger":
-        """From the lines of a file; without the last one when its writer died within it."""
+        """Read the lines of a file. A last line that its writer did not finish is left out."""
         ledger = cls()
         decoder = msgspec.json.Decoder(Entry)
         for line in file.read_bytes().splitlines(keepends=True):
@@ -118,25 +119,25 @@ class Ledger(msgspec.Struct):
         return ledger
 
     def add(self, entry: Entry) -> None:
-        """Enter one."""
+        """Add an entry."""
         match entry:
-            case Request():
+            case LedgerRequest():
                 self.requests.append(entry)
-            case Answer():
+            case LedgerAnswer():
                 request = self.requests[entry.number]
                 request.status, request.fault = entry.status, entry.fault
-            case Send():
+            case LedgerSend():
                 self.sends.append(entry)
-            case Callback():
+            case LedgerCallback():
                 self.callbacks.append(entry)
 
 
-class Book:
-    """Keeps a ledger, and writes each entry to a file, if one is given, before going on."""
+class LedgerWriter:
+    """Keeps a ledger. Each entry is in the file, if one is given, before the mock goes on."""
 
     def __init__(self, file: Path | None) -> None:
         self.ledger = Ledger()
-        # Unbuffered: what is entered can be read by others even when this process is killed next.
+        # Unbuffered: an entry can be read even if this process is killed right after it.
         self._file: BinaryIO | None = file.open("ab", buffering=0) if file else None
 
     def close(self) -> None:
@@ -144,7 +145,7 @@ class Book:
         if self._file is not None:
             self._file.close()
 
-    def received(
+    def add_request(
         self,
         *,
         route: str,
@@ -154,11 +155,11 @@ class Book:
         headers: Mapping[str, str],
         body: bytes,
     ) -> int:
-        """Enter a request; its number."""
+        """Add a request, and return its number."""
         number = len(self.ledger.requests)
         shown = {name: value for name, value in headers.items() if name.lower() != "authorization"}
-        self._enter(
-            Request(
+        self.add(
+            LedgerRequest(
                 number=number,
                 at=datetime.now(UTC),
                 route=route,
@@ -171,14 +172,14 @@ class Book:
         )
         return number
 
-    def answered(self, number: int, status: int | None, fault: str | None) -> None:
-        """Enter how a request ended."""
-        self._enter(Answer(number=number, status=status, fault=fault))
+    def add_answer(self, number: int, status: int | None, fault: str | None) -> None:
+        """Add how a request ended."""
+        self.add(LedgerAnswer(number=number, status=status, fault=fault))
 
-    def sent(self, message: Message, request: int) -> None:
-        """Enter a message that is accepted."""
-        self._enter(
-            Send(
+    def add_send(self, message: Message, request: int) -> None:
+        """Add a message that was accepted."""
+        self.add(
+            LedgerSend(
                 request=request,
                 at=datetime.now(UTC),
                 sid=message.sid,
@@ -195,11 +196,8 @@ class Book:
             )
         )
 
-    def told(self, callback: Callback) -> None:
-        """Enter an attempt to tell a status."""
-        self._enter(callback)
-
-    def _enter(self, entry: Entry) -> None:
+    def add(self, entry: Entry) -> None:
+        """Add an entry to the ledger and to the file."""
         self.ledger.add(entry)
         if self._file is not None:
             self._file.write(msgspec.json.encode(entry) + b"\n")

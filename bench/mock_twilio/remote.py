@@ -1,4 +1,4 @@
-"""The mock as a process of its own, started and controlled by a test."""
+"""The mock as another process, started and controlled from this one."""
 
 import asyncio
 import json
@@ -11,18 +11,18 @@ from typing import Any, Self
 import aiohttp
 import msgspec
 
+from bench.mock_twilio.callback_rules import CallbackRule
 from bench.mock_twilio.faults import Fault
-from bench.mock_twilio.ledger import Ledger, Planted
-from bench.mock_twilio.tellings import Telling
+from bench.mock_twilio.ledger import Ledger, MissedMessage
 
-START_SECONDS, STOP_SECONDS = 60.0, 30.0
+MOCK_START_SECONDS, MOCK_STOP_SECONDS = 60.0, 30.0
 
 
 class RemoteTwilio:
-    """Runs while it is a context. It keeps its port, and its ledger's file, over a restart.
+    """A mock that runs while it is a context.
 
-    `url` is for INBOX_TWILIO_API_URL; the file can be read with `Ledger.read`, also when the
-    process was killed.
+    `url` is for INBOX_TWILIO_API_URL. `Ledger.read` reads the ledger's file, also after the process
+    was killed. `reached_at` is as in StatusCallbacks.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class RemoteTwilio:
         )
         self._session = aiohttp.ClientSession()
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(MOCK_START_SECONDS):
                 assert self._process.stdout is not None
                 where = json.loads(await self._process.stdout.readline())
         except BaseException:
@@ -61,54 +61,65 @@ class RemoteTwilio:
         if self._process.returncode is None:
             self._process.terminate()
             try:
-                async with asyncio.timeout(STOP_SECONDS):
+                async with asyncio.timeout(MOCK_STOP_SECONDS):
                     await self._process.wait()
             except TimeoutError:
                 await self.kill()
         assert self._process.returncode in (0, -9), f"the mock ended: {self._process.returncode}"
 
     async def kill(self) -> None:
-        """SIGKILL."""
+        """Kill the process (SIGKILL)."""
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
 
-    async def add(self, *rules: Fault | Telling) -> None:
-        """Switch faults and tellings on."""
+    async def add(self, *rules: Fault | CallbackRule) -> None:
+        """Switch rules on."""
         await self._add("/_faults", [rule for rule in rules if isinstance(rule, Fault)])
-        await self._add("/_tellings", [rule for rule in rules if isinstance(rule, Telling)])
+        await self._add(
+            "/_callback_rules", [rule for rule in rules if isinstance(rule, CallbackRule)]
+        )
 
-    async def _add(self, path: str, rules: Sequence[Fault | Telling]) -> None:
+    async def _add(self, path: str, rules: Sequence[Fault | CallbackRule]) -> None:
         if rules:
-            await self._ask("POST", path, rules)
+            await self._request("POST", path, rules)
 
     async def clear(self) -> None:
-        """Switch all faults and tellings off."""
-        await self._ask("DELETE", "/_faults")
-        await self._ask("DELETE", "/_tellings")
+        """Switch all rules off."""
+        await self._request("DELETE", "/_faults")
+        await self._request("DELETE", "/_callback_rules")
 
     async def counts(self) -> list[dict[str, Any]]:
-        """The faults that are on: `rule`, `seen` and `hits`."""
-        return list(msgspec.json.decode(await self._ask("GET", "/_faults")))
+        """Returns the faults that are on, each as `rule`, `seen` and `hits`."""
+        return await self._counts("/_faults")
+
+    async def hits(self, rule: Fault | CallbackRule) -> int:
+        """Returns how many times a rule that is on was applied."""
+        counts = await self._counts("/_faults" if isinstance(rule, Fault) else "/_callback_rules")
+        as_json = msgspec.json.decode(msgspec.json.encode(rule))
+        return sum(each["hits"] for each in counts if each["rule"] == as_json)
+
+    async def _counts(self, path: str) -> list[dict[str, Any]]:
+        return list(msgspec.json.decode(await self._request("GET", path)))
 
     async def ledger(self) -> Ledger:
-        """What happened so far."""
-        return msgspec.json.decode(await self._ask("GET", "/_ledger"), type=Ledger)
+        """Returns everything that happened so far."""
+        return msgspec.json.decode(await self._request("GET", "/_ledger"), type=Ledger)
 
-    async def plant(self, planted: Planted) -> str:
-        """Let the list have a contact's message; its sid."""
-        made = msgspec.json.decode(await self._ask("POST", "/_inbound", planted))
+    async def add_missed(self, missed: MissedMessage) -> str:
+        """Put a contact's message into the list, and return its sid."""
+        made = msgspec.json.decode(await self._request("POST", "/_inbound", missed))
         return str(made["sid"])
 
     async def refuse(self, seconds: float | None = None) -> None:
-        """Refuse connections from now on, for a while or until `listen`."""
-        await self._ask("POST", "/_listener", {"open": False, "seconds": seconds})
+        """Refuse connections from now on, for so long or until `listen`."""
+        await self._request("POST", "/_listener", {"open": False, "seconds": seconds})
 
     async def listen(self) -> None:
-        """Take connections again."""
-        await self._ask("POST", "/_listener", {"open": True})
+        """Accept connections again."""
+        await self._request("POST", "/_listener", {"open": True})
 
-    async def _ask(self, method: str, path: str, value: Any = None) -> bytes:
+    async def _request(self, method: str, path: str, value: Any = None) -> bytes:
         body = b"" if value is None else msgspec.json.encode(value)
         url = self._control_url + path
         async with self._session.request(method, url, data=body) as response:

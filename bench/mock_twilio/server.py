@@ -1,4 +1,4 @@
-"""The mock: the friendly provider, with a ledger, and with faults that can be switched on."""
+"""The mock: the stand-in for Twilio, with a ledger, and with faults that can be switched on."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -12,11 +12,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from bench.mock_twilio import control
-from bench.mock_twilio.faults import Fault, fail
-from bench.mock_twilio.ledger import Book, Callback, Ledger, Planted
+from bench.mock_twilio.account import ACCOUNTS
+from bench.mock_twilio.callback_rules import CallbackRule
+from bench.mock_twilio.faults import Fault, apply_fault
+from bench.mock_twilio.ledger import Ledger, LedgerCallback, LedgerWriter, MissedMessage
 from bench.mock_twilio.rules import Rules
-from bench.mock_twilio.tellings import Telling
-from tests.harness.twilio import SID, TOKEN
 from workers.dev.embedded.ports import HOST
 from workers.dev.twilio_stand_in.messages import (
     API_VERSION,
@@ -26,21 +26,18 @@ from workers.dev.twilio_stand_in.messages import (
     new_sid,
     now,
 )
-from workers.dev.twilio_stand_in.server import Account, Provider
-
-ACCOUNTS = {SID: Account(auth_token=TOKEN, api_keys={"SK" + "0" * 32: "key-secret"})}
-"""The account of the tests."""
+from workers.dev.twilio_stand_in.server import Account, TwilioStandIn
 
 _NUMBER = web.RequestKey("number", int)
 _FAULT = web.RequestKey("fault", Fault)
 _FAILED = web.RequestKey("failed", bool)
 
 
-class MockTwilio(Provider):
+class MockTwilio(TwilioStandIn):
     """Twilio's Messages API on this machine, running while it is a context.
 
-    `ledger_file` gets each entry as a line of JSON. `control_port` answers what `control` says,
-    as the main port does, but also while that one refuses connections.
+    `ledger_file` gets each entry as a line of JSON. On `control_port` the routes of `control` are
+    answered even while the main port, which has them too, refuses connections.
     """
 
     def __init__(
@@ -54,10 +51,11 @@ class MockTwilio(Provider):
     ) -> None:
         super().__init__(accounts, port=port, reached_at=reached_at)
         self.faults: Rules[Fault] = Rules()
-        self.tellings: Rules[Telling] = Rules()
-        self._book = Book(ledger_file)
+        self.callback_rules: Rules[CallbackRule] = Rules()
+        self._writer = LedgerWriter(ledger_file)
         self._control_port = control_port
-        self._untold: dict[str, tuple[Telling, list[str]]] = {}
+        self._planned: dict[str, tuple[CallbackRule, list[str]]] = {}
+        """The rule of each message, and the statuses whose callbacks follow the answer."""
 
     async def __aenter__(self) -> Self:
         try:
@@ -65,7 +63,7 @@ class MockTwilio(Provider):
             if self._control_port is not None:
                 await web.TCPSite(self.runner, HOST, self._control_port).start()
         except BaseException:
-            self._book.close()
+            self._writer.close()
             raise
         return self
 
@@ -73,36 +71,36 @@ class MockTwilio(Provider):
         try:
             await super().__aexit__(*error)
         finally:
-            self._book.close()
+            self._writer.close()
 
     @property
     def ledger(self) -> Ledger:
-        """What happened so far."""
-        self._book.ledger.pending = self.pending
-        return self._book.ledger
+        """Everything that happened so far."""
+        self._writer.ledger.pending = self.pending
+        return self._writer.ledger
 
-    def plant(self, planted: Planted) -> Message:
-        """Let the list have a contact's message."""
-        sent_at = planted.date_sent or now()
+    def add_missed(self, missed: MissedMessage) -> Message:
+        """Put a contact's message into the list, and post no webhook."""
+        sent_at = missed.date_sent or now()
         message = Message(
-            sid=new_sid("MM" if planted.media else "SM"),
-            account_sid=planted.account_sid or next(iter(self._accounts)),
-            to=planted.to,
-            from_=planted.from_,
-            body=planted.body,
+            sid=new_sid("MM" if missed.media else "SM"),
+            account_sid=missed.account_sid or next(iter(self._accounts)),
+            to=missed.to,
+            from_=missed.from_,
+            body=missed.body,
             direction="inbound",
             status="received",
             created_at=sent_at,
             updated_at=sent_at,
             sent_at=sent_at,
-            media=new_media(planted.media, planted.content_type),
+            media=new_media(missed.media, missed.content_type),
         )
         self.messages.add(message)
         return message
 
     @asynccontextmanager
     async def refusing(self) -> AsyncIterator[None]:
-        """Refuse connections within."""
+        """Refuse connections while this is open."""
         await self.stop_listening()
         try:
             yield
@@ -110,7 +108,7 @@ class MockTwilio(Provider):
             await self.listen()
 
     async def refuse(self, seconds: float | None = None) -> None:
-        """Refuse connections from now on, for a while or until `listen`; returns at once."""
+        """Refuse connections from now on, for so long or until `listen`. Does not wait."""
         await self.stop_listening()
         if seconds is not None:
             self.start(self._listen_after(seconds))
@@ -121,23 +119,23 @@ class MockTwilio(Provider):
             await self.listen()
 
     def application(self, middlewares: Iterable[Middleware] = ()) -> web.Application:
-        """The provider's routes, watched and disturbed, and those of the control."""
-        application = super().application([*middlewares, self._disturb()])
+        """Returns the stand-in's routes, with ledger and faults, and the routes of `control`."""
+        application = super().application([*middlewares, self._ledger_and_faults()])
         application.add_routes(control.routes(self))
         return application
 
-    def _disturb(self) -> Middleware:
+    def _ledger_and_faults(self) -> Middleware:
         @web.middleware
-        async def disturb(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async def ledger_and_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
             if not request.path.startswith(f"/{API_VERSION}/"):
                 return await handler(request)
-            return await self._disturbed(request, handler)
+            return await self._handle(request, handler)
 
-        return disturb
+        return ledger_and_faults
 
-    async def _disturbed(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         route = request.match_info.route.name or "other"
-        number = self._book.received(
+        number = self._writer.add_request(
             route=route,
             method=request.method,
             path=request.path,
@@ -146,7 +144,7 @@ class MockTwilio(Provider):
             body=await request.read(),
         )
         request[_NUMBER] = number
-        fault = self._drawn(request, await _fields(request), *_before(route))
+        fault = self._draw_fault(request, await _fields(request), *_before(route))
         if fault and fault.act != "slow":
             return await self._fail(fault, request, b'{"messages": []}')
         if fault:
@@ -154,17 +152,19 @@ class MockTwilio(Provider):
         try:
             response = await handler(request)
         except web.HTTPException as error:
-            self._book.answered(number, error.status, _named(request))
+            self._writer.add_answer(number, error.status, _fault_of(request))
             raise
         except Exception as error:
-            # A mistake of the mock's own must not pass for one of the faults that it plays.
+            # A defect of the mock itself must not pass for one of its faults.
             self.mistakes.append(error)
             raise
         if _FAILED not in request:
-            self._book.answered(number, response.status, _named(request))
+            self._writer.add_answer(number, response.status, _fault_of(request))
         return response
 
-    def _drawn(self, request: web.Request, fields: Mapping[str, Any], *when: str) -> Fault | None:
+    def _draw_fault(
+        self, request: web.Request, fields: Mapping[str, Any], *when: str
+    ) -> Fault | None:
         route = request.match_info.route.name or "other"
         fault = self.faults.draw(fields, when=when, on=(route, "any"))
         if fault is not None:
@@ -172,30 +172,30 @@ class MockTwilio(Provider):
         return fault
 
     async def _fail(self, fault: Fault, request: web.Request, body: bytes) -> web.StreamResponse:
-        # Entered first: a request that hangs would else look as if nothing had happened to it.
+        # Written first: a request that hangs would otherwise look untouched in the ledger.
         request[_FAILED] = True
         status = fault.status if fault.act in ("answer", "cut") else None
-        self._book.answered(request[_NUMBER], status, _named(request))
-        return await fail(fault, request, body, self.stopping)
+        self._writer.add_answer(request[_NUMBER], status, _fault_of(request))
+        return await apply_fault(fault, request, body, self.stopping)
 
     async def accept(self, request: web.Request) -> Message:
-        """As the provider does; entered in the ledger before anybody hears of it."""
+        """Accept as the stand-in does, and write it into the ledger before anything else."""
         message = await super().accept(request)
-        self._book.sent(message, request[_NUMBER])
+        self._writer.add_send(message, request[_NUMBER])
         return message
 
     async def answer(
         self, request: web.Request, message: Message, created: Resource
     ) -> web.StreamResponse:
-        """As the provider does, unless something goes wrong."""
+        """Answer as the stand-in does, unless a fault applies."""
         fields = await _fields(request)
-        telling = self.tellings.draw(fields) or Telling()
-        told = telling.told(message)
-        self._untold[message.sid] = telling, told[telling.early :]
-        for status in told[: telling.early]:
-            message.move(status, telling.code_of(status))
-            await self._tell(message, telling, status, early=True)
-        fault = self._drawn(request, fields, "after")
+        rule = self.callback_rules.draw(fields) or CallbackRule()
+        callbacks = rule.callbacks_of(message)
+        self._planned[message.sid] = rule, callbacks[rule.early :]
+        for status in callbacks[: rule.early]:
+            message.move(status, rule.code_of(status))
+            await self._call_back(message, rule, status, early=True)
+        fault = self._draw_fault(request, fields, "after")
         if fault is None or fault.act == "slow":
             if fault is not None:
                 await self.pause(fault.seconds)
@@ -204,32 +204,32 @@ class MockTwilio(Provider):
         return await self._fail(fault, request, msgspec.json.encode(created))
 
     async def deliver(self, message: Message) -> None:
-        """Let happen what the message's telling says, then tell it."""
-        telling, told = self._untold.pop(message.sid)
-        for status in telling.happens(message):
-            message.move(status, telling.code_of(status))
-        for status in told:
-            await self.pause(telling.pause_seconds)
-            await self._tell(message, telling, status)
+        """Give a message all the statuses of its rule, then post its callbacks."""
+        rule, callbacks = self._planned.pop(message.sid)
+        for status in rule.statuses_of(message):
+            message.move(status, rule.code_of(status))
+        for status in callbacks:
+            await self.pause(rule.pause_seconds)
+            await self._call_back(message, rule, status)
 
-    async def _tell(
-        self, message: Message, telling: Telling, status: str, *, early: bool = False
+    async def _call_back(
+        self, message: Message, rule: CallbackRule, status: str, *, early: bool = False
     ) -> None:
-        for attempt in range(1, telling.retries + 2):
+        for attempt in range(1, rule.retries + 2):
             if message.status_callback is None:
                 return
             answer, error = None, None
             try:
-                answer = await self.status_callbacks.post(message, status, telling.code_of(status))
+                answer = await self.status_callbacks.post(message, status, rule.code_of(status))
             except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
                 error = repr(problem)
-            self._book.told(
-                Callback(
+            self._writer.add(
+                LedgerCallback(
                     at=datetime.now(UTC),
                     sid=message.sid,
                     url=message.status_callback,
                     status=status,
-                    error_code=telling.code_of(status),
+                    error_code=rule.code_of(status),
                     attempt=attempt,
                     early=early,
                     answer=answer,
@@ -238,15 +238,18 @@ class MockTwilio(Provider):
             )
             if answer is not None and answer < 500:
                 return
-            await self.pause(telling.pause_seconds)
+            await self.pause(rule.pause_seconds)
 
 
 def _before(route: str) -> tuple[str, ...]:
-    """The moments of faults that come before a route's work: other routes than sends have one."""
+    """Returns the values of `Fault.when` that are applied before a route's work.
+
+    Only a send has a moment after it: to other routes both values mean the same.
+    """
     return ("before",) if route == "send" else ("before", "after")
 
 
-def _named(request: web.Request) -> str | None:
+def _fault_of(request: web.Request) -> str | None:
     fault = request.get(_FAULT)
     return f"{fault.act} {fault.when}" if fault else None
 

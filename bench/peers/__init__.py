@@ -1,1 +1,1 @@
-"""The same work as others would have it done, and what a comparison with them needs."""
+"""Other systems that do the same work, or less of it, and what the comparison with them needs."""

@@ -1,27 +1,26 @@
-"""Counts what a run left: is each message in its table, and told of, once?"""
+"""Counts how many messages a system recorded once and notified of once, lost, or doubled."""
 
 from collections import Counter
 from collections.abc import Set
 from typing import Any
 
-import asyncpg
 import msgspec
 from msgspec import Struct
 
-from bench.load.load import ACCOUNT, CHANNEL
-from bench.load.topics import read
-from schemas.ids import inbound_message_id
+from bench.checkers.tables import owner_connection
+from bench.checkers.topics import read
+from bench.load.input_events import message_id
 from workers.settings import Settings
 
 
 class Once(Struct, frozen=True):
-    """How often things are there that should be there once."""
+    """Counts of things each of which should be there once."""
 
     found: int
     lost: int
     doubled: int
     strange: int
-    """Things that nobody asked for."""
+    """Things that should not be there."""
 
     @property
     def holds(self) -> bool:
@@ -35,7 +34,7 @@ class Once(Struct, frozen=True):
 
 
 def count_once(found: Counter[str], wanted: Set[str], number: int) -> Once:
-    """Compare what was found with what might be: so many of `wanted`, each once."""
+    """Compare what was found with `wanted`, of which any `number` should be there, each once."""
     strange = found.keys() - wanted
     return Once(
         found=found.total(),
@@ -45,8 +44,8 @@ def count_once(found: Counter[str], wanted: Set[str], number: int) -> Once:
     )
 
 
-async def loaded(settings: Settings) -> frozenset[str]:
-    """The provider's ids of the messages that are in the topic."""
+async def loaded_ids(settings: Settings) -> frozenset[str]:
+    """Returns the provider's ids of all messages in the input topic."""
     return frozenset(
         [
             event["data"]["provider_message_id"]
@@ -56,23 +55,20 @@ async def loaded(settings: Settings) -> frozenset[str]:
 
 
 async def count_rows(settings: Settings, table: str, wanted: Set[str], number: int) -> Once:
-    """Count a table's messages."""
-    connection = await asyncpg.connect(settings.migration_database_url)
-    try:
+    """Count the messages of a table."""
+    async with owner_connection(settings) as connection:
         rows = await connection.fetch(f"SELECT provider_message_id FROM {table}")  # noqa: S608
-    finally:
-        await connection.close()
     return count_once(Counter(row[0] for row in rows), wanted, number)
 
 
-async def count_told(settings: Settings, wanted: Set[str], number: int) -> Once:
-    """Count the messages that notifications are about, as a `read_committed` consumer sees them."""
-    ids = wanted | {inbound_message_id(ACCOUNT, CHANNEL, id_) for id_ in wanted}
-    told = Counter([_told(event) async for event in read(settings, "notifications")])
-    return count_once(told, ids, number)
+async def count_notified(settings: Settings, wanted: Set[str], number: int) -> Once:
+    """Count the messages of notifications, as a `read_committed` consumer sees them."""
+    ids = wanted | set(map(message_id, wanted))
+    notified = Counter([_message_of(event) async for event in read(settings, "notifications")])
+    return count_once(notified, ids, number)
 
 
-def _told(event: dict[str, Any]) -> str:
-    """The id of the message: ours is a CloudEvent, a peer's is not."""
-    message_id = event["data"]["message"]["message_id"] if "data" in event else event["message_id"]
-    return msgspec.convert(message_id, str)
+def _message_of(event: dict[str, Any]) -> str:
+    """Returns the id of a notification's message: ours is a CloudEvent, a peer's is not."""
+    id_ = event["data"]["message"]["message_id"] if "data" in event else event["message_id"]
+    return msgspec.convert(id_, str)

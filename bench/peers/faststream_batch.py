@@ -1,6 +1,6 @@
-"""FastStream's batch subscriber: whole batches, bulk statements, batches out; at least once.
+"""A FastStream batch subscriber: batches in, bulk statements, batches out; at least once.
 
-Run by bench.compare as a process of its own, with settings in the environment.
+bench.compare runs it as a process, with settings in the environment.
 """
 
 import asyncio
@@ -39,11 +39,11 @@ ON CONFLICT (account_id, conversation_id) DO UPDATE SET
 """
 
 Keyed = tuple[str, Message, int]
-"""A conversation's id, a message of it, and the partition that it came from."""
+"""A conversation's id, a message of it, and the partition from which it came."""
 
 
 def message_columns(batch: list[Keyed]) -> list[tuple[Any, ...]]:
-    """The columns of `MESSAGES`."""
+    """Returns the columns of `MESSAGES`."""
     rows = (
         (
             message.account_id,
@@ -62,7 +62,7 @@ def message_columns(batch: list[Keyed]) -> list[tuple[Any, ...]]:
 
 
 def conversation_columns(batch: list[Keyed]) -> list[tuple[Any, ...]]:
-    """The columns of `CONVERSATIONS`: each once, in the order of their keys."""
+    """Returns the columns of `CONVERSATIONS`: each conversation once, in the order of the keys."""
     of_conversation: dict[tuple[str, str], list[Message]] = defaultdict(list)
     for conversation_id, message, _ in batch:
         of_conversation[message.account_id, conversation_id].append(message)
@@ -84,7 +84,7 @@ def conversation_columns(batch: list[Keyed]) -> list[tuple[Any, ...]]:
 
 
 async def save(connection: "asyncpg.Connection[asyncpg.Record]", batch: list[Keyed]) -> None:
-    """Record a batch in one transaction; of messages that were there before nothing is counted."""
+    """Record a batch in one transaction. Messages that were recorded before are not counted."""
     async with connection.transaction():
         rows = await connection.fetch(MESSAGES, *message_columns(batch))
         if len(rows) < len(batch):
@@ -95,7 +95,7 @@ async def save(connection: "asyncpg.Connection[asyncpg.Record]", batch: list[Key
 
 
 async def decode_batch(message: Any) -> list[Keyed]:
-    """The records of a batch, typed."""
+    """Decode the records of a batch."""
     return [
         (record.key.decode(), decode(record.value), record.partition)
         for record in message.raw_message
@@ -103,7 +103,7 @@ async def decode_batch(message: Any) -> list[Keyed]:
 
 
 async def main(settings: Settings) -> None:
-    """Run until told to stop."""
+    """Run until the process is stopped."""
     connection = await asyncpg.connect(settings.migration_database_url)
     broker = KafkaBroker(
         list(required(settings.kafka, "INBOX_KAFKA")),
@@ -113,9 +113,9 @@ async def main(settings: Settings) -> None:
         apply_types=False,
         log_level=logging.DEBUG,
     )
-    told = settings.topic("notifications")
+    notifications = settings.topic("notifications")
 
-    # It is acknowledged when this returns, and read again when this raises.
+    # A batch is acknowledged when the function returns, and read again when it raises.
     @broker.subscriber(
         settings.topic("messages.received"),
         batch=True,
@@ -127,14 +127,15 @@ async def main(settings: Settings) -> None:
     )
     async def record(batch: list[Keyed]) -> None:
         await save(connection, batch)
-        # A batch goes to one partition: the one its records came from keeps them in order.
-        parts: dict[int, list[bytes]] = defaultdict(list)
+        # FastStream publishes a batch to one partition. The partition from which the records came
+        # keeps them in order.
+        encoded: dict[int, list[bytes]] = defaultdict(list)
         for conversation_id, message, partition in batch:
-            parts[partition].append(notification(message, conversation_id))
+            encoded[partition].append(notification(message, conversation_id))
         await asyncio.gather(
             *(
-                broker.publish_batch(*told_of, topic=told, partition=partition)
-                for partition, told_of in parts.items()
+                broker.publish_batch(*values, topic=notifications, partition=partition)
+                for partition, values in encoded.items()
             )
         )
 

@@ -1,8 +1,8 @@
-"""The floor: `getmany`, typed decode, and `COPY` of the same rows; no rules, nothing out.
+"""The floor: `getmany`, typed decode, and `COPY` of the same rows; no rules, no events.
 
-Nothing that keeps messages can be faster, so this is what the workers are measured against. Run
-by bench.compare as its own process: `python -m bench.peers.floor RECORDS`, settings in the
-environment; prints the seconds it took and its peak memory, as JSON.
+No program that stores messages can be faster, so workers are compared with it. bench.compare runs
+it as a process: `python -m bench.peers.floor RECORDS`, with settings in the environment. It prints
+the seconds that it took and its peak memory, as JSON.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ def _row(event: Incoming[MessageReceived]) -> Message:
 
 
 async def main(records: int) -> float:
-    """Copy so many records; the seconds from the first poll that gave any."""
+    """Copy so many records. Returns the seconds from the first poll that returned any."""
     settings = Settings.from_environment()
     topic = settings.topic("messages.received")
     decode = Decoders((MessageReceived,)).decode

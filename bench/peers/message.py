@@ -1,16 +1,16 @@
-"""What the peers read and tell: plain typed structs, decoded and encoded in one step each."""
+"""The messages that peers read, and the notifications that they publish, as typed structs."""
 
 from datetime import datetime
 
 import msgspec
 from msgspec import Struct
 
-from bench.load.load import USERS
+from bench.load.input_events import USERS
 from schemas.notifications import PREVIEW_CHARACTERS_MAX
 
 
 class Contact(Struct):
-    """Who wrote."""
+    """The contact who wrote a message."""
 
     address: str
     name: str | None = None
@@ -29,20 +29,20 @@ class Message(Struct):
 
 
 class Received(Struct):
-    """The event that a message comes in; what else is in it is skipped."""
+    """The event of a message; its other fields are skipped."""
 
     data: Message
 
 
 class Recipient(Struct):
-    """A user who is told."""
+    """A user who is notified."""
 
     user_id: str
     media: tuple[str, ...] = ("desktop", "email")
 
 
 class Notification(Struct):
-    """Who is to be told of a message: one event names all users of the account."""
+    """The notification of a message: one event has all users of the account."""
 
     account_id: str
     conversation_id: str
@@ -54,19 +54,19 @@ class Notification(Struct):
 
 
 _RECIPIENTS = tuple(Recipient(user) for user in USERS)
-"""Given, not looked up: the peers keep no directory."""
+"""Always the same users: the peers keep no directory."""
 
 _decode = msgspec.json.Decoder(Received).decode
 _encode = msgspec.json.Encoder().encode
 
 
 def decode(value: bytes) -> Message:
-    """The message of a record."""
+    """Decode the message of a record."""
     return _decode(value).data
 
 
 def notification(message: Message, conversation_id: str) -> bytes:
-    """The record that tells of a message."""
+    """Encode the notification of a message."""
     return _encode(
         Notification(
             account_id=message.account_id,
@@ -81,5 +81,5 @@ def notification(message: Message, conversation_id: str) -> bytes:
 
 
 def media_json(message: Message) -> str:
-    """The files of a message as a `jsonb` column takes them."""
+    """Encode the files of a message for a `jsonb` column."""
     return _encode(message.media).decode() if message.media else "[]"

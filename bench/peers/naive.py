@@ -1,7 +1,7 @@
 """A Faust agent as Faust's documentation teaches it: one record, one transaction, one event.
 
-Run by bench.compare as a process of its own: `python -m bench.peers.naive RECORDS`, settings in the
-environment. It stops after so many records, which are few: it is slow.
+bench.compare runs it as a process: `python -m bench.peers.naive RECORDS`, with settings in the
+environment. It stops after so many records. They are few, since it is slow.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ ON CONFLICT (account_id, conversation_id) DO UPDATE SET
 
 
 async def save(connection: "asyncpg.Connection[asyncpg.Record]", key: bytes, value: bytes) -> bytes:
-    """Record one message in a transaction; the notification of it."""
+    """Record one message in a transaction. Returns its notification."""
     message, conversation_id = decode(value), key.decode()
     account_id, contact = message.account_id, message.contact
     async with connection.transaction():
@@ -64,14 +64,14 @@ async def save(connection: "asyncpg.Connection[asyncpg.Record]", key: bytes, val
 
 
 def make_app(settings: Settings, records: int, directory: str) -> faust.App:
-    """The app, with its one agent."""
+    """Returns the app, with its one agent."""
     app = faust.App(
         settings.group,
         broker=[f"kafka://{broker}" for broker in required(settings.kafka, "INBOX_KAFKA")],
         consumer_auto_offset_reset="earliest",
         topic_allow_declare=False,
         topic_disable_leader=True,
-        # It only matters when it is stopped: the last record of the slice stays in hand.
+        # Otherwise a stop would wait for the last record, which is never acknowledged.
         stream_wait_empty=False,
         web_enabled=False,
         datadir=directory,
@@ -82,16 +82,18 @@ def make_app(settings: Settings, records: int, directory: str) -> faust.App:
         value_type=bytes,
         value_serializer="raw",
     )
-    told = app.topic(
+    notifications = app.topic(
         settings.topic("notifications"), key_type=bytes, value_type=bytes, value_serializer="raw"
     )
 
     async def record(stream: Any) -> None:
-        # One connection, kept: asking a pool for each record would cost a round trip more.
+        # One connection is kept: a pool would cost one more round trip for each record.
         connection = await asyncpg.connect(settings.migration_database_url)
         done = 0
         async for event in stream.events():
-            await told.send(key=event.key, value=await save(connection, event.key, event.value))
+            await notifications.send(
+                key=event.key, value=await save(connection, event.key, event.value)
+            )
             done += 1
             if done == records:
                 await asyncio.Event().wait()

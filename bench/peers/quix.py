@@ -1,7 +1,7 @@
 """Quix Streams with its Postgres sinks: messages, and the newest state of each conversation.
 
-At least once. It tells nobody of anything, and counts no messages: a sink can only overwrite. Run
-by bench.compare as a process of its own, with settings in the environment.
+At least once. It publishes no notifications, and counts no messages, since a sink can only
+overwrite. bench.compare runs it as a process, with settings in the environment.
 """
 
 import tempfile
@@ -18,7 +18,7 @@ COMMIT_RECORDS = 10_000
 
 
 def message_row(value: bytes, key: bytes, _timestamp: int, _headers: Any) -> dict[str, Any]:
-    """A row of `peer.messages`."""
+    """Returns a row of `peer.messages`."""
     message = decode(value)
     return {
         "account_id": message.account_id,
@@ -34,7 +34,7 @@ def message_row(value: bytes, key: bytes, _timestamp: int, _headers: Any) -> dic
 
 
 def conversation_row(message: dict[str, Any]) -> dict[str, Any]:
-    """A row of `peer.conversations`, from one of `peer.messages`."""
+    """Returns a row of `peer.conversations`, from a row of `peer.messages`."""
     return {
         "account_id": message["account_id"],
         "conversation_id": message["conversation_id"],
@@ -46,7 +46,7 @@ def conversation_row(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def sink(settings: Settings, table: str, key: list[str], **options: Any) -> PostgreSQLSink:
-    """A sink into a table that is there."""
+    """Returns a sink into a table that exists."""
     url = urlsplit(required(settings.migration_database_url, "INBOX_DATABASE_URL"))
     return PostgreSQLSink(
         host=url.hostname or "",
@@ -64,7 +64,7 @@ def sink(settings: Settings, table: str, key: list[str], **options: Any) -> Post
 
 
 def main(settings: Settings, directory: str) -> None:
-    """Run until told to stop."""
+    """Run until the process is stopped."""
     app = Application(
         broker_address=",".join(required(settings.kafka, "INBOX_KAFKA")),
         consumer_group=settings.group,

@@ -1,23 +1,23 @@
-"""What a run finds and leaves: empty tables and topics before it, how far it is while it runs."""
+"""Empties tables and topics before a system runs, and waits until it has reached a number."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from schemas.topics import TOPICS
+from bench.checkers.tables import owner_connection
+from bench.checkers.topics import topic_partitions
 from workers.kafka.clients import client_arguments
 from workers.settings import Settings
 
 KEPT = {"accounts", "users", "channels", "migrations", "positions", "outbox_shards"}
-"""Tables of what is known before a run: the directory, and how far the outbox is numbered."""
+"""Tables that stay: the directory, and the last numbers of the outbox."""
 
 WRITTEN = ("conversations", "notifications")
-"""Topics that a run writes."""
+"""Topics to which systems publish."""
 
 ALL = -1
 """Kafka's number for the end of a partition."""
@@ -29,9 +29,8 @@ TABLES = Path(__file__).with_name("schema.sql").read_text()
 
 
 async def empty(settings: Settings) -> None:
-    """Take away what the runs before left, so that messages are applied from the start again."""
-    connection = await asyncpg.connect(settings.migration_database_url)
-    try:
+    """Remove what earlier runs left, so that all messages are applied again."""
+    async with owner_connection(settings) as connection:
         names = {
             row[0]
             for row in await connection.fetch(
@@ -43,43 +42,32 @@ async def empty(settings: Settings) -> None:
         await connection.execute(f"TRUNCATE {tables}")
         await connection.execute("DELETE FROM inbox.positions WHERE topic = $1", topic)
         await connection.execute(TABLES)
-    finally:
-        await connection.close()
     admin = AIOKafkaAdminClient(**client_arguments(settings))
     await admin.start()
     try:
         everything = RecordsToDelete(before_offset=ALL)
         await admin.delete_records(
-            {tp: everything for topic in WRITTEN for tp in partitions(settings, topic)}
+            {tp: everything for topic in WRITTEN for tp in topic_partitions(settings, topic)}
         )
     finally:
         await admin.close()
 
 
-def partitions(settings: Settings, topic: str) -> list[TopicPartition]:
-    """All partitions of a topic."""
-    count = TOPICS[topic].partitions or settings.partitions
-    return [TopicPartition(settings.topic(topic), number) for number in range(count)]
-
-
 async def until_first(
     settings: Settings, table: str, alive: Callable[[], None]
 ) -> tuple[float, int]:
-    """Wait until messages are seen in a table; when that was (monotonic), and how many they are."""
-    connection = await asyncpg.connect(settings.migration_database_url)
-    try:
-        # To count a table that is empty, or hardly filled, costs nothing.
+    """Wait until a table has messages. Returns when (`time.monotonic`), and how many it had."""
+    async with owner_connection(settings) as connection:
+        # The count is cheap, since the table has few rows or none.
         async def count() -> int:
             return int(await connection.fetchval(f"SELECT count(*) FROM {table}"))  # noqa: S608
 
         return await _until(count, 1, alive)
-    finally:
-        await connection.close()
 
 
-async def until_told(settings: Settings, number: int, alive: Callable[[], None]) -> float:
-    """Wait until so many notifications are published, by whom does not matter; when that was."""
-    tps = partitions(settings, "notifications")
+async def until_notified(settings: Settings, number: int, alive: Callable[[], None]) -> float:
+    """Wait until there are so many notifications. Returns when (`time.monotonic`)."""
+    tps = topic_partitions(settings, "notifications")
     consumer = AIOKafkaConsumer(**client_arguments(settings))
     async with consumer:
         start = sum((await consumer.beginning_offsets(tps)).values())
@@ -91,7 +79,7 @@ async def until_told(settings: Settings, number: int, alive: Callable[[], None])
 
 
 async def until_committed(settings: Settings, number: int, alive: Callable[[], None]) -> float:
-    """Wait until a group says that it is done with so many records; when that was."""
+    """Wait until the group has committed so many offsets. Returns when (`time.monotonic`)."""
     admin = AIOKafkaAdminClient(**client_arguments(settings))
     await admin.start()
     try:

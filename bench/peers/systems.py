@@ -1,4 +1,4 @@
-"""The systems that are compared, and one measured run of each."""
+"""The systems that are compared, and how one run of each is measured."""
 
 import asyncio
 import os
@@ -14,10 +14,11 @@ import msgspec
 from msgspec import Struct
 
 from bench.checkers.messages import check
-from bench.peers.counting import Once, count_rows, count_told
-from bench.peers.state import empty, until_committed, until_first, until_told
-from bench.runs.measured import stages
-from bench.runs.workers import Running, running, until_applied
+from bench.peers.counting import Once, count_notified, count_rows
+from bench.peers.state import empty, until_committed, until_first, until_notified
+from bench.runs.measurement import stages
+from bench.runs.processes import ProgramProcess
+from bench.runs.workers import running_workers, until_applied
 from workers.settings import Settings
 
 OURS, PEERS = "inbox.messages", "peer.messages"
@@ -25,37 +26,37 @@ OURS, PEERS = "inbox.messages", "peer.messages"
 
 @dataclass(frozen=True, kw_only=True)
 class Preloaded:
-    """What is in Kafka before anything is measured."""
+    """The messages that are in Kafka before a measurement."""
 
     settings: Settings
     directory: Path
-    """For logs."""
+    """Where logs are written."""
     known: int
-    """Records of the directory, which are applied."""
+    """How many records of the directory are applied."""
     ids: frozenset[str]
     """The provider's ids of the messages."""
     slice: int
-    """How many messages are enough for a system that takes them one by one."""
+    """How many of the messages a slow system applies, which takes them one by one."""
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """What one run of one system gave."""
+    """The results of one run of one system."""
 
     messages: int
     rate: float
-    """Messages per second, from the first that was seen applied to the last that was told of."""
+    """Messages per second, from the first that is stored to the last notification."""
     peak_megabytes: tuple[float, ...]
-    """Of each process."""
+    """The peak memory of each process."""
     rows: Once
-    told: Once | None
-    """None of a system that tells of nothing."""
+    notified: Once | None
+    """None for a system without notifications."""
     stage_seconds: dict[str, float] = {}
 
 
 async def ours(loaded: Preloaded, workers: int) -> Run:
-    """So many workers, all promises on, and everything they did checked."""
+    """Measure so many workers, and check all promises."""
     settings, number = loaded.settings, len(loaded.ids)
-    with running(settings, loaded.directory, workers) as processes:
+    with running_workers(settings, loaded.directory, workers) as processes:
         alive = _alive(processes)
         began, first = await until_first(settings, OURS, alive)
         ended = await until_applied(settings, processes, loaded.known + number)
@@ -67,13 +68,13 @@ async def ours(loaded: Preloaded, workers: int) -> Run:
         rate=(number - first) / (ended - began),
         peak_megabytes=peaks,
         rows=await count_rows(settings, OURS, loaded.ids, number),
-        told=await count_told(settings, loaded.ids, number),
+        notified=await count_notified(settings, loaded.ids, number),
         stage_seconds=seconds,
     )
 
 
 async def floor(loaded: Preloaded) -> Run:
-    """The floor, which measures itself."""
+    """Run the floor, which measures itself."""
     settings, number = loaded.settings, len(loaded.ids)
     done = await asyncio.to_thread(
         subprocess.run,
@@ -88,44 +89,30 @@ async def floor(loaded: Preloaded) -> Run:
         rate=number / measured["seconds"],
         peak_megabytes=(measured["peak_megabytes"],),
         rows=await count_rows(settings, OURS, loaded.ids, number),
-        told=None,
+        notified=None,
     )
 
 
-class PeerProcess(Running):
-    """A peer's process."""
-
-    def __init__(self, settings: Settings, log: Path, *command: str) -> None:
-        self._command = command
-        super().__init__(settings, log)
-
-    def _start(self) -> "subprocess.Popen[bytes]":
-        with self._log.open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", *self._command],
-                env=os.environ | self._settings.environment(),
-                stdout=log,
-                stderr=log,
-            )
-
-
 @contextmanager
-def _peer(loaded: Preloaded, *command: str) -> Iterator[PeerProcess]:
-    process = PeerProcess(loaded.settings, loaded.directory / f"{command[0]}.log", *command)
+def _running_peer(loaded: Preloaded, module: str, *arguments: str) -> Iterator[ProgramProcess]:
+    log = loaded.directory / f"{module}.log"
+    process = ProgramProcess(loaded.settings, log, module, *arguments)
     try:
         yield process
     finally:
         process.stop()
 
 
-async def peer(loaded: Preloaded, module: str, *, sliced: bool = False, tells: bool = True) -> Run:
-    """One process of a peer: all messages, or a slice of them."""
+async def peer(
+    loaded: Preloaded, module: str, *, sliced: bool = False, notifies: bool = True
+) -> Run:
+    """Measure one process of a peer, with all messages or a slice of them."""
     settings = loaded.settings
     number = loaded.slice if sliced else len(loaded.ids)
-    with _peer(loaded, module, *([str(number)] if sliced else [])) as process:
+    with _running_peer(loaded, module, *([str(number)] if sliced else [])) as process:
         alive = _alive([process])
         began, first = await until_first(settings, PEERS, alive)
-        until = until_told if tells else until_committed
+        until = until_notified if notifies else until_committed
         ended = await until(settings, number, alive)
         peak = process.peak_megabytes
     return Run(
@@ -133,7 +120,7 @@ async def peer(loaded: Preloaded, module: str, *, sliced: bool = False, tells: b
         rate=(number - first) / (ended - began),
         peak_megabytes=(peak,),
         rows=await count_rows(settings, PEERS, loaded.ids, number),
-        told=await count_told(settings, loaded.ids, number) if tells else None,
+        notified=await count_notified(settings, loaded.ids, number) if notifies else None,
     )
 
 
@@ -142,19 +129,19 @@ SYSTEMS: dict[str, Callable[[Preloaded], Awaitable[Run]]] = {
     "ours": lambda loaded: ours(loaded, 1),
     "ours-2": lambda loaded: ours(loaded, 2),
     "faststream": lambda loaded: peer(loaded, "bench.peers.faststream_batch"),
-    "quix": lambda loaded: peer(loaded, "bench.peers.quix", tells=False),
+    "quix": lambda loaded: peer(loaded, "bench.peers.quix", notifies=False),
     "floor": floor,
 }
-"""Each takes what is loaded into empty tables, and says how it went.
+"""Each system applies the loaded messages to empty tables, and is measured.
 
-The first is one that finds the servers cold; it gets a slice alone, and is slow anyway.
+The first system finds the servers cold. It is one that is slow anyway, and gets only a slice.
 """
 
 
 async def run(name: str, loaded: Preloaded, number: int, *, settle_seconds: float) -> Run:
-    """Run one system from the start of the topic, as a group of its own.
+    """Run one system from the start of the topic, with a consumer group of its own.
 
-    Before it the servers have so many seconds to finish what the run before left them.
+    Before the run the servers have so many seconds to finish the work of the run before.
     """
     await empty(loaded.settings)
     await asyncio.sleep(settle_seconds)
@@ -162,7 +149,7 @@ async def run(name: str, loaded: Preloaded, number: int, *, settle_seconds: floa
     return await SYSTEMS[name](replace(loaded, settings=replace(loaded.settings, group=group)))
 
 
-def _alive(processes: Sequence[Running]) -> Callable[[], None]:
+def _alive(processes: Sequence[ProgramProcess]) -> Callable[[], None]:
     def alive() -> None:
         for process in processes:
             process.check()
@@ -171,7 +158,7 @@ def _alive(processes: Sequence[Running]) -> Callable[[], None]:
 
 
 async def _stages(urls: Sequence[str]) -> dict[str, float]:
-    """Seconds per stage, of all workers together; stages that took next to nothing left out."""
+    """Returns the seconds of each stage, summed over all workers, without very short stages."""
     seconds: Counter[str] = Counter()
     for url in urls:
         seconds.update({stage: found.seconds for stage, found in (await stages(url)).items()})

@@ -1,1 +1,1 @@
-"""One run of a benchmark: its cases, workers and measurements."""
+"""The pieces of a run: processes, databases with stored messages, measurements, a plot."""

@@ -1,11 +1,11 @@
-"""Draws what bench.compare measured: one bar per system, the rounds as dots."""
+"""Draws the results of bench.compare: a bar for each system, a dot for each round."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
 
-# Nobody looks at a window here.
+# Draws into files, without a window.
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt

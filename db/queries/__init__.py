@@ -1,7 +1,7 @@
-"""SQL by name, from the files beside this one.
+"""SQL by name, from the files in this folder.
 
-A file holds queries, each led by a line `-- name: <name>` and comments that explain it in a
-sentence. `QUERIES["claim_position"]` is the text of one, without its comments.
+A file holds queries. Each begins with a line `-- name: <name>` and a comment that explains it.
+`QUERIES["claim_positions"]` is the text of one query, without its comments.
 """
 
 from importlib.resources import files
@@ -10,7 +10,7 @@ MARK = "-- name:"
 
 
 def parse(text: str, source: str) -> dict[str, str]:
-    """The queries of one file. Raises ValueError for one without an explanation or a body."""
+    """Returns the queries of one file. Raises ValueError for a query without comment or body."""
     head, *sections = text.split(MARK)
     if head.strip():
         raise ValueError(f"{source}: text before the first `{MARK}`")

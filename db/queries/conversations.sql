@@ -1,5 +1,5 @@
 -- name: lock_conversations
--- The conversations of a batch, locked in the order of their key so that batches never deadlock.
+-- The conversations of a batch, locked in the order of their keys, so that batches never deadlock.
 SELECT c.account_id, c.conversation_id::text, c.channel_id, c.contact_address, c.contact_name,
        c.status, c.assignee_id, c.version, c.message_count, c.last_message_at,
        c.last_inbound_at, c.closed_at, c.link_count, c.erased_until, c.window_until,
@@ -13,7 +13,7 @@ ORDER BY c.account_id, c.conversation_id
 FOR UPDATE
 
 -- name: insert_conversations
--- New conversations. One that another batch made meanwhile is a unique violation: try again.
+-- New conversations. If another batch inserted one meanwhile, it is a unique violation: try again.
 INSERT INTO inbox.conversations (
     account_id, conversation_id, channel_id, contact_address, contact_name, status, assignee_id,
     version, message_count, last_message_at, last_inbound_at, closed_at, link_count, erased_until,
@@ -28,7 +28,7 @@ FROM unnest(
 )
 
 -- name: update_conversations
--- The conversations that a batch changed; their rows are locked since they were loaded.
+-- The conversations that a batch changed; their rows have been locked since they were loaded.
 UPDATE inbox.conversations AS c
 SET contact_name = n.contact_name, status = n.status, assignee_id = n.assignee_id,
     version = n.version, message_count = n.message_count, last_message_at = n.last_message_at,
@@ -47,8 +47,8 @@ FROM unnest(
 WHERE c.account_id = n.account_id AND c.conversation_id = n.conversation_id
 
 -- name: delete_conversations
--- Remove conversations for good, with all that belongs to them; their rows are locked. Of further
--- addresses that led to them tombstones stay too.
+-- Delete conversations for good, with everything that belongs to them; their rows are locked. The
+-- other addresses that led to them get tombstones too.
 WITH gone AS (
     SELECT account_id, conversation_id, deleted_at, deleted_by
     FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::text[])
@@ -57,7 +57,7 @@ WITH gone AS (
     DELETE FROM inbox.identities AS i USING gone AS g
     WHERE i.account_id = g.account_id AND i.conversation_id = g.conversation_id
     RETURNING i.account_id, i.alias_id, g.deleted_at, g.deleted_by
-), forgotten AS (
+), alias_tombstones AS (
     INSERT INTO inbox.tombstones (account_id, conversation_id, deleted_at, deleted_by, version)
     SELECT account_id, alias_id, deleted_at, deleted_by, 0 FROM identities
     ON CONFLICT (account_id, conversation_id) DO UPDATE
@@ -78,7 +78,7 @@ WITH gone AS (
     DELETE FROM inbox.messages AS m USING gone AS g
     WHERE m.account_id = g.account_id AND m.conversation_id = g.conversation_id
     RETURNING m.account_id, m.message_id, g.deleted_at
-), remembered AS (
+), deleted_ids AS (
     INSERT INTO inbox.deleted_messages (account_id, message_id, deleted_at)
     SELECT account_id, message_id, deleted_at FROM messages
     ON CONFLICT (account_id, message_id) DO UPDATE SET deleted_at = excluded.deleted_at
@@ -87,7 +87,7 @@ DELETE FROM inbox.conversations AS c USING gone AS g
 WHERE c.account_id = g.account_id AND c.conversation_id = g.conversation_id
 
 -- name: save_tombstones
--- What stays of deleted conversations; of one deleted again the newest.
+-- The tombstones of deleted conversations; the newest one, if a conversation is deleted again.
 INSERT INTO inbox.tombstones (account_id, conversation_id, deleted_at, deleted_by, version)
 SELECT *
 FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::text[], $5::integer[])
@@ -96,7 +96,7 @@ SET deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by,
     version = excluded.version
 
 -- name: load_tombstones
--- The tombstones of conversations that are not there.
+-- The tombstones of conversations that do not exist.
 SELECT t.account_id, t.conversation_id::text, t.deleted_at, t.deleted_by, t.version
 FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
 JOIN inbox.tombstones AS t USING (account_id, conversation_id)

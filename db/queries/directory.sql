@@ -1,9 +1,9 @@
 -- name: directory_versions
--- How fresh a copy of each account's directory must be.
+-- The present version of each account's directory: a copy with another version is old.
 SELECT account_id, directory_version FROM inbox.accounts WHERE account_id = ANY ($1::text[])
 
 -- name: raise_directory_versions
--- Say that the users of these accounts change, and lock the accounts in order.
+-- Raise the versions of accounts whose users change, and lock the accounts, in order.
 INSERT INTO inbox.accounts AS a (account_id, directory_version)
 SELECT account_id, 1 FROM unnest($1::text[]) AS k (account_id)
 ORDER BY account_id
@@ -22,7 +22,7 @@ FROM unnest($1::text[], $2::text[]) AS k (account_id, user_id)
 JOIN inbox.users AS u USING (account_id, user_id)
 
 -- name: save_users
--- The users that a batch made or changed.
+-- The users that a batch created or changed.
 INSERT INTO inbox.users (account_id, user_id, name, email, inbox_access, available, settings)
 SELECT *
 FROM unnest(
@@ -39,20 +39,20 @@ USING unnest($1::text[], $2::text[]) AS k (account_id, user_id)
 WHERE u.account_id = k.account_id AND u.user_id = k.user_id
 
 -- name: channels_by_id
--- The channels that a batch changes.
+-- The channels that a batch needs.
 SELECT c.account_id, c.channel_id, c.provider, c.address, c.name, c.installed_by, c.removed
 FROM unnest($1::text[], $2::text[]) AS k (account_id, channel_id)
 JOIN inbox.channels AS c USING (account_id, channel_id)
 
 -- name: channels_of_account
--- All channels that an account has or had; of those with one address the newest installed first.
+-- All channels that an account has or had: installed ones first, the newest first among them.
 SELECT account_id, channel_id, provider, address, name, installed_by, removed
 FROM inbox.channels
 WHERE account_id = $1
 ORDER BY removed, installed_at DESC, channel_id
 
 -- name: save_channels
--- The channels that a batch made or changed.
+-- The channels that a batch installed or removed.
 INSERT INTO inbox.channels (
     account_id, channel_id, provider, address, name, installed_by, removed, installed_at
 )
@@ -66,14 +66,14 @@ SET provider = excluded.provider, address = excluded.address, name = excluded.na
     installed_at = excluded.installed_at
 
 -- name: channel_by_address
--- The channel of an account with an address; of two with one address the newer.
+-- The installed channel of an account with an address; the newer one, if two have it.
 SELECT channel_id FROM inbox.channels
 WHERE account_id = $1 AND address = $2 AND NOT removed
 ORDER BY installed_at DESC, channel_id
 LIMIT 1
 
 -- name: channel_by_address_ever
--- The channel that has an address, or else the last that had it before it was removed.
+-- The installed channel of an account with an address, or else the last removed one that had it.
 SELECT channel_id FROM inbox.channels
 WHERE account_id = $1 AND address = $2
 ORDER BY removed, installed_at DESC, channel_id

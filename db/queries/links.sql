@@ -1,5 +1,5 @@
 -- name: load_links
--- The links of some conversations, in the order of their key.
+-- The links of some conversations, in the order of their keys.
 SELECT l.account_id, l.conversation_id::text, l.entity_type, l.entity_id, l.linked_at,
        l.note_id::text, l.note_revision, l.note_starts_at, l.note_message_count,
        l.note_character_count, l.note_left_alone
@@ -20,7 +20,7 @@ FROM unnest(
 )
 
 -- name: update_links
--- The links whose newest note changed, or that were made anew; their conversations are locked.
+-- The links whose newest note changed, or that were made again; their conversations are locked.
 UPDATE inbox.links AS l
 SET linked_at = n.linked_at, note_id = n.note_id, note_revision = n.note_revision, note_starts_at = n.note_starts_at,
     note_message_count = n.note_message_count, note_character_count = n.note_character_count,
@@ -36,7 +36,7 @@ WHERE l.account_id = n.account_id AND l.conversation_id = n.conversation_id
   AND l.entity_type = n.entity_type AND l.entity_id = n.entity_id
 
 -- name: delete_links
--- Links that were removed.
+-- Delete removed links.
 DELETE FROM inbox.links AS l
 USING unnest($1::text[], $2::uuid[], $3::text[], $4::text[])
     AS k (account_id, conversation_id, entity_type, entity_id)
@@ -44,13 +44,13 @@ WHERE l.account_id = k.account_id AND l.conversation_id = k.conversation_id
   AND l.entity_type = k.entity_type AND l.entity_id = k.entity_id
 
 -- name: load_requests
--- Whether the requests that a batch names are answered.
+-- Whether the requests in the commands of a batch are answered.
 SELECT r.account_id, r.conversation_id::text, r.request_id, r.answered
 FROM unnest($1::text[], $2::uuid[], $3::text[]) AS k (account_id, conversation_id, request_id)
 JOIN inbox.entity_requests AS r USING (account_id, conversation_id, request_id)
 
 -- name: save_requests
--- The requests that a batch made or answered.
+-- The requests that a batch created or answered.
 INSERT INTO inbox.entity_requests (account_id, conversation_id, request_id, answered)
 SELECT *
 FROM unnest($1::text[], $2::uuid[], $3::text[], $4::boolean[])

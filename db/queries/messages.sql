@@ -1,5 +1,5 @@
 -- name: recorded_messages
--- Which messages of a batch are recorded already, or were deleted lately.
+-- Which messages of a batch were recorded before, or deleted lately; $3 is the direction.
 SELECT m.account_id, m.message_id::text
 FROM unnest($1::text[], $2::uuid[]) AS k (account_id, message_id)
 JOIN inbox.messages AS m USING (account_id, message_id)
@@ -10,7 +10,7 @@ FROM unnest($1::text[], $2::uuid[]) AS k (account_id, message_id)
 JOIN inbox.deleted_messages AS d USING (account_id, message_id)
 
 -- name: prune_deleted_messages
--- Forget up to $2 messages that were deleted before $1.
+-- Delete the ids of up to $2 messages that were deleted before $1.
 DELETE FROM inbox.deleted_messages
 WHERE (account_id, message_id) IN (
     SELECT account_id, message_id FROM inbox.deleted_messages

@@ -1,5 +1,5 @@
 -- name: record_migration
--- Remember that a migration was applied.
+-- Record that a migration was applied.
 INSERT INTO inbox.migrations (number, name) VALUES ($1, $2)
 
 -- name: schema_version
@@ -7,9 +7,9 @@ INSERT INTO inbox.migrations (number, name) VALUES ($1, $2)
 SELECT coalesce(max(number), 0) FROM inbox.migrations
 
 -- name: migration_lock
--- One migration at a time, whoever runs it; held until the connection closes.
+-- Let one program migrate at a time; the lock is held until the connection closes.
 SELECT pg_advisory_lock($1)
 
 -- name: migration_lock_limit
--- How long to wait for another migration, as text such as 300s.
+-- Set how long to wait for the migration of another program, as a text such as 300s.
 SELECT set_config('lock_timeout', $1, false)

@@ -1,6 +1,6 @@
 -- name: add_outbox
--- Add rows to shards under each shard's next numbers; the lock of a shard's counter makes the numbers
--- commit order. Counters are locked in order so that batches never deadlock.
+-- Add rows to shards under each shard's next numbers. The lock on a shard's counter keeps the numbers
+-- in the order of commits. Counters are locked in order, so that batches never deadlock.
 WITH given AS (
     SELECT shard, records, payload, row_number() OVER (PARTITION BY shard ORDER BY place) AS nth
     FROM unnest($1::integer[], $2::integer[], $3::bytea[]) WITH ORDINALITY
@@ -24,7 +24,7 @@ FROM given AS g JOIN counted AS c USING (shard)
 RETURNING shard, number
 
 -- name: ensure_shards
--- Make sure that every shard has its counter.
+-- Create the counters of shards that have none.
 INSERT INTO inbox.outbox_shards (shard, last_number)
 SELECT shard, 0 FROM generate_series(0, $1::integer - 1) AS s (shard)
 ON CONFLICT (shard) DO NOTHING
@@ -37,11 +37,11 @@ ORDER BY number
 LIMIT $3
 
 -- name: outbox_numbers
--- The newest number of each shard: where it is past what is published, there is work.
+-- The newest number of each shard. Rows wait in a shard whose newest number is not published.
 SELECT shard, last_number FROM inbox.outbox_shards WHERE shard = ANY ($1::integer[])
 
 -- name: delete_outbox
--- Remove what is published.
+-- Delete published rows.
 DELETE FROM inbox.outbox WHERE shard = $1 AND number <= $2
 
 -- name: outbox_age

@@ -1,5 +1,5 @@
 -- name: conversations_by_id
--- Some conversations as they are, without a lock.
+-- Some conversations, without a lock.
 SELECT c.account_id, c.conversation_id::text, c.channel_id, c.contact_address, c.contact_name,
        c.status, c.assignee_id, c.version, c.message_count, c.last_message_at,
        c.last_inbound_at, c.closed_at, c.link_count, c.erased_until, c.window_until,
@@ -8,9 +8,10 @@ FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
 JOIN inbox.conversations AS c USING (account_id, conversation_id)
 
 -- name: conversations_of_contact
--- A contact's conversations in an account: those with the address, those that it leads to, and what
--- was merged with any of these, in whichever direction. It reads all of the account's, by the key's
--- beginning: it is asked too seldom for indexes that every new conversation would pay for.
+-- A contact's conversations in an account: those with the address, those to which it leads, and all
+-- that were merged with one of them, in either direction. It reads all conversations of the account,
+-- by the first column of the key: it runs too seldom to be worth an index, which would cost every
+-- new conversation.
 WITH RECURSIVE merged AS MATERIALIZED (
     SELECT conversation_id, merged_into
     FROM inbox.conversations
@@ -39,5 +40,5 @@ WHERE c.account_id = $1 AND c.conversation_id IN (SELECT conversation_id FROM fo
 ORDER BY c.channel_id, c.created_at
 
 -- name: count_messages
--- How many messages some conversations have.
+-- How many messages some conversations have together.
 SELECT count(*) FROM inbox.messages WHERE conversation_id = ANY ($1::uuid[])

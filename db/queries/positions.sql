@@ -1,5 +1,5 @@
 -- name: claim_positions
--- Move positions from where this worker left them; one that is not moved somebody else has moved.
+-- Move positions from where this worker left them. One that is elsewhere by now does not move.
 UPDATE inbox.positions AS p
 SET next_offset = c.following
 FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[])
@@ -11,14 +11,14 @@ WHERE p.topic = c.topic AND p.partition = c.partition AND p.next_offset = c.prev
 SELECT next_offset FROM inbox.positions WHERE topic = $1 AND partition = $2
 
 -- name: ensure_positions
--- Make sure that partitions just assigned have a position.
+-- Insert the missing positions of partitions that were just assigned.
 INSERT INTO inbox.positions (topic, partition, next_offset)
 SELECT topic, partition, 0 FROM unnest($1::text[], $2::integer[]) AS p (topic, partition)
 ORDER BY topic, partition
 ON CONFLICT (topic, partition) DO NOTHING
 
 -- name: load_positions
--- The positions of partitions just assigned.
+-- The positions of partitions that were just assigned.
 SELECT p.topic, p.partition, p.next_offset
 FROM unnest($1::text[], $2::integer[]) AS k (topic, partition)
 JOIN inbox.positions AS p USING (topic, partition)

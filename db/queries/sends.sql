@@ -21,7 +21,7 @@ FROM unnest(
 )
 
 -- name: update_sends
--- What became of parts.
+-- The parts that changed.
 UPDATE inbox.sends AS s
 SET state = n.state, attempts = n.attempts, due_at = n.due_at, posting_at = n.posting_at,
     provider_message_id = n.provider_message_id, status = n.status, error_code = n.error_code,
@@ -37,8 +37,8 @@ WHERE s.account_id = n.account_id AND s.conversation_id = n.conversation_id
   AND s.version = n.version AND s.part = n.part
 
 -- name: due_conversations
--- Conversations with a part to be posted, none before it being on its way, or one to be looked for;
--- of up to $1 parts, those due longest.
+-- Conversations with a part that is due: to be posted, if no earlier part is still queued or posting,
+-- or to be checked. At most $1 parts are considered, the longest due first.
 SELECT DISTINCT due.account_id, due.conversation_id::text
 FROM (
     SELECT s.account_id, s.conversation_id
@@ -56,8 +56,8 @@ FROM (
     LIMIT $1
 ) AS due
 
--- name: lock_free_conversations
--- Those of some conversations that nobody else has locked.
+-- name: try_lock_conversations
+-- Lock those conversations that nobody else has locked, and skip the others.
 SELECT c.account_id, c.conversation_id::text, c.version, c.window_until
 FROM inbox.conversations AS c
 WHERE (c.account_id, c.conversation_id) IN (
@@ -68,8 +68,8 @@ ORDER BY c.account_id, c.conversation_id
 FOR UPDATE SKIP LOCKED
 
 -- name: unsettled_sends
--- Of locked conversations the parts that are on their way, and the first of those that wait for
--- it, in the order of sending.
+-- The unsettled parts of locked conversations, in the order of sending: those whose POST began, and
+-- the first of those that wait.
 SELECT s.account_id, s.conversation_id::text, s.version, s.part, s.parts, s.message_id::text,
        s.command_id, s.channel_id, s.from_address, s.to_address, s.body, s.media_urls,
        s.content_sid, s.content_variables, s.state, s.attempts, s.created_at, s.due_at,
@@ -90,7 +90,7 @@ CROSS JOIN LATERAL (
 ORDER BY s.account_id, s.conversation_id, s.version, s.part
 
 -- name: sends_by_message
--- The parts that callbacks name.
+-- The parts with the message ids and part numbers of some receipts.
 SELECT s.account_id, s.conversation_id::text, s.version, s.part, s.parts, s.message_id::text,
        s.command_id, s.channel_id, s.from_address, s.to_address, s.body, s.media_urls,
        s.content_sid, s.content_variables, s.state, s.attempts, s.created_at, s.due_at,
@@ -99,7 +99,7 @@ FROM unnest($1::text[], $2::uuid[], $3::integer[]) AS k (account_id, message_id,
 JOIN inbox.sends AS s USING (account_id, message_id, part)
 
 -- name: sends_by_provider_id
--- The parts that the provider knows by some ids.
+-- The parts with some ids of the provider.
 SELECT s.account_id, s.conversation_id::text, s.version, s.part, s.parts, s.message_id::text,
        s.command_id, s.channel_id, s.from_address, s.to_address, s.body, s.media_urls,
        s.content_sid, s.content_variables, s.state, s.attempts, s.created_at, s.due_at,
@@ -108,7 +108,7 @@ FROM unnest($1::text[], $2::text[]) AS k (account_id, provider_message_id)
 JOIN inbox.sends AS s USING (account_id, provider_message_id)
 
 -- name: record_receipts
--- Receipts; one that is there already is a repeat.
+-- Receipts; one that exists already is a repeat. The column `attempt` holds the number of the part.
 INSERT INTO inbox.receipts (
     account_id, provider_message_id, event_id, status, error_code, message_id, attempt, received_at
 )
@@ -119,7 +119,7 @@ FROM unnest(
 ON CONFLICT (account_id, provider_message_id, event_id) DO NOTHING
 
 -- name: receipts_of
--- The receipts of some messages of the provider's, in the order in which they came.
+-- The receipts with some ids of the provider, in the order in which they came.
 SELECT r.account_id, r.provider_message_id, r.event_id, r.status, r.error_code,
        r.message_id::text, r.attempt
 FROM unnest($1::text[], $2::text[]) AS k (account_id, provider_message_id)
@@ -127,7 +127,7 @@ JOIN inbox.receipts AS r USING (account_id, provider_message_id)
 ORDER BY r.received_at, r.event_id
 
 -- name: prune_receipts
--- Forget up to $2 receipts that came before $1.
+-- Delete up to $2 receipts that came before $1.
 DELETE FROM inbox.receipts
 WHERE (account_id, provider_message_id, event_id) IN (
     SELECT account_id, provider_message_id, event_id FROM inbox.receipts
@@ -137,8 +137,8 @@ WHERE (account_id, provider_message_id, event_id) IN (
 )
 
 -- name: lock_rates
--- When the next messages of some senders are due, locked in the order of their keys; now for those
--- that never sent.
+-- When some senders may send next; now, for those that never sent. The rows are locked in the order
+-- of their keys.
 INSERT INTO inbox.send_rates AS r (account_id, from_address, next_at)
 SELECT account_id, from_address, statement_timestamp()
 FROM unnest($1::text[], $2::text[]) AS n (account_id, from_address)
@@ -147,7 +147,7 @@ ON CONFLICT (account_id, from_address) DO UPDATE SET next_at = r.next_at
 RETURNING account_id, from_address, next_at
 
 -- name: save_rates
--- When the next messages of some senders are due; their rows are locked.
+-- When some senders may send next; their rows are locked.
 UPDATE inbox.send_rates AS r SET next_at = n.next_at
 FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS n (account_id, from_address, next_at)
 WHERE r.account_id = n.account_id AND r.from_address = n.from_address

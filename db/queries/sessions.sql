@@ -1,5 +1,5 @@
 -- name: end_frozen_transactions
--- End our own role's sessions whose transaction is older than $1 seconds, past all its limits.
+-- End the sessions of our own role whose transaction is older than $1 seconds, beyond all limits.
 SELECT count(*) FILTER (WHERE pg_terminate_backend(pid))
 FROM pg_stat_activity
 WHERE usename = current_user AND datname = current_database()

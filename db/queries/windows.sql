@@ -1,6 +1,7 @@
 -- name: due_windows
--- Up to $1 conversations whose window is due to be looked at, the longest due first, locked. Those
--- that somebody else has locked are left for the next time: who never waits needs no order.
+-- Lock up to $1 conversations whose window is due to be checked, the longest due first. Those that
+-- another transaction has locked are skipped until the next time. No order of locks is needed, since
+-- the query never waits for one.
 WITH due AS MATERIALIZED (
     SELECT account_id, conversation_id
     FROM inbox.windows
@@ -15,27 +16,27 @@ JOIN inbox.conversations AS c USING (account_id, conversation_id)
 FOR UPDATE OF c SKIP LOCKED
 
 -- name: watch_windows
--- When to look at the windows of locked conversations.
+-- When to check the windows of locked conversations next.
 INSERT INTO inbox.windows (account_id, conversation_id, check_at)
 SELECT * FROM unnest($1::text[], $2::uuid[], $3::timestamptz[])
 ON CONFLICT (account_id, conversation_id) DO UPDATE SET check_at = excluded.check_at
 
--- name: leave_windows
--- Watch the windows of locked conversations no longer.
-WITH left_alone AS (
+-- name: unwatch_windows
+-- Stop watching the windows of locked conversations.
+WITH ended AS (
     SELECT account_id, conversation_id
     FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
 ), windows AS (
-    DELETE FROM inbox.windows AS w USING left_alone AS l
-    WHERE w.account_id = l.account_id AND w.conversation_id = l.conversation_id
+    DELETE FROM inbox.windows AS w USING ended AS e
+    WHERE w.account_id = e.account_id AND w.conversation_id = e.conversation_id
 )
 UPDATE inbox.conversations AS c SET window_watched = false
-FROM left_alone AS l
-WHERE c.account_id = l.account_id AND c.conversation_id = l.conversation_id
+FROM ended AS e
+WHERE c.account_id = e.account_id AND c.conversation_id = e.conversation_id
 
 -- name: newest_of_contacts
--- The contact's newest message in each of some conversations: the first $3 characters of it, or
--- its files where it has no text.
+-- The contact's newest message in each of some conversations: its first $3 characters, or its files
+-- if it has no text.
 SELECT k.account_id, k.conversation_id::text, m.message_id::text, m.body, m.media
 FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
 CROSS JOIN LATERAL (

@@ -1,1 +1,1 @@
-"""Stories: the whole system, from the webhook to the events."""
+"""Stories of the whole system, from the webhook to the events."""

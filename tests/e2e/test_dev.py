@@ -1,4 +1,4 @@
-"""`inbox dev` plays its day, and leaves nothing running however it ends."""
+"""`inbox dev` plays the sales day, and leaves no process running, however it ends."""
 
 import asyncio
 import os
@@ -12,21 +12,22 @@ from typing import NamedTuple
 
 import psutil
 
+from tests.harness.command import environment_without_settings
 from tests.harness.waiting import until
 from workers.dev.embedded.ports import free_port
 
-# A day that must fail: nobody is told of a message, says its story.
+# A day that must fail: by its story, a message causes no notification.
 WRONG_STORY = """
 from workers.cli import main
 from workers.dev.sales_day import day
 
 step = day.STORY[0]
-day.STORY = (step._replace(expected=(*step.expected[:2], "nobody is told")),)
+day.STORY = (step._replace(expected=(*step.expected[:2], "nobody is notified")),)
 main()
 """
 
 EVENTS = 25
-"""What a day's log holds."""
+"""The number of events in the log of one day."""
 
 LIMIT_SECONDS = 180.0
 RUNS = "It all runs until Ctrl-C."
@@ -41,7 +42,7 @@ class Dev:
         self.output = ""
 
     async def read_until(self, landmark: str) -> None:
-        """Read what it prints until it prints a text."""
+        """Read the output until it contains a text."""
         assert self.process.stdout is not None
         async with asyncio.timeout(LIMIT_SECONDS):
             while landmark not in self.output:
@@ -50,14 +51,14 @@ class Dev:
                 self.output += line.decode()
 
     async def end(self) -> int:
-        """Read the rest; its exit status."""
+        """Read the rest of the output, and return the exit status."""
         assert self.process.stdout is not None
         async with asyncio.timeout(LIMIT_SECONDS):
             self.output += (await self.process.stdout.read()).decode()
             return await self.process.wait()
 
     async def nothing_runs(self) -> None:
-        """Wait until nothing runs that it started."""
+        """Wait until no process runs that it started."""
 
         async def ended() -> bool:
             return not running_in(self._directory)
@@ -69,11 +70,11 @@ class Dev:
 async def dev(
     directory: Path, *options: str, program: tuple[str, ...] = ("-m", "workers")
 ) -> AsyncIterator[Dev]:
-    """Start it in a data directory; killed at the end, where it still runs."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("INBOX_")}
+    """Run `inbox dev` in a data directory, and kill it at the end if it still runs."""
+    settings = {"INBOX_DATA_DIR": str(directory), "INBOX_WEB_PORT": str(free_port())}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, *program, "dev", *options),
-        env=kept | {"INBOX_DATA_DIR": str(directory), "INBOX_WEB_PORT": str(free_port())},
+        env=environment_without_settings() | settings,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -93,7 +94,7 @@ class Running(NamedTuple):
 
 
 def running_in(directory: Path) -> list[Running]:
-    """The processes that have to do with a directory, by their commands or their settings."""
+    """Returns the processes that have a directory in their command line or their settings."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -106,15 +107,15 @@ def running_in(directory: Path) -> list[Running]:
     return found
 
 
-def counted(output: str, what: str) -> int:
-    """A number of the summary."""
-    row = re.search(rf"^\W*{what}\s+\W\s+(\d+) ", output, re.MULTILINE)
-    assert row, f"no row {what!r} in:\n{output}"
+def counted(output: str, label: str) -> int:
+    """Returns a number of the summary."""
+    row = re.search(rf"^\W*{label}\s+\W\s+(\d+) ", output, re.MULTILINE)
+    assert row, f"no row {label!r} in:\n{output}"
     return int(row[1])
 
 
-def notes_told(output: str) -> list[tuple[str, int, str]]:
-    """Each event of a note: the entity, which note it is, counted from 1, and what happened."""
+def note_events(output: str) -> list[tuple[str, int, str]]:
+    """Returns each event of a note: the entity, the number of the note from 1, and the phrase."""
     numbers: dict[str, int] = {}
     return [
         (entity, numbers.setdefault(note, len(numbers) + 1), what)
@@ -125,7 +126,7 @@ def notes_told(output: str) -> list[tuple[str, int, str]]:
 async def test_the_day_is_told_and_nothing_is_left_running(tmp_path: Path) -> None:
     async with dev(tmp_path, "--exit") as run:
         assert await run.end() == 0, run.output
-        # Not awaited: it has stopped everything before it ended.
+        # No wait here: it stops every process before it ends.
         assert running_in(tmp_path) == []
     for landmark in (
         "Twilio posts that message once more: nothing changes",
@@ -151,7 +152,7 @@ async def test_the_day_is_told_and_nothing_is_left_running(tmp_path: Path) -> No
         "everything has stopped",
     ):
         assert landmark in run.output
-    assert notes_told(run.output) == [
+    assert note_events(run.output) == [
         ("deal 4711", 1, "created, r1: 2 messages"),
         ("deal 4711", 1, "appended, r2: 1 message"),
         ("deal 4711", 1, "appended, r3: 1 message"),
@@ -193,8 +194,8 @@ async def test_the_day_is_told_and_nothing_is_left_running(tmp_path: Path) -> No
     }
 
 
-async def reads_told(output: str, count: int) -> None:
-    """Send a reply as the hints in an output say, and wait until so many replies were read."""
+async def until_replies_are_read(output: str, count: int) -> None:
+    """Send a reply with the printed commands, and wait until so many replies are read."""
     hints = [line.strip() for line in output.partition("To look around")[2].splitlines()]
     exports = [hint for hint in hints if hint.startswith("export ")]
     (reply,) = [hint.partition("  (")[0] for hint in hints if "message.send" in hint]
@@ -222,8 +223,8 @@ async def reads_told(output: str, count: int) -> None:
 async def test_it_runs_on_alone_in_its_directory_and_sends_until_ctrl_c(tmp_path: Path) -> None:
     async with dev(tmp_path) as run:
         await run.read_until(RUNS)
-        # The day's own, and one more.
-        await reads_told(run.output, 2)
+        # The reply of the day, and this one.
+        await until_replies_are_read(run.output, 2)
         async with dev(tmp_path, "--exit") as second:
             assert await second.end() == 1
             assert f"another `inbox dev` runs in {tmp_path}" in second.output

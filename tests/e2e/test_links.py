@@ -2,7 +2,7 @@
 
 from tests.harness.inbox import Inbox, answers, entity_of
 from tests.harness.published import Event, command, link, message, unlink
-from tests.harness.topics import Read
+from tests.harness.topics import ReadRecord
 
 MARIA, JONAS = "+4911", "+4922"
 
@@ -12,13 +12,13 @@ ENTITIES = [f"{kind}:{number}" for kind in ("person", "lead", "deal") for number
 
 
 def request(name: str, **fields: object) -> Event:
-    """Ana asks the CRM for a deal; `request_id` may be given."""
+    """Returns Ana's request for a deal in the CRM. `request_id` is optional."""
     entity = {"type": "deal", "name": name, "fields": {"amount": 4900, "currency": "EUR"}}
     return command("entity.request", MARIA, "ana", entity=entity, **fields)
 
 
-def log_of(reads: list[Read]) -> list[tuple[int, str, str | None]]:
-    """The log of a conversation: version, type and entity."""
+def log_of(reads: list[ReadRecord]) -> list[tuple[int, str, str | None]]:
+    """Returns the version, type and entity of each event of a log."""
     return [(read.data["version"], read.kind, entity_of(read)) for read in reads]
 
 
@@ -42,7 +42,7 @@ async def test_a_conversation_is_linked_to_any_number_of_entities_and_unlinked(
     *_, last_unlinked, recorded = await inbox.read("conversations")
     assert log_of([last_unlinked]) == [(123, "conversation.unlinked", ENTITIES[0])]
     assert log_of([recorded]) == [(124, "conversation.message_recorded", None)]
-    # Each note began, and one message joined it.
+    # Each note was created, and one message joined it.
     assert len(await inbox.read("notes")) == 2 * len(ENTITIES)
     assert {code for _, code, _ in answers(await inbox.read("results"))} == {None}
     await inbox.assert_exact()
@@ -54,7 +54,7 @@ async def test_two_conversations_are_linked_to_one_entity_each_with_notes_of_its
     await inbox.apply(message(MARIA, "Maria's"), message(JONAS, "Jonas's"))
     await inbox.apply(link(MARIA, "deal:1"), link(JONAS, "deal:1"), unlink(MARIA, "deal:1"))
     await inbox.apply(message(MARIA, "not linked any more"), message(JONAS, "and more"))
-    bodies = [[said.body for said in note.messages] for note in await inbox.notes("deal:1")]
+    bodies = [[each.body for each in note.messages] for note in await inbox.notes("deal:1")]
     assert sorted(bodies) == [["Jonas's", "and more"], ["Maria's"]]
     await inbox.assert_exact()
 
@@ -73,14 +73,14 @@ async def test_the_crm_is_asked_for_an_entity_and_answers_once(inbox: Inbox) -> 
         (3, "entity.requested", None),
         (4, "conversation.linked", "deal:d1"),
     ]
-    asked, linked = (read.data for read in log[2:])
-    assert asked["request_id"] == "r1"
-    assert asked["entity"] == {
+    requested, linked = (read.data for read in log[2:])
+    assert requested["request_id"] == "r1"
+    assert requested["entity"] == {
         "type": "deal",
         "name": "100 units",
         "fields": {"amount": 4900, "currency": "EUR"},
     }
-    assert (asked["actor_id"], linked["actor_id"]) == ("ana", "bo")
+    assert (requested["actor_id"], linked["actor_id"]) == ("ana", "bo")
     assert answers(await inbox.read("results")) == [
         ("entity.request", None, 3),
         ("conversation.link", None, 4),
@@ -116,7 +116,7 @@ async def test_what_is_linked_already_answers_a_request_and_changes_nothing_else
         message(MARIA),
         link(MARIA, "deal:d1"),
         request("a deal", request_id="r1"),
-        # Asked for twice, it is asked for once.
+        # The same request twice causes one event.
         request("a deal", request_id="r1"),
         link(MARIA, "deal:d1", request_id="r1"),
         link(MARIA, "deal:d2", request_id="r1"),
@@ -161,5 +161,5 @@ async def test_linking_twice_changes_nothing_and_what_is_not_linked_cannot_be_un
         (3, "conversation.linked", "lead:l1"),
         (4, "conversation.unlinked", "lead:l1"),
     ]
-    assert await inbox.told("lead:l1") == [(1, 1, ["Hello"])]
+    assert await inbox.note_history("lead:l1") == [(1, 1, ["Hello"])]
     await inbox.assert_exact()

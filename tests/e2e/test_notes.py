@@ -1,4 +1,4 @@
-"""The rolling note: what a linked entity is told of its conversation, day by day."""
+"""The rolling note: each message of a conversation joins a note on every linked entity."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from tests.harness.published import (
 from tests.harness.waiting import until
 from tests.harness.worker import Worker
 
-# By SMS: unlike WhatsApp, it lets users reply however long ago the contact wrote.
+# By SMS: unlike on WhatsApp, a user may reply at any time after the contact's message.
 MARIA = "+4911"
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 DAY, INSTANT = timedelta(days=1), timedelta(microseconds=1)
@@ -30,12 +30,12 @@ DEAL, LEAD = "deal:d1", "lead:l1"
 
 
 def at(hours: float = 0, **more: float) -> datetime:
-    """So long after noon."""
+    """Returns a time after noon."""
     return NOON + timedelta(hours=hours, **more)
 
 
-def hears(body: str, sent_at: datetime, **fields: Any) -> Event:
-    """A message of Maria's with a time of its own."""
+def written(body: str, sent_at: datetime, **fields: Any) -> Event:
+    """Returns a message that Maria wrote at a time."""
     return message(MARIA, body, sent_at=sent_at, **fields)
 
 
@@ -44,10 +44,10 @@ async def test_linking_starts_a_note_at_once_with_the_latest_twenty_messages(
 ) -> None:
     picture = {"url": "https://example.com/ME1", "content_type": "image/jpeg"}
     await inbox.apply(
-        *[hears(f"message {number}", at(minutes=number - 60)) for number in range(1, 24)],
+        *[written(f"message {number}", at(minutes=number - 60)) for number in range(1, 24)],
         reply(MARIA, "49 €", "bo", id="reply", time=at(minutes=-5)),
-        hears("", at(minutes=-1), media=[picture]),
-        hears("imported last, but older", at(-500), historical=True),
+        written("", at(minutes=-1), media=[picture]),
+        written("imported last, but older", at(-500), historical=True),
         link(MARIA, DEAL, id="link", time=NOON),
     )
     linked = (await inbox.read("conversations"))[-1]
@@ -88,11 +88,11 @@ async def test_linking_starts_a_note_at_once_with_the_latest_twenty_messages(
 
 async def test_a_note_names_the_assignee_of_the_moment(inbox: Inbox) -> None:
     await inbox.apply(
-        hears("1", at(-1)),
+        written("1", at(-1)),
         link(MARIA, DEAL, time=NOON),
         command("assign", MARIA, "ana", assignee_id="bo"),
         link(MARIA, LEAD, time=NOON),
-        hears("2", at(1)),
+        written("2", at(1)),
         command("assign", MARIA, "ana", assignee_id=None),
         reply(MARIA, "3", time=at(2)),
     )
@@ -115,22 +115,22 @@ async def test_messages_join_for_24_hours_and_the_first_outside_starts_the_next_
     inbox: Inbox,
 ) -> None:
     await inbox.apply(
-        hears("before the link", at(-1)),
+        written("before the link", at(-1)),
         link(MARIA, DEAL, time=NOON),
-        hears("an hour later", at(1)),
+        written("an hour later", at(1)),
         reply(MARIA, "a reply", time=at(2)),
-        hears("an import", at(3), historical=True),
-        hears("the very end", NOON + DAY),
-        hears("late", at(-2)),
+        written("an import", at(3), historical=True),
+        written("the very end", NOON + DAY),
+        written("late", at(-2)),
         reply(MARIA, "outside", time=NOON + DAY + INSTANT),
-        hears("late for the first note", at(5)),
-        # The link's own 24 hours begin with its own time.
+        written("late for the first note", at(5)),
+        # The 24 hours of this link begin at its own time.
         link(MARIA, LEAD, time=at(30)),
         reply(MARIA, "the second end", time=NOON + 2 * DAY + INSTANT),
-        hears("outside again", NOON + 2 * DAY + 2 * INSTANT, historical=True),
-        hears("much later", at(200)),
+        written("outside again", NOON + 2 * DAY + 2 * INSTANT, historical=True),
+        written("much later", at(200)),
     )
-    assert await inbox.told(DEAL) == [
+    assert await inbox.note_history(DEAL) == [
         (1, 1, ["before the link"]),
         (1, 2, ["an hour later"]),
         (1, 3, ["a reply"]),
@@ -151,7 +151,7 @@ async def test_messages_join_for_24_hours_and_the_first_outside_starts_the_next_
     assert {note.continues for note in notes} == {UNSET}
     in_time = ["late", "before the link", "an hour later", "a reply", "an import"]
     in_time += ["late for the first note", "the very end", "outside"]
-    assert await inbox.told(LEAD) == [
+    assert await inbox.note_history(LEAD) == [
         (1, 1, in_time),
         (1, 2, ["the second end"]),
         (1, 3, ["outside again"]),
@@ -164,26 +164,27 @@ async def test_a_note_that_was_edited_or_deleted_in_the_crm_is_never_touched_aga
     inbox: Inbox,
 ) -> None:
     await inbox.apply(
-        hears("1", at(-1)), link(MARIA, DEAL, time=NOON), link(MARIA, LEAD, time=NOON)
+        written("1", at(-1)), link(MARIA, DEAL, time=NOON), link(MARIA, LEAD, time=NOON)
     )
     (first,) = await inbox.notes(DEAL)
     await inbox.apply(
-        hears("2", at(1)),
+        written("2", at(1)),
         note_changed("edited", MARIA, first.note_id),
         reply(MARIA, "3", time=at(2)),
-        hears("4", at(3)),
+        written("4", at(3)),
     )
     _, second = await inbox.notes(DEAL)
     await inbox.apply(
         note_changed("deleted", MARIA, second.note_id),
-        # Late as it is, it starts a note: the newest may not be touched, and others never are.
-        hears("5", at(-2)),
+        # It starts a note although it is late: the newest note is deleted, and messages join no
+        # other note.
+        written("5", at(-2)),
         note_changed("edited", MARIA, second.note_id),
         note_changed("deleted", MARIA, first.note_id),
         note_changed("deleted", MARIA, "00000000-0000-5000-8000-000000000000"),
-        hears("6", at(4)),
+        written("6", at(4)),
     )
-    assert await inbox.told(DEAL) == [
+    assert await inbox.note_history(DEAL) == [
         (1, 1, ["1"]),
         (1, 2, ["2"]),
         (2, 1, ["3"]),
@@ -192,7 +193,7 @@ async def test_a_note_that_was_edited_or_deleted_in_the_crm_is_never_touched_aga
         (3, 2, ["6"]),
     ]
     assert [note.starts_at for note in await inbox.notes(DEAL)] == [NOON, at(2), at(-2)]
-    assert await inbox.told(LEAD) == [
+    assert await inbox.note_history(LEAD) == [
         (1, revision, [body]) for revision, body in enumerate("123456", start=1)
     ]
     await inbox.assert_exact(noted_on=[DEAL, LEAD])
@@ -200,15 +201,15 @@ async def test_a_note_that_was_edited_or_deleted_in_the_crm_is_never_touched_aga
 
 async def test_linking_again_after_unlinking_starts_a_new_note(inbox: Inbox) -> None:
     await inbox.apply(
-        hears("1", at(-1)),
+        written("1", at(-1)),
         link(MARIA, DEAL, time=NOON),
-        hears("2", at(1)),
+        written("2", at(1)),
         unlink(MARIA, DEAL),
-        hears("3, for nobody", at(2)),
+        written("3, for nobody", at(2)),
         link(MARIA, DEAL, time=at(3)),
-        hears("4", at(4)),
+        written("4", at(4)),
     )
-    assert await inbox.told(DEAL) == [
+    assert await inbox.note_history(DEAL) == [
         (1, 1, ["1"]),
         (1, 2, ["2"]),
         (2, 1, ["1", "2", "3, for nobody"]),
@@ -224,17 +225,17 @@ async def test_a_note_of_60_000_characters_goes_on_in_one_that_continues_it(
     # 17 characters of address and 10 of content type: the second message fills the note.
     picture = {"url": "https://a.io/" + "m" * 4, "content_type": "image/jpeg"}
     await inbox.apply(
-        hears("a" * 30_000, at(-1)),
+        written("a" * 30_000, at(-1)),
         link(MARIA, DEAL, time=NOON),
-        hears("b" * 29_973, at(1), media=[picture]),
-        hears("c", at(2)),
-        hears("d" * 59_999, at(-3)),
-        # It alone is longer, and so has a note of its own.
-        hears("e" * 70_000, at(3)),
-        hears("f", at(4)),
-        # Linked now, the messages so far fill notes at once.
+        written("b" * 29_973, at(1), media=[picture]),
+        written("c", at(2)),
+        written("d" * 59_999, at(-3)),
+        # This message alone is longer than a note may be, so it has a note of its own.
+        written("e" * 70_000, at(3)),
+        written("f", at(4)),
+        # A new link: the messages so far fill several notes at once.
         link(MARIA, LEAD, time=NOON),
-        hears("g", NOON + DAY + INSTANT),
+        written("g", NOON + DAY + INSTANT),
     )
     assert await initials(inbox, DEAL) == ["ab", "dc", "e", "f", "g"]
     await assert_each_continues_the_one_before(inbox, DEAL, count=4)
@@ -244,12 +245,12 @@ async def test_a_note_of_60_000_characters_goes_on_in_one_that_continues_it(
 
 
 async def initials(inbox: Inbox, entity: str) -> list[str]:
-    """The first character of each message of each note."""
-    return ["".join(said.body[0] for said in note.messages) for note in await inbox.notes(entity)]
+    """Returns the first characters of the messages of each note."""
+    return ["".join(each.body[0] for each in note.messages) for note in await inbox.notes(entity)]
 
 
 async def assert_each_continues_the_one_before(inbox: Inbox, entity: str, count: int) -> None:
-    """So many notes share the 24 hours from noon; those after them continue nothing."""
+    """Assert that the first notes share the 24 hours from noon, and that no other continues one."""
     notes = await inbox.notes(entity)
     wanted = [UNSET, *(note.note_id for note in notes[: count - 1])]
     assert [note.continues for note in notes[:count]] == wanted
@@ -261,17 +262,19 @@ async def test_a_thousand_messages_are_noted_once_though_the_worker_is_killed_mi
     inbox: Inbox, worker: Worker
 ) -> None:
     await inbox.apply(
-        hears("first", NOON), link(MARIA, DEAL, time=NOON), link(MARIA, LEAD, time=NOON)
+        written("first", NOON), link(MARIA, DEAL, time=NOON), link(MARIA, LEAD, time=NOON)
     )
-    await inbox.apply(*said_in_a_day(range(500)))
+    await inbox.apply(*messages_of_a_day(range(500)))
     async with inbox.owner.transaction():
-        # Held, so that the kill meets the worker within a transaction, half of the work done.
+        # With this lock, the kill comes in the middle of a transaction, half of the work done.
         await inbox.owner.execute("SELECT FROM inbox.conversations FOR UPDATE")
-        await inbox.bus.publish(*said_in_a_day(range(500, 1_000)))
-        await until(lambda: inbox.owner.fetchval(WAITING), "a worker that waits for the lock")
+        await inbox.topics.publish(*messages_of_a_day(range(500, 1_000)))
+        await until(
+            lambda: inbox.owner.fetchval(WAITING_FOR_LOCK), "a worker that waits for the lock"
+        )
         worker.kill()
     await worker.start()
-    await inbox.apply(hears("last", NOON + DAY), reply(MARIA, "the very last", time=NOON + DAY))
+    await inbox.apply(written("last", NOON + DAY), reply(MARIA, "the very last", time=NOON + DAY))
 
     for entity in (DEAL, LEAD):
         notes = await inbox.notes(entity)
@@ -281,16 +284,16 @@ async def test_a_thousand_messages_are_noted_once_though_the_worker_is_killed_mi
     assert await inbox.owner.fetchval("SELECT count(*) FROM inbox.messages") == 1_003
 
 
-WAITING = """
+WAITING_FOR_LOCK = """
 SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))
 """
 
 
-def said_in_a_day(numbers: range) -> list[Event]:
-    """A message for each number, every tenth a reply, all within the same 24 hours."""
+def messages_of_a_day(numbers: range) -> list[Event]:
+    """Returns a message for each number, all within 24 hours. Every tenth is a reply."""
     return [
         reply(MARIA, f"{number}", time=at(minutes=number))
         if number % 10 == 0
-        else hears(f"{number}", at(minutes=number))
+        else written(f"{number}", at(minutes=number))
         for number in numbers
     ]

@@ -1,18 +1,16 @@
-"""A conversation's life over the webhook: written, taken, closed, and reopened by its contact."""
+"""The life of a conversation: a contact writes, users assign and close it, the contact returns."""
 
 import secrets
-from typing import Any
 
 import aiohttp
 import asyncpg
 import msgspec
 from twilio.request_validator import RequestValidator
 
-from domain.conversation import NOTHING, Conversation, Folded, fold
-from schemas.catalog import STRUCT_OF
-from schemas.conversations import ConversationEvent, Snapshot
+from domain.conversation import Conversation
+from tests.harness.conversation_states import folded, stored
 from tests.harness.published import ACCOUNT, Event, channel, command, conversation, event, user
-from tests.harness.topics import Bus, Read
+from tests.harness.topics import ReadRecord, Topics
 from tests.harness.waiting import until
 from tests.harness.worker import Worker
 
@@ -24,14 +22,14 @@ BOTH = {"desktop": True, "email": True}
 
 
 class Webhook:
-    """Twilio's end of the webhook."""
+    """Posts to the inbound webhook in place of Twilio."""
 
     def __init__(self, worker: Worker) -> None:
         self._url = f"{worker.url}/twilio/inbound"
         self._signed_url = f"{worker.settings.public_url}/twilio/inbound"
 
-    async def writes(self, contact: str, body: str) -> str:
-        """Post a contact's message; its MessageSid."""
+    async def post(self, contact: str, body: str) -> str:
+        """Post a contact's message, and return its MessageSid."""
         message_sid = "SM" + secrets.token_hex(16)
         form = {
             "MessageSid": message_sid,
@@ -54,14 +52,14 @@ class Webhook:
 
 
 def chooses(user_id: str, **settings: dict[str, bool]) -> Event:
-    """A user's choice of notifications."""
+    """Returns a user's choice of notifications."""
     data = {"account_id": ACCOUNT, "user_id": user_id, "settings": settings}
     return event("user.notification_settings_changed", data, key=ACCOUNT)
 
 
-async def seed(bus: Bus, owner: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Four users of different tastes and a channel, applied."""
-    await bus.publish(
+async def seed(topics: Topics, owner: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Publish a channel and four users with different settings, and wait until they are applied."""
+    await topics.publish(
         channel(SENDER),
         user("ana"),
         user("bo"),
@@ -73,7 +71,7 @@ async def seed(bus: Bus, owner: "asyncpg.Connection[asyncpg.Record]") -> None:
     )
 
     async def applied() -> bool:
-        # The last of them on the one partition that the account's events are on.
+        # All events of the account are on one partition, and this is the last of them.
         dan = "SELECT settings->'assigned_to_others' FROM inbox.users WHERE user_id = 'dan'"
         found = await owner.fetchval(dan)
         return found is not None and msgspec.json.decode(found) == DESKTOP
@@ -81,30 +79,30 @@ async def seed(bus: Bus, owner: "asyncpg.Connection[asyncpg.Record]") -> None:
     await until(applied, "the directory")
 
 
-def told(read: Read) -> dict[str, tuple[str, list[str]]]:
-    """Whom a notification names: the reason and the media of each."""
+def notified_users(read: ReadRecord) -> dict[str, tuple[str, list[str]]]:
+    """Returns the reason and the media of each recipient of a notification."""
     return {who["user_id"]: (who["reason"], who["media"]) for who in read.data["recipients"]}
 
 
-async def of(bus: Bus, topic: str, contact: str, count: int) -> list[Read]:
-    """What a topic says of a contact's conversation, once there is so much of it."""
+async def of(topics: Topics, topic: str, contact: str, count: int) -> list[ReadRecord]:
+    """Wait for so many records of a contact's conversation, and return them."""
     key = conversation(contact).encode()
 
-    def chosen(reads: list[Read]) -> list[Read]:
+    def chosen(reads: list[ReadRecord]) -> list[ReadRecord]:
         return [read for read in reads if read.key == key]
 
-    return chosen(await bus.read_until(topic, lambda reads: len(chosen(reads)) >= count))
+    return chosen(await topics.read_until(topic, lambda reads: len(chosen(reads)) >= count))
 
 
 async def test_a_contact_writes_is_answered_for_and_comes_back(
-    bus: Bus, worker: Worker, owner: "asyncpg.Connection[asyncpg.Record]"
+    topics: Topics, worker: Worker, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     webhook = Webhook(worker)
-    await seed(bus, owner)
+    await seed(topics, owner)
 
-    first = await webhook.writes(MARIA, "Olá! 👋")
-    (notified,) = await of(bus, "notifications", MARIA, 1)
-    assert told(notified) == {
+    first = await webhook.post(MARIA, "Olá! 👋")
+    (notified,) = await of(topics, "notifications", MARIA, 1)
+    assert notified_users(notified) == {
         "ana": ("unassigned", ["desktop"]),
         "bo": ("unassigned", ["desktop", "email"]),
     }
@@ -116,19 +114,19 @@ async def test_a_contact_writes_is_answered_for_and_comes_back(
         "unassigned",
     )
 
-    await bus.publish(command("assign", MARIA, "ana", assignee_id="bo"))
-    _, notified = await of(bus, "notifications", MARIA, 2)
-    assert told(notified) == {"bo": ("assignment", ["desktop"])}
+    await topics.publish(command("assign", MARIA, "ana", assignee_id="bo"))
+    _, notified = await of(topics, "notifications", MARIA, 2)
+    assert notified_users(notified) == {"bo": ("assignment", ["desktop"])}
     assert (notified.data["kind"], notified.data["message"]) == ("assignment", None)
 
-    await bus.publish(command("close", MARIA, "ana"))
-    results = await of(bus, "results", MARIA, 2)
+    await topics.publish(command("close", MARIA, "ana"))
+    results = await of(topics, "results", MARIA, 2)
     assert [result.kind for result in results] == ["command.accepted"] * 2
     assert await section(owner, MARIA, "bo") == "closed"
 
-    second = await webhook.writes(MARIA, "One more thing")
-    third = await webhook.writes(JONAS, "Hello")
-    log = await of(bus, "conversations", MARIA, 6)
+    second = await webhook.post(MARIA, "One more thing")
+    third = await webhook.post(JONAS, "Hello")
+    log = await of(topics, "conversations", MARIA, 6)
     assert [(read.data["version"], read.kind) for read in log] == [
         (1, "conversation.created"),
         (2, "conversation.message_recorded"),
@@ -140,26 +138,26 @@ async def test_a_contact_writes_is_answered_for_and_comes_back(
     assert (log[-1].data["reason"], log[-1].data["actor_id"]) == ("inbound_message", None)
     assert await section(owner, MARIA, "bo") == "assigned_to_me"
     assert await section(owner, MARIA, "ana") == "assigned_to_others"
-    *_, notified = await of(bus, "notifications", MARIA, 3)
-    assert told(notified) == {
+    *_, notified = await of(topics, "notifications", MARIA, 3)
+    assert notified_users(notified) == {
         "bo": ("assigned_to_me", ["desktop", "email"]),
         "dan": ("assigned_to_others", ["desktop"]),
     }
 
-    await of(bus, "notifications", JONAS, 1)
+    await of(topics, "notifications", JONAS, 1)
     rows = await owner.fetch("SELECT provider_message_id, body FROM inbox.messages")
     assert {tuple(row) for row in rows} == {
         (first, "Olá! 👋"),
         (second, "One more thing"),
         (third, "Hello"),
     }
-    assert await folded(bus) == await stored(owner)
-    assert len(await bus.read("notifications")) == 4
-    assert await bus.read("dead-letters") == []
+    assert await folded(topics) == await stored(owner)
+    assert len(await topics.read("notifications")) == 4
+    assert await topics.read("dead-letters") == []
 
 
 async def section(owner: "asyncpg.Connection[asyncpg.Record]", contact: str, user_id: str) -> str:
-    """The section of a contact's conversation, as a user sees it."""
+    """Returns the section in which a user sees a contact's conversation."""
     row = await owner.fetchrow(
         "SELECT account_id, conversation_id::text, channel_id, contact_address, status,"
         " assignee_id FROM inbox.conversations WHERE conversation_id = $1",
@@ -167,26 +165,3 @@ async def section(owner: "asyncpg.Connection[asyncpg.Record]", contact: str, use
     )
     assert row is not None
     return Conversation(**dict(row)).section(user_id)
-
-
-async def folded(bus: Bus) -> dict[str, Folded]:
-    """Every conversation as a consumer of the log alone knows it."""
-    states: dict[str, Folded] = {}
-    for read in await bus.read("conversations"):
-        data: Any = msgspec.convert(read.data, STRUCT_OF[read.event["type"]])
-        assert isinstance(data, ConversationEvent)
-        key = data.conversation_id
-        states[key] = fold(states.get(key, NOTHING), data)
-    return states
-
-
-async def stored(owner: "asyncpg.Connection[asyncpg.Record]") -> dict[str, Folded]:
-    """Every conversation as the table has it."""
-    rows = await owner.fetch(
-        "SELECT conversation_id::text, version, message_count, status, assignee_id"
-        " FROM inbox.conversations"
-    )
-    return {
-        key: Folded(version, count, Snapshot(status, assignee_id))
-        for key, version, count, status, assignee_id in rows
-    }

@@ -1,1 +1,1 @@
-"""The fault suite: a load with a history, a nemesis, and a checker that reads what is left."""
+"""The fault suite: traffic with a history, a nemesis, and a checker of what is left afterwards."""

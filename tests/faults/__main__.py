@@ -8,13 +8,13 @@ import tempfile
 from pathlib import Path
 
 from tests.faults.nemesis import kinds
-from tests.faults.pace import FULL, QUICK
 from tests.faults.report import as_json, as_text
 from tests.faults.run import run
+from tests.faults.timing import FULL, QUICK
 
 
 def main() -> int:
-    """Run, print what was found; 1 when a promise was broken."""
+    """Run, and print the results. Returns 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="words of kinds of fault, with commas between")
@@ -29,15 +29,15 @@ def main() -> int:
         print("\n".join(kinds(only)))
         return 0
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    pace, minutes = (QUICK, 0.0) if given.quick else (FULL, given.minutes)
+    timing, minutes = (QUICK, 0.0) if given.quick else (FULL, given.minutes)
     with tempfile.TemporaryDirectory() as name:
         directory = given.keep or Path(name)
         directory.mkdir(parents=True, exist_ok=True)
-        outcome = asyncio.run(run(directory, pace, given.seed, only=only, minutes=minutes))
+        result = asyncio.run(run(directory, timing, given.seed, only=only, minutes=minutes))
     if given.json:
-        given.json.write_text(as_json(outcome) + "\n")
-    print(as_text(outcome))
-    return 0 if outcome.holds else 1
+        given.json.write_text(as_json(result) + "\n")
+    print(as_text(result))
+    return 0 if result.holds else 1
 
 
 if __name__ == "__main__":

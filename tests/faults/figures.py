@@ -1,18 +1,22 @@
-"""Renders the reports of some runs as the figures of docs/reliability.md.
+"""Renders reports of runs as the figures of docs/reliability.md.
 
     python -m tests.faults.figures REPORT.json... [--write]
 
-With `--write` they take the place of those in the document.
+With `--write` they replace the figures of the document.
 """
 
 import argparse
 import json
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.faults.checks import INVARIANTS
+
+COLUMNS = 120
+"""Lines of the documentation are at most so long."""
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
@@ -21,16 +25,17 @@ Report = dict[str, Any]
 
 
 def figures(reports: Sequence[Report]) -> Iterator[str]:
-    """The lines of the figures: each run in a sentence, and the sums of all."""
+    """Returns the lines of the figures: a sentence for each run, and the sums of all runs."""
     for report in reports:
-        yield (
+        yield _wrapped(
             f"- Seed {report['seed']}, {report['seconds'] / 60:.0f} minutes: "
             f"{_survived([report])}; all was done {report['settled_seconds']:.0f} s after healing. "
-            f"Invariants broken: {_broken([report])}."
+            f"Invariants broken: {_broken([report])}.",
+            indent="  ",
         )
     yield ""
     happened, hit = _faults(reports, "happened"), _faults(reports, "hit")
-    yield f"Together: {_survived(reports)}. Invariants broken: {_broken(reports)}."
+    yield _wrapped(f"Together: {_survived(reports)}. Invariants broken: {_broken(reports)}.")
     if _broken(reports) == "none":
         yield f"So a fault does harm in less than {3 / hit.total():.1%} of the cases (95 %)."
     yield ""
@@ -41,11 +46,11 @@ def figures(reports: Sequence[Report]) -> Iterator[str]:
     for kind, why in sorted(_impossible(reports).items()):
         yield f"| {kind} | not possible: {why} | |"
     yield ""
-    yield "| asked for | times |"
+    yield "| requested | times |"
     yield "| --- | ---: |"
     for what, number in sorted(_counted(reports).items()):
-        if what.startswith("asked: "):
-            yield f"| {what.removeprefix('asked: ')} | {number:,} |"
+        if what.startswith("requested: "):
+            yield f"| {what.removeprefix('requested: ')} | {number:,} |"
     yield ""
     yield "| observed | times |"
     yield "| --- | ---: |"
@@ -56,6 +61,10 @@ def figures(reports: Sequence[Report]) -> Iterator[str]:
     yield "| --- | --- | ---: |"
     for name, promise in INVARIANTS.items():
         yield f"| {name} | {promise} | {sum(len(each['invariants'][name]) for each in reports)} |"
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, COLUMNS, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _survived(reports: Sequence[Report]) -> str:
@@ -92,7 +101,7 @@ def _counted(reports: Sequence[Report]) -> Counter[str]:
 
 
 def _observed(reports: Sequence[Report]) -> Counter[str]:
-    """By counter, whatever its labels."""
+    """Returns the sums by counter, over all labels."""
     totals: Counter[str] = Counter()
     for report in reports:
         for what, number in report["observed"].items():
@@ -102,7 +111,7 @@ def _observed(reports: Sequence[Report]) -> Counter[str]:
 
 
 def main() -> None:
-    """Print them, or write them into the document."""
+    """Print the figures, or write them into the document."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.figures", description=__doc__)
     parser.add_argument("reports", type=Path, nargs="+", metavar="REPORT")
     parser.add_argument("--write", action="store_true")

@@ -1,178 +1,153 @@
 """The workers of a run, and the supervisor that starts those again that ended."""
 
 import asyncio
-import os
 import signal
 import subprocess
-import sys
-import time
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
 
-from tests.faults.pace import Pace
+from bench.runs.processes import start_program, stop_program
+from tests.faults.timing import Timing
 from tests.harness.waiting import until
 from workers.dev.embedded.ports import free_port
 from workers.settings import Settings
 
 ROLES = "ingest,relay,send,web"
 SUPERVISE_SECONDS = 0.05
-STOP_SECONDS = 15
 TAIL_CHARACTERS = 60_000
 COULD_NOT_START = 1
 NO_KAFKA = "KafkaConnectionError: Unable to bootstrap from"
 STALLED = 75
-"""sysexits.h: the worker ended itself since it made no progress; it is to be started again."""
+"""The status of a worker that ended itself because it made no progress (sysexits.h: try again)."""
 
 
-class Ended(NamedTuple):
-    """A worker's process ended."""
+class WorkerEnd(NamedTuple):
+    """The end of a worker's process."""
 
     worker: str
     status: int
-    asked: bool
-    """Whether this run had it ended."""
+    requested: bool
+    """Whether the run stopped it."""
     tail: str
-    """Of its log, where it failed."""
+    """The end of its log, if it failed."""
 
 
 @dataclass
-class Slot:
-    """The place of one worker: its port and its name stay when it is started again."""
+class ManagedWorker:
+    """A worker of the fleet. It keeps its port and its name when its process is started again."""
 
     name: str
     settings: Settings
     log: Path
     process: "subprocess.Popen[bytes] | None" = None
     wanted: bool = False
-    asked: bool = False
-    """Whether its next end is this run's doing."""
+    """Whether it is started again when it ends."""
+    stop_requested: bool = False
+    """Whether the run stops its present process."""
     frozen: bool = False
-    started_at: float = 0.0
 
     @property
-    def runs(self) -> bool:
+    def is_running(self) -> bool:
         """Whether there is a process that is not frozen."""
         return self.process is not None and not self.frozen
 
 
 class Fleet:
-    """So many workers, each in a place of its own, started again when they end."""
+    """So many workers, each of which is started again when it ends."""
 
     def __init__(
-        self, settings: Settings, directory: Path, pace: Pace, *, mutant: str = ""
+        self, settings: Settings, directory: Path, timing: Timing, *, mutant: str = ""
     ) -> None:
         self._settings = settings
         self._directory = directory
-        self._pace = pace
+        self._timing = timing
         self._mutant = mutant
         self._turn = 0
-        self.ended: list[Ended] = []
+        self.ends: list[WorkerEnd] = []
         """All ends so far."""
-        self.slots = [self._slot(number) for number in range(pace.workers)]
+        self.workers = [self._new_worker(number) for number in range(timing.workers)]
 
-    def _slot(self, number: int) -> Slot:
+    def _new_worker(self, number: int) -> ManagedWorker:
         name = f"worker-{number}"
-        # Half of them keep their place in the group over a restart, half are new members.
+        # Half of the workers are static members of the consumer group, which keep their partitions
+        # over a restart; half are new members after each start.
         settings = replace(
             self._settings,
             web_port=free_port(),
             instance_id=name if number % 2 == 0 else None,
         )
-        return Slot(name, settings, self._directory / f"{name}.log")
-
-    def use(self, settings: Settings) -> None:
-        """Start workers with these settings from now on."""
-        for slot in self.slots:
-            slot.settings = replace(
-                settings,
-                web_port=slot.settings.web_port,
-                instance_id=slot.settings.instance_id,
-            )
+        return ManagedWorker(name, settings, self._directory / f"{name}.log")
 
     def ports(self) -> list[int]:
-        """Where webhooks can be posted to: a different one first each time."""
-        running = [slot for slot in self.slots if slot.runs]
+        """Returns the ports that take webhooks; each time another one comes first."""
+        running = [worker for worker in self.workers if worker.is_running]
         self._turn += 1
         turn = self._turn % max(1, len(running))
-        return [slot.settings.web_port for slot in running[turn:] + running[:turn]]
+        return [worker.settings.web_port for worker in running[turn:] + running[:turn]]
 
-    def start(self, slot: Slot) -> None:
-        """Start one."""
-        pace = self._pace
+    def start(self, worker: ManagedWorker) -> None:
+        """Start a worker."""
+        timing = self._timing
         arguments = {
-            "--name": slot.name,
+            "--name": worker.name,
             "--directory": str(self._directory),
             "--roles": ROLES,
-            "--session-seconds": str(pace.session_seconds),
-            "--post-seconds": str(pace.post_seconds),
-            "--transaction-seconds": str(pace.transaction_seconds),
-            "--looks": ",".join(map(str, pace.looks_seconds)),
+            "--session-seconds": str(timing.session_seconds),
+            "--post-seconds": str(timing.post_seconds),
+            "--transaction-seconds": str(timing.transaction_seconds),
+            "--list-check-seconds": ",".join(map(str, timing.list_check_seconds)),
             "--mutant": self._mutant,
         }
-        slot.wanted, slot.asked, slot.frozen = True, False, False
-        slot.started_at = time.monotonic()
-        with slot.log.open("ab") as log:
-            slot.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.worker", *_flat(arguments)],
-                env=os.environ | slot.settings.environment(),
-                stdout=log,
-                stderr=log,
-            )
+        worker.wanted, worker.stop_requested, worker.frozen = True, False, False
+        options = [f"{name}={value}" for name, value in arguments.items()]
+        worker.process = start_program(worker.settings, worker.log, "tests.faults.worker", *options)
 
     async def supervise(self) -> None:
-        """Start again whatever ends and is wanted, for ever."""
+        """Start workers again that end and are wanted, for ever."""
         while True:
-            for slot in self.slots:
-                if slot.process is not None and slot.process.poll() is not None:
-                    self._bury(slot)
+            for worker in self.workers:
+                if worker.process is not None and worker.process.poll() is not None:
+                    self._record_end(worker)
             await asyncio.sleep(SUPERVISE_SECONDS)
 
-    def _bury(self, slot: Slot) -> None:
-        assert slot.process is not None
-        status = slot.process.returncode
-        tail = slot.log.read_text(errors="replace")[-TAIL_CHARACTERS:] if status > 0 else ""
-        self.ended.append(Ended(slot.name, status, slot.asked, tail))
-        slot.process = None
-        if slot.wanted:
-            self.start(slot)
+    def _record_end(self, worker: ManagedWorker) -> None:
+        assert worker.process is not None
+        status = worker.process.returncode
+        tail = worker.log.read_text(errors="replace")[-TAIL_CHARACTERS:] if status > 0 else ""
+        self.ends.append(WorkerEnd(worker.name, status, worker.stop_requested, tail))
+        worker.process = None
+        if worker.wanted:
+            self.start(worker)
 
-    def kill(self, slot: Slot) -> None:
+    def kill(self, worker: ManagedWorker) -> None:
         """SIGKILL; the supervisor starts it again."""
-        assert slot.process is not None
-        slot.process.kill()
+        assert worker.process is not None
+        worker.process.kill()
 
-    def terminate(self, slot: Slot, *, for_good: bool) -> None:
+    def terminate(self, worker: ManagedWorker, *, for_good: bool) -> None:
         """SIGTERM; the supervisor starts it again unless it is for good."""
-        assert slot.process is not None
-        slot.asked, slot.wanted = True, not for_good
-        slot.process.terminate()
+        assert worker.process is not None
+        worker.stop_requested, worker.wanted = True, not for_good
+        worker.process.terminate()
 
-    def freeze(self, slot: Slot) -> None:
-        """SIGSTOP."""
-        assert slot.process is not None
-        slot.process.send_signal(signal.SIGSTOP)
-        slot.frozen = True
-
-    def thaw(self, slot: Slot) -> None:
+    def thaw(self, worker: ManagedWorker) -> None:
         """SIGCONT."""
-        if slot.process is not None:
-            slot.process.send_signal(signal.SIGCONT)
-        slot.frozen = False
+        if worker.process is not None:
+            worker.process.send_signal(signal.SIGCONT)
+        worker.frozen = False
 
-    async def is_ready(self, slot: Slot) -> bool:
-        """Whether it says that it is ready."""
-        if not slot.runs:
+    async def is_ready(self, worker: ManagedWorker) -> bool:
+        """Whether a worker reports that it is ready."""
+        if not worker.is_running:
             return False
-        return await self.page(slot, "/readyz") is not None
+        return await self.page(worker, "/readyz") is not None
 
-    async def page(self, slot: Slot, path: str) -> str | None:
-        """A page of its web server; None when it is not to be had."""
-        url = f"http://{slot.settings.web_host}:{slot.settings.web_port}{path}"
+    async def page(self, worker: ManagedWorker, path: str) -> str | None:
+        """Returns a page of a worker's web server; None if the worker does not serve it now."""
+        url = f"http://{worker.settings.web_host}:{worker.settings.web_port}{path}"
         timeout = aiohttp.ClientTimeout(total=2)
         try:
             async with (
@@ -183,59 +158,43 @@ class Fleet:
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
 
-    async def until_ready(self, count: int | None = None, seconds: float = 60.0) -> list[Slot]:
-        """Wait until so many, or all that are wanted, are ready; those that are."""
+    async def until_ready(
+        self, count: int | None = None, seconds: float = 60.0
+    ) -> list[ManagedWorker]:
+        """Wait until so many workers, or all that are wanted, are ready, and return these."""
 
-        async def ask() -> list[Slot]:
-            wanted = [slot for slot in self.slots if slot.wanted]
+        async def enough_ready() -> list[ManagedWorker]:
+            wanted = [worker for worker in self.workers if worker.wanted]
             answers = await asyncio.gather(*map(self.is_ready, wanted))
-            ready = [slot for slot, is_ready in zip(wanted, answers, strict=True) if is_ready]
+            ready = [worker for worker, is_ready in zip(wanted, answers, strict=True) if is_ready]
             return ready if len(ready) >= (len(wanted) if count is None else count) else []
 
-        return await until(ask, f"{count or 'all'} workers ready", seconds)
+        return await until(enough_ready, f"{count or 'all'} workers ready", seconds)
 
     async def stop(self) -> None:
-        """End them all, whatever they do."""
-        for slot in self.slots:
-            slot.wanted = False
-            if slot.process is not None:
-                slot.asked = True
-                self.thaw(slot)
-                slot.process.terminate()
-        for slot in self.slots:
-            if slot.process is not None:
-                await asyncio.to_thread(_wait, slot.process)
-                self._bury(slot)
+        """Stop all workers; kill those that take too long."""
+        for worker in self.workers:
+            worker.wanted = False
+            if worker.process is not None:
+                worker.stop_requested = True
+                self.thaw(worker)
+                worker.process.terminate()
+        for worker in self.workers:
+            if worker.process is not None:
+                await asyncio.to_thread(stop_program, worker.process)
+                self._record_end(worker)
 
     @property
-    def statuses(self) -> Counter[int]:
-        """How often workers ended, by status."""
-        return Counter(end.status for end in self.ended)
-
-    @property
-    def surprises(self) -> list[Ended]:
-        """Ends that are neither this run's doing nor promised."""
-        return [end for end in self.ended if not _is_expected(end)]
+    def unexpected_ends(self) -> list[WorkerEnd]:
+        """Ends that the run did not cause and that are not promised either."""
+        return [end for end in self.ends if not _is_expected(end)]
 
 
-def _is_expected(end: Ended) -> bool:
+def _is_expected(end: WorkerEnd) -> bool:
     if end.status == COULD_NOT_START:
-        # A worker that reads from Kafka ends when it finds none at its start.
+        # A worker that reads from Kafka ends if it finds no Kafka when it starts.
         return NO_KAFKA in end.tail
-    # Told to stop before it listens to that, it ends by the signal.
+    # A worker that is stopped before it handles SIGTERM ends by that signal.
     return end.status in {-signal.SIGKILL, STALLED} or (
-        end.asked and end.status in {0, -signal.SIGTERM}
+        end.requested and end.status in {0, -signal.SIGTERM}
     )
-
-
-def _flat(arguments: dict[str, str]) -> Iterator[str]:
-    for name, value in arguments.items():
-        yield f"{name}={value}"
-
-
-def _wait(process: "subprocess.Popen[bytes]") -> None:
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -1,6 +1,6 @@
-"""What the load asked for and what it was told, as lines of JSON: invoke, then ok, fail or unknown.
+"""The history of a run: what was requested, and how each request ended, as lines of JSON.
 
-An operation without an outcome is of unknown outcome: whoever asked may have died.
+An operation without an end has an unknown outcome: the process that requested it may have died.
 """
 
 import time
@@ -10,12 +10,14 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-Kind: TypeAlias = Literal["message", "command", "reply", "note", "directory", "poison", "hostile"]
-Outcome: TypeAlias = Literal["ok", "fail", "unknown"]
+Kind: TypeAlias = Literal[
+    "message", "command", "reply", "note", "directory", "poison", "bad webhook"
+]
+OperationOutcome: TypeAlias = Literal["ok", "fail", "unknown"]
 
 
-class Invoked(msgspec.Struct, frozen=True, tag_field="phase", tag="invoke", kw_only=True):
-    """Something was asked for."""
+class OperationStart(msgspec.Struct, frozen=True, tag_field="phase", tag="invoke", kw_only=True):
+    """Something was requested."""
 
     op: int
     at: float
@@ -24,21 +26,21 @@ class Invoked(msgspec.Struct, frozen=True, tag_field="phase", tag="invoke", kw_o
     via: str
     """The topic without its prefix, or `webhook`."""
     name: str
-    """The id: the provider's of a message, a command's, or what tells poison apart."""
+    """The provider's id of a message, the id of a command, or a name of its own."""
     contact: str = ""
 
 
-class Ended(msgspec.Struct, frozen=True, tag_field="phase", tag="end", kw_only=True):
-    """How it ended."""
+class OperationEnd(msgspec.Struct, frozen=True, tag_field="phase", tag="end", kw_only=True):
+    """How a request ended."""
 
     op: int
     at: float
-    outcome: Outcome
+    outcome: OperationOutcome
     detail: str = ""
     """The status of a webhook, the offset of a record, or the name of an error."""
 
 
-Line: TypeAlias = Invoked | Ended
+Line: TypeAlias = OperationStart | OperationEnd
 _encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(Line).decode
 
 
@@ -47,24 +49,23 @@ class History:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        # Unbuffered: it is there whatever becomes of this process.
+        # Unbuffered: a line is in the file even if this process is killed right after it.
         self._file = file.open("ab", buffering=0)
         self._next = 0
-        self.open = 0
-        """Operations under way."""
 
-    def invoke(self, kind: Kind, via: str, name: str, contact: str = "") -> int:
-        """Write that something is asked for; its number."""
+    def start(self, kind: Kind, via: str, name: str, contact: str = "") -> int:
+        """Write that something is requested, and return its number."""
         op, self._next = self._next, self._next + 1
-        self.open += 1
-        line = Invoked(op=op, at=time.time(), kind=kind, via=via, name=name, contact=contact)
-        self._file.write(_encode(line) + b"\n")
+        self._write(
+            OperationStart(op=op, at=time.time(), kind=kind, via=via, name=name, contact=contact)
+        )
         return op
 
-    def end(self, op: int, outcome: Outcome, detail: str = "") -> None:
-        """Write how it ended."""
-        self.open -= 1
-        line = Ended(op=op, at=time.time(), outcome=outcome, detail=detail)
+    def end(self, op: int, outcome: OperationOutcome, detail: str = "") -> None:
+        """Write how a request ended."""
+        self._write(OperationEnd(op=op, at=time.time(), outcome=outcome, detail=detail))
+
+    def _write(self, line: Line) -> None:
         self._file.write(_encode(line) + b"\n")
 
     def close(self) -> None:
@@ -73,10 +74,10 @@ class History:
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """An operation as the history tells it."""
+    """A request, and its outcome."""
 
-    invoked: Invoked
-    outcome: Outcome
+    start: OperationStart
+    outcome: OperationOutcome
     detail: str
 
     @property
@@ -86,15 +87,15 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 def read(file: Path) -> Iterator[Operation]:
-    """The operations of a history, in the order of asking."""
-    ended: dict[int, Ended] = {}
-    invoked: list[Invoked] = []
+    """Returns the operations of a history, in the order in which they were requested."""
+    ends: dict[int, OperationEnd] = {}
+    starts: list[OperationStart] = []
     for text in file.read_bytes().splitlines():
         line = _decode(text)
-        if isinstance(line, Invoked):
-            invoked.append(line)
+        if isinstance(line, OperationStart):
+            starts.append(line)
         else:
-            ended[line.op] = line
-    for each in invoked:
-        end = ended.get(each.op)
-        yield Operation(each, end.outcome if end else "unknown", end.detail if end else "")
+            ends[line.op] = line
+    for start in starts:
+        end = ends.get(start.op)
+        yield Operation(start, end.outcome if end else "unknown", end.detail if end else "")

@@ -1,4 +1,4 @@
-"""The nemesis: lets one fault after the other happen, as a schedule made of a seed says."""
+"""The nemesis (Jepsen's word): it makes faults happen, one after the other, in random order."""
 
 import logging
 import random
@@ -6,40 +6,40 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from tests.faults.fault_context import FaultContext, InjectFault, NotPossibleHere
 from tests.faults.kafka_faults import KAFKA_FAULTS
+from tests.faults.monitor import AWAY
 from tests.faults.postgres_faults import POSTGRES_FAULTS
-from tests.faults.pulse import AWAY
-from tests.faults.scene import NotPossibleHere, Scene, Strike
 from tests.faults.twilio_faults import TWILIO_FAULTS
 from tests.faults.worker_faults import WORKER_FAULTS
 
 log = logging.getLogger(__name__)
 
-FAULTS: dict[str, Strike] = WORKER_FAULTS | POSTGRES_FAULTS | KAFKA_FAULTS | TWILIO_FAULTS
-"""All kinds of fault that happen at a time; hostile input happens all the time: see load."""
+FAULTS: dict[str, InjectFault] = WORKER_FAULTS | POSTGRES_FAULTS | KAFKA_FAULTS | TWILIO_FAULTS
+"""All faults that happen at a certain time. Bad input comes all the time: see traffic."""
 
 ATTEMPTS = 3
-"""A fault that hit nothing is repeated: what it hit is its whole point."""
+"""How many times a fault is repeated that hit no work: such a fault proves nothing."""
 
 
-class Happened(NamedTuple):
-    """A fault that happened."""
+class InjectedFault(NamedTuple):
+    """A fault that happened, or that was tried."""
 
     kind: str
     hit: int
-    """How much work in flight."""
+    """How much work in flight it hit."""
     seconds: float
     missed: str = ""
     """Why it hit nothing."""
 
 
 def kinds(only: Sequence[str]) -> list[str]:
-    """The kinds whose names contain one of some words; all, without words."""
+    """Returns the kinds of fault whose names contain one of these words; without words, all."""
     return [kind for kind in FAULTS if not only or any(word in kind for word in only)]
 
 
 def schedule(seed: int, chosen: Sequence[str]) -> Callable[[], list[str]]:
-    """Makes rounds of all kinds, each in another order."""
+    """Returns a function that returns all chosen kinds, in another order at each call."""
     chance = random.Random(seed)  # noqa: S311  # repeatable on purpose
 
     def a_round() -> list[str]:
@@ -49,21 +49,23 @@ def schedule(seed: int, chosen: Sequence[str]) -> Callable[[], list[str]]:
 
 
 class Nemesis:
-    """Lets faults of one lane happen, and knows what they hit."""
+    """Makes the faults of one lane happen."""
 
-    def __init__(self, scene: Scene, happened: list[Happened], impossible: dict[str, str]) -> None:
-        """What happened is added to one, to the other what cannot on this machine, and why."""
-        self._scene = scene
+    def __init__(
+        self, context: FaultContext, happened: list[InjectedFault], impossible: dict[str, str]
+    ) -> None:
+        """`happened` gets the faults; `impossible` those that this machine forbids, and why."""
+        self._context = context
         self.happened = happened
         self.impossible = impossible
 
-    async def strike(self, kind: str) -> None:
-        """Let a fault happen until it hits something, and see that it passes."""
+    async def inject(self, kind: str) -> None:
+        """Make a fault happen, and again if it hit nothing; then wait until it is over."""
         for _ in range(ATTEMPTS):
             began = time.monotonic()
             hit, missed = 0, ""
             try:
-                hit = await FAULTS[kind](self._scene)
+                hit = await FAULTS[kind](self._context)
             except NotPossibleHere as error:
                 self.impossible[kind] = str(error)
                 return
@@ -71,14 +73,14 @@ class Nemesis:
                 missed = f"{type(error).__name__}: {error}"
                 log.warning("%s: %s", kind, missed)
                 await self._recover()
-            self.happened.append(Happened(kind, hit, time.monotonic() - began, missed))
+            self.happened.append(InjectedFault(kind, hit, time.monotonic() - began, missed))
             log.info("%5.1f s, hit %d: %s", self.happened[-1].seconds, hit, kind)
             if hit:
                 return
 
     async def _recover(self) -> None:
-        self._scene.trap.disarm()
-        self._scene.servers.heal()
-        for slot in self._scene.fleet.slots:
-            self._scene.fleet.thaw(slot)
-        await self._scene.pulse.forget()
+        self._context.trap.remove()
+        self._context.servers.heal()
+        for worker in self._context.fleet.workers:
+            self._context.fleet.thaw(worker)
+        await self._context.monitor.disconnect()

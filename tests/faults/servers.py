@@ -1,6 +1,6 @@
-"""The servers of a run, with proxies before them: Postgres, Kafka, Twilio's stand-in, the workers'.
+"""The servers of a run (Postgres, Kafka, the mock of Twilio), and proxies before them.
 
-What the load and the checker use goes straight to the servers; only workers go through proxies.
+Only workers connect through the proxies. The traffic and the checker connect directly.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
-from bench.load.load import ACCOUNT
+from bench.load.input_events import ACCOUNT
 from bench.mock_twilio import RemoteTwilio
+from bench.mock_twilio.account import SID, TOKEN
 from tests.faults.proxy import Proxy
-from tests.harness.twilio import SID, TOKEN
 from workers.dev.embedded.kafka import EmbeddedKafka
 from workers.dev.embedded.ports import HOST, free_port
 from workers.dev.embedded.postgres import EmbeddedPostgres
@@ -25,17 +25,17 @@ from workers.settings import Settings, required
 from workers.settings.values import TwilioAccount
 
 PARTITIONS = 4
-ASK_ATTEMPTS = 5
+REQUEST_ATTEMPTS = 5
 
 
 class ProxiedKafka(EmbeddedKafka):
-    """A Kafka with a second listener, whose clients are told to come through a proxy."""
+    """A Kafka with a second listener, which is advertised at the address of a proxy."""
 
     def __init__(self, directory: Path, proxy_port: int) -> None:
         super().__init__(directory)
         self._proxy_port = proxy_port
         self.proxied_port = free_port()
-        """Where the second listener listens, and the proxy connects to."""
+        """The port of the second listener, to which the proxy connects."""
 
     def _write_settings(self, name: str, data: Path) -> Path:
         file = super()._write_settings(name, data)
@@ -45,59 +45,59 @@ class ProxiedKafka(EmbeddedKafka):
         settings["advertised.listeners"] = (
             f"BROKER://{self.bootstrap},PROXIED://{HOST}:{self._proxy_port}"
         )
-        # The shortest session that a worker may ask for: whoever is silent is soon replaced.
+        # The shortest session that a worker may request: so silent workers are replaced soon.
         settings["group.min.session.timeout.ms"] = "3000"
         file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         return file
 
 
-class PatientTwilio(RemoteTwilio):
-    """Twilio's stand-in, asked again when a connection that was kept turns out to be closed."""
+class RetryingTwilio(RemoteTwilio):
+    """The mock of Twilio. A request is repeated if a kept connection turns out to be closed."""
 
-    async def _ask(self, method: str, path: str, value: Any = None) -> bytes:
-        for _ in range(ASK_ATTEMPTS - 1):
+    async def _request(self, method: str, path: str, value: Any = None) -> bytes:
+        for _ in range(REQUEST_ATTEMPTS - 1):
             with suppress(aiohttp.ClientError):
-                return await super()._ask(method, path, value)
-        return await super()._ask(method, path, value)
+                return await super()._request(method, path, value)
+        return await super()._request(method, path, value)
 
 
 @dataclass
 class Servers:
-    """All that workers need."""
+    """The servers that workers need, the proxies, and the settings of both ways."""
 
     directory: Path
     postgres: EmbeddedPostgres
     kafka: ProxiedKafka
-    twilio: PatientTwilio
+    twilio: RetryingTwilio
     postgres_proxy: Proxy
     kafka_proxy: Proxy
     front: Proxy
-    """What Twilio calls: passes webhooks on to workers that run."""
+    """The address for Twilio's callbacks: passes webhooks on to workers that run."""
     direct: Settings
-    """For the load and the checker."""
+    """For the traffic and the checker."""
     proxied: Settings
     """For workers."""
 
     @property
     def superuser_url(self) -> str:
-        """The run's database, for Postgres's superuser."""
+        """The URL of the run's database for the superuser."""
         return urlunsplit(urlsplit(self.postgres.superuser_url)._replace(path=f"/{DATABASE}"))
 
     def heal(self) -> None:
-        """Have the proxies do nothing but pass on."""
+        """Make all proxies only pass data on."""
         for proxy in (self.postgres_proxy, self.kafka_proxy, self.front):
             proxy.heal()
 
 
 @asynccontextmanager
 async def servers(directory: Path, workers: Callable[[], Sequence[int]]) -> AsyncIterator[Servers]:
-    """Start them all; `workers` gives the ports of those that take webhooks."""
+    """Start all servers. `workers` returns the ports of the workers that take webhooks."""
     postgres = EmbeddedPostgres(directory / "postgres")
     postgres_proxy = Proxy(lambda: [postgres.port], ["commit"])
     kafka_proxy = Proxy(lambda: [kafka.proxied_port], ["produce", "end-transaction"])
     kafka = ProxiedKafka(directory / "kafka", kafka_proxy.port)
     front = Proxy(workers)
-    twilio = PatientTwilio(directory / "ledger.jsonl")
+    twilio = RetryingTwilio(directory / "ledger.jsonl")
     try:
         async with postgres_proxy, kafka_proxy, front, twilio:
             await asyncio.gather(asyncio.to_thread(postgres.start), asyncio.to_thread(kafka.start))
@@ -131,7 +131,7 @@ async def _prepared(
     twilio: RemoteTwilio,
     front: Proxy,
 ) -> Settings:
-    """Settings of servers that are migrated and have topics."""
+    """Migrate the database, create the topics, and return the settings."""
     settings = replace(
         Settings.from_environment({}),
         kafka=(kafka.bootstrap,),

@@ -1,4 +1,4 @@
-"""The checker finds out workers that break a promise, each by the invariant that it breaks."""
+"""The checker finds each mutant, by the invariants that it breaks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,25 +6,25 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
-from bench.load.load import ACCOUNT, CHANNEL, INSTALLER, made, message
-from bench.mock_twilio import MockTwilio, Telling, faults
-from bench.mock_twilio.tellings import missing
-from schemas.ids import conversation_id
+from bench.load.input_events import ACCOUNT, command, message
+from bench.mock_twilio import CallbackRule, MockTwilio, faults
+from bench.mock_twilio.account import SID, TOKEN
+from bench.mock_twilio.callback_rules import callbacks_missing
 from tests.faults import history
-from tests.faults.checks import Verdict, check
+from tests.faults.checks import Findings, check
 from tests.faults.fleet import Fleet
-from tests.faults.load import Load
+from tests.faults.monitor import Monitor
 from tests.faults.mutants import MUTANTS
-from tests.faults.pace import QUICK
 from tests.faults.points import Trap
 from tests.faults.proxy import Proxy
-from tests.faults.pulse import Pulse
-from tests.harness.twilio import SID, TOKEN
+from tests.faults.timing import QUICK
+from tests.faults.traffic import Traffic
 from tests.harness.waiting import until
 from workers.dev.embedded.ports import HOST
 from workers.dev.embedded.postgres import EmbeddedPostgres
@@ -32,89 +32,82 @@ from workers.settings import Settings
 from workers.settings.values import TwilioAccount
 
 CONTACT = "whatsapp:+4911"
-PACE = replace(QUICK, workers=1, session_seconds=6)
-KEY = conversation_id(ACCOUNT, CHANNEL, CONTACT)
+TIMING = replace(QUICK, workers=1, session_seconds=6)
 
 
 @dataclass
-class Small:
-    """One worker, and what it takes to have something happen to it."""
+class SmallRun:
+    """One worker, and everything that a scenario uses."""
 
     fleet: Fleet
-    load: Load
-    pulse: Pulse
+    traffic: Traffic
+    monitor: Monitor
     trap: Trap
     twilio: MockTwilio
 
     async def done(self) -> None:
-        """Wait until all that was asked for is done."""
+        """Wait until all work is done."""
 
         async def nothing_left() -> bool:
-            work = await self.pulse.work()
+            work = await self.monitor.open_work()
             return not work.left and not self.twilio.ledger.pending
 
         await until(nothing_left, "all is done")
 
     async def write(self, sid: str, copy: str = "once") -> None:
-        """The contact writes."""
+        """Publish a message of the contact."""
         event = message(sid, CONTACT, datetime.now(UTC), copy)
-        await self.load.publish("message", event, sid, CONTACT)
+        await self.traffic.publish("message", event, sid, CONTACT)
 
-    async def command(self, kind: str, name: str, **fields: object) -> None:
-        """A user asks for something."""
-        data = {
-            "account_id": ACCOUNT,
-            "conversation_id": KEY,
-            "actor_id": INSTALLER,
-            **fields,
-        }
-        event = made(kind, data, KEY, name, datetime.now(UTC))
-        await self.load.publish("command", event, name, CONTACT)
+    async def command(self, kind: str, name: str, **fields: Any) -> None:
+        """Publish a command of a user."""
+        event = command(kind, CONTACT, name, datetime.now(UTC), **fields)
+        await self.traffic.publish("command", event, name, CONTACT)
 
     async def killed(self, point: str) -> None:
-        """Wait until the worker was killed at a point that it was told of."""
+        """Let the worker come to a point, and wait until it was killed there."""
 
         async def ended() -> bool:
-            return bool(self.fleet.ended)
+            return bool(self.fleet.ends)
 
-        self.trap.arm(point, "kill")
+        self.trap.set(point, "kill")
         await self.write("SMkilled")
         await until(ended, f"a worker killed {point}")
 
 
-async def repeats(small: Small) -> None:
-    """A message and a command come again, in a later batch."""
+async def repeats(small: SmallRun) -> None:
+    """A message and a command come again in a later batch."""
     for copy in ("once", "twice"):
         await small.write("SM1", copy)
         await small.command("conversation.close", "close-1")
         await small.done()
 
 
-async def killed_before_commit(small: Small) -> None:
-    """A worker dies within its transaction."""
+async def killed_before_commit(small: SmallRun) -> None:
+    """The worker dies within its transaction."""
     await small.killed("before the commit")
     await small.done()
 
 
-async def killed_in_relay(small: Small) -> None:
-    """A worker dies between publishing and deleting."""
+async def killed_in_relay(small: SmallRun) -> None:
+    """The worker dies after publishing and before deleting."""
     await small.killed("after the relay's commit, before the delete")
     await small.done()
 
 
-async def receipts_in_reverse(small: Small) -> None:
+async def receipts_in_reverse(small: SmallRun) -> None:
     """Receipts come in the wrong order."""
-    # Each some time after the other, and after the answer, so that they are applied in that order.
-    small.twilio.tellings.add(Telling(order="reversed", pause_seconds=0.5))
+    # With pauses after the answer and between them, so that they are applied in that order.
+    small.twilio.callback_rules.add(CallbackRule(order="reversed", pause_seconds=0.5))
     await small.write("SM1")
     await small.done()
     await small.command("message.send", "reply-1", body="Hello")
     await small.done()
 
 
-async def answers_lost(small: Small) -> None:
-    """Twilio takes a reply, and nobody hears so, from no callback either."""
-    small.twilio.tellings.add(missing())
+async def answers_lost(small: SmallRun) -> None:
+    """Twilio accepts a reply, but its answer is lost, and it posts no callbacks."""
+    small.twilio.callback_rules.add(callbacks_missing())
     small.twilio.faults.add(faults.answer_lost(times=1))
     await small.write("SM1")
     await small.done()
@@ -122,7 +115,7 @@ async def answers_lost(small: Small) -> None:
     await small.done()
 
 
-SCENARIOS: dict[str, Callable[[Small], Awaitable[None]]] = {
+SCENARIOS: dict[str, Callable[[SmallRun], Awaitable[None]]] = {
     "no unique key": repeats,
     "offset outside the transaction": killed_before_commit,
     "last write wins on status": receipts_in_reverse,
@@ -135,8 +128,8 @@ SCENARIOS: dict[str, Callable[[Small], Awaitable[None]]] = {
 @asynccontextmanager
 async def small_run(
     settings: Settings, postgres: EmbeddedPostgres, directory: Path, mutant: str
-) -> AsyncIterator[Small]:
-    """One worker with a mutant, or none, that knows the channel."""
+) -> AsyncIterator[SmallRun]:
+    """One worker that knows the channel, with a mutant or without one."""
     written = history.History(directory / "history.jsonl")
     async with (
         MockTwilio(ledger_file=directory / "ledger.jsonl") as twilio,
@@ -149,32 +142,32 @@ async def small_run(
             twilio_api_url=twilio.url,
             send_rates={"": 1000.0},
         )
-        fleet = Fleet(settings, directory, PACE, mutant=mutant)
+        fleet = Fleet(settings, directory, TIMING, mutant=mutant)
         database = urlsplit(str(settings.database_url)).path
         superuser_url = urlunsplit(urlsplit(postgres.superuser_url)._replace(path=database))
-        pulse = Pulse(settings, superuser_url)
+        monitor = Monitor(settings, superuser_url)
         supervising = asyncio.ensure_future(fleet.supervise())
-        fleet.start(fleet.slots[0])
+        fleet.start(fleet.workers[0])
         try:
-            async with Load(settings, written, seed=1) as load:
-                small = Small(fleet, load, pulse, Trap(directory / "trap"), twilio)
+            async with Traffic(settings, written, seed=1) as traffic:
+                small = SmallRun(fleet, traffic, monitor, Trap(directory / "trap"), twilio)
                 await fleet.until_ready()
-                await load.introduce()
+                await traffic.publish_directory()
                 await small.done()
                 yield small
         finally:
             supervising.cancel()
             await fleet.stop()
-            await pulse.forget()
+            await monitor.disconnect()
             written.close()
 
 
-async def judged(settings: Settings, directory: Path) -> Verdict:
-    """What the checker says."""
-    verdict = Verdict()
+async def judged(settings: Settings, directory: Path) -> Findings:
+    """Returns the findings of the checker."""
+    findings = Findings()
     operations = list(history.read(directory / "history.jsonl"))
-    await check(settings, directory / "ledger.jsonl", operations, verdict)
-    return verdict
+    await check(settings, directory / "ledger.jsonl", operations, findings)
+    return findings
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
@@ -189,8 +182,8 @@ async def test_a_mutant_is_found_out(
         await owner.execute(statement)
     async with small_run(settings, postgres, tmp_path, mutant) as small:
         await SCENARIOS[mutant](small)
-    verdict = await judged(settings, tmp_path)
-    assert verdict.broken >= MUTANTS[mutant].breaks, verdict.violations
+    findings = await judged(settings, tmp_path)
+    assert findings.broken >= MUTANTS[mutant].breaks, findings.violations
 
 
 @pytest.mark.parametrize("scenario", dict.fromkeys(SCENARIOS.values()))
@@ -198,9 +191,9 @@ async def test_without_a_mutant_nothing_is_found(
     settings: Settings,
     postgres: EmbeddedPostgres,
     tmp_path: Path,
-    scenario: Callable[[Small], Awaitable[None]],
+    scenario: Callable[[SmallRun], Awaitable[None]],
 ) -> None:
     async with small_run(settings, postgres, tmp_path, "") as small:
         await scenario(small)
-    verdict = await judged(settings, tmp_path)
-    assert verdict.holds, verdict.violations
+    findings = await judged(settings, tmp_path)
+    assert findings.holds, findings.violations

@@ -1,127 +1,127 @@
-"""Faults of workers: killed anywhere or at a point, frozen, restarted, more and fewer of them."""
+"""Faults of workers: they are killed, frozen, restarted, or there are fewer of them."""
 
+from tests.faults.fault_context import FAULT_WAIT_SECONDS, FaultContext, InjectFault
 from tests.faults.points import POINTS
-from tests.faults.scene import STRIKE_SECONDS, Scene, Strike
 from tests.harness.waiting import until
 
 FENCED = ("ProducerFenced", "KafkaError")
-"""The errors with which a shard that another worker took over starts again: see
+"""The errors after which a shard starts again that another worker took over: see
 workers/outbox/kafka_transaction.py."""
 
 DRAIN_POINT = "after the drain, before it is forgotten"
-"""Only there after Kafka was away: see kafka_faults."""
+"""Workers come to this point only after Kafka was down: see kafka_faults."""
 
 
-async def kill(scene: Scene) -> int:
-    """SIGKILL at any moment."""
-    slot = await scene.a_worker()
-    hit = await scene.until_work()
-    scene.fleet.kill(slot)
+async def kill(context: FaultContext) -> int:
+    """Kill a worker at any moment (SIGKILL)."""
+    worker = await context.a_ready_worker()
+    hit = await context.until_work()
+    context.fleet.kill(worker)
     return hit
 
 
-def _kill_at(point: str) -> Strike:
-    async def strike(scene: Scene) -> int:
-        await scene.spring(point, "kill")
+def _kill_at(point: str) -> InjectFault:
+    async def inject(context: FaultContext) -> int:
+        await context.catch_at(point, "kill")
         return 1
 
-    return strike
+    return inject
 
 
-async def freeze_before_claim(scene: Scene) -> int:
-    """SIGSTOP with a batch in hand, until others have applied it; then it finds that out."""
-    refused = scene.seen("inbox_refused_positions")
-    slot = await scene.spring("before the claim", "stop")
+async def freeze_before_claim(context: FaultContext) -> int:
+    """Freeze a worker that has a batch, until others have applied it. Then its claim is refused."""
+    refused = context.observed("inbox_refused_positions")
+    worker = await context.catch_at("before the claim", "stop")
     try:
-        await _until_applied(scene, await scene.pulse.ends())
+        await _until_applied(context, await context.monitor.ends())
     finally:
-        scene.fleet.thaw(slot)
-    await scene.until_seen("inbox_refused_positions", refused)
+        context.fleet.thaw(worker)
+    await context.until_observed("inbox_refused_positions", refused)
     return 1
 
 
-async def freeze_in_transaction(scene: Scene) -> int:
-    """SIGSTOP within a transaction: Postgres ends it, and others go on."""
-    slot = await scene.spring("before the commit", "stop")
+async def freeze_in_transaction(context: FaultContext) -> int:
+    """Freeze a worker within a transaction: Postgres ends it, and others apply the batch."""
+    worker = await context.catch_at("before the commit", "stop")
     try:
-        await _until_applied(scene, await scene.pulse.ends())
+        await _until_applied(context, await context.monitor.ends())
     finally:
-        scene.fleet.thaw(slot)
+        context.fleet.thaw(worker)
     return 1
 
 
-async def freeze_relay(scene: Scene) -> int:
-    """SIGSTOP in a Kafka transaction, until another worker publishes its shards; it is fenced."""
-    slot = await scene.spring("after the relay's sends, before its commit", "stop")
+async def freeze_relay(context: FaultContext) -> int:
+    """Freeze a worker in a Kafka transaction, until another one has published its shards."""
+    worker = await context.catch_at("after the relay's sends, before its commit", "stop")
     try:
-        fenced = _fenced(scene)
-        numbers = await scene.pulse.outbox_numbers()
+        fenced = _fenced(context)
+        numbers = await context.monitor.outbox_numbers()
 
         async def published() -> bool:
-            return not await scene.pulse.outbox_up_to(numbers)
+            return not await context.monitor.outbox_up_to(numbers)
 
-        await until(published, "another relay", STRIKE_SECONDS)
+        await until(published, "another relay", FAULT_WAIT_SECONDS)
     finally:
-        scene.fleet.thaw(slot)
+        context.fleet.thaw(worker)
 
     async def found_out() -> bool:
-        return _fenced(scene) > fenced
+        return _fenced(context) > fenced
 
-    await until(found_out, "a fenced relay", STRIKE_SECONDS)
+    await until(found_out, "a fenced relay", FAULT_WAIT_SECONDS)
     return 1
 
 
-def _fenced(scene: Scene) -> int:
-    return sum(scene.seen("inbox_relay_restarts", label) for label in FENCED)
+def _fenced(context: FaultContext) -> int:
+    return sum(context.observed("inbox_relay_restarts", label) for label in FENCED)
 
 
-async def _until_applied(scene: Scene, ends: dict[tuple[str, int], int]) -> None:
-    """Wait until others have applied all that there was."""
+async def _until_applied(context: FaultContext, ends: dict[tuple[str, int], int]) -> None:
+    """Wait until other workers have applied everything up to these offsets."""
 
     async def applied() -> bool:
-        positions = await scene.pulse.positions()
+        positions = await context.monitor.positions()
         return all(positions.get(key, 0) >= end for key, end in ends.items())
 
-    await until(applied, "others do a frozen worker's work", 2 * STRIKE_SECONDS)
+    await until(applied, "others do a frozen worker's work", 2 * FAULT_WAIT_SECONDS)
 
 
-async def rolling_restart(scene: Scene) -> int:
-    """SIGTERM to one after the other."""
+async def rolling_restart(context: FaultContext) -> int:
+    """Restart one worker after the other (SIGTERM)."""
     hit = 0
-    for slot in scene.fleet.slots:
-        await scene.fleet.until_ready()
-        hit += await scene.until_work()
-        ends = len(scene.fleet.ended)
-        scene.fleet.terminate(slot, for_good=False)
+    for worker in context.fleet.workers:
+        await context.fleet.until_ready()
+        hit += await context.until_work()
+        ends = len(context.fleet.ends)
+        context.fleet.terminate(worker, for_good=False)
 
         async def ended(count: int = ends) -> bool:
-            return len(scene.fleet.ended) > count
+            return len(context.fleet.ends) > count
 
         await until(ended, "a worker stops")
     return hit
 
 
-async def scale(scene: Scene) -> int:
-    """From all to one, and to all again."""
-    hit = await scene.until_work()
-    others = scene.fleet.slots[1:]
-    for slot in others:
-        if slot.process is not None:
-            scene.fleet.terminate(slot, for_good=True)
+async def scale(context: FaultContext) -> int:
+    """Stop all workers but one, and start them again."""
+    hit = await context.until_work()
+    others = context.fleet.workers[1:]
+    for worker in others:
+        if worker.process is not None:
+            context.fleet.terminate(worker, for_good=True)
 
     async def gone() -> bool:
-        return all(slot.process is None for slot in others)
+        return all(worker.process is None for worker in others)
 
     await until(gone, "workers stop")
-    await _until_applied(scene, await scene.pulse.ends())
-    hit += await scene.until_work()
-    for slot in others:
-        scene.fleet.start(slot)
-    await scene.fleet.until_ready()
+    await _until_applied(context, await context.monitor.ends())
+    hit += await context.until_work()
+    for worker in others:
+        context.fleet.start(worker)
+    await context.fleet.until_ready()
     return hit
 
 
-WORKER_FAULTS: dict[str, Strike] = {
+WORKER_FAULTS: dict[str, InjectFault] = {
     "worker: kill -9": kill,
     **{f"worker: kill -9 {point}": _kill_at(point) for point in POINTS if point != DRAIN_POINT},
     "worker: frozen with a batch": freeze_before_claim,
@@ -130,4 +130,4 @@ WORKER_FAULTS: dict[str, Strike] = {
     "worker: rolling restart": rolling_restart,
     "worker: scaled to one and back": scale,
 }
-"""Each kind of fault, by its name in reports."""
+"""The faults by their names in reports."""

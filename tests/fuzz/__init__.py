@@ -1,1 +1,1 @@
-"""Feeds hostile inputs to what reads bytes from outside: only its own refusals may come back."""
+"""Feeds hostile inputs to the codec and the webhooks, which may only accept or refuse them."""

@@ -1,4 +1,4 @@
-"""Makes inputs wrong: bytes, JSON and texts, by a generator of random numbers that is given."""
+"""Makes inputs wrong: bytes, JSON and texts, by a given generator of random numbers."""
 
 import json
 from random import Random
@@ -109,14 +109,14 @@ VALUES: tuple[Any, ...] = (
 
 
 def text(random: Random) -> str:
-    """A text that is likely to be trouble."""
+    """Returns a text that is likely to make trouble."""
     if random.random() < 0.8:
         return random.choice(TEXTS)
     return "".join(chr(random.choice((31, 127, 0xD7FF, 0x10FFFF))) for _ in range(4))
 
 
 def value(random: Random, depth: int = 3) -> Any:
-    """Anything that JSON can say, and a few things that it cannot."""
+    """Returns any JSON value, and sometimes a value that JSON does not have."""
     kind = random.random()
     if kind < 0.45:
         return random.choice(VALUES)
@@ -128,7 +128,7 @@ def value(random: Random, depth: int = 3) -> Any:
 
 
 def changed_json(random: Random, document: Any) -> Any:
-    """A copy of a document in which something is another, or gone, or there beside the rest."""
+    """Returns a copy of a document in which something is changed, removed or added."""
     if not isinstance(document, dict | list) or not document or random.random() < 0.15:
         return value(random)
     if isinstance(document, list):
@@ -147,12 +147,12 @@ def changed_json(random: Random, document: Any) -> Any:
 
 
 def to_json(document: Any) -> bytes:
-    """A document as bytes, lone surrogates and infinite numbers too."""
+    """Encode a document, lone surrogates and infinite numbers included."""
     return json.dumps(document).encode()
 
 
 def changed_bytes(random: Random, given: bytes, times: int = 3) -> bytes:
-    """Bytes of which some are others, gone, there twice, or beside a token that is trouble."""
+    """Returns bytes of which some are changed, removed or doubled, or with a token of TOKENS."""
     for _ in range(random.randrange(1, times + 1)):
         start = random.randrange(len(given) + 1)
         end = min(len(given), start + random.randrange(1, 24))

@@ -1,8 +1,6 @@
-"""Records of every topic, as no publisher should write them, and what the codec makes of them."""
+"""Records of every topic as no publisher should write them, fed to the codec."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from random import Random
@@ -12,11 +10,14 @@ import msgspec
 
 from schemas.catalog import INBOUND, OUTBOUND, TOPIC_OF
 from schemas.cloudevents import CloudEvent, Decoders, encode
+from schemas.dead_letters import split_headers
 from schemas.errors import InvalidRecord
 from schemas.fields import texts
 from tests.fuzz.mutations import changed_bytes, changed_json, text, to_json, value
+from tests.harness.kafka_records import kafka_record
 from workers.kafka.publisher import record_key
-from workers.outbox.dead_letter import dead_letter, split_headers
+from workers.kafka.records import KafkaRecord
+from workers.outbox.dead_letter import dead_letter
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TIMESTAMPS = (1_767_268_800_000, 0, -1, 2**63 - 1, -(2**63), 253_402_300_800_000)
@@ -32,26 +33,12 @@ DECODERS = {topic: Decoders(structs) for topic, structs in {**INBOUND, **OUTBOUN
 TOPICS = sorted(EXAMPLES)
 
 
-@dataclass
-class Record:
-    """A record as the Kafka client gives it."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    timestamp_type: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
+class WronglyAccepted(Exception):
+    """An input was accepted that cannot be stored or published unchanged."""
 
 
-class Unfit(Exception):
-    """The codec took what cannot be kept, passed on or told of."""
-
-
-def make(random: Random) -> Record:
-    """A record, mostly an example of its topic that was made wrong, in either mode."""
+def make(random: Random) -> KafkaRecord:
+    """Returns a record: mostly an example of its topic that was made wrong, in either mode."""
     topic = random.choice(TOPICS)
     example = random.choice(EXAMPLES[topic])
     how = random.random()
@@ -73,11 +60,14 @@ def make(random: Random) -> Record:
     if random.random() < 0.1:
         headers.append(_header(random))
     moment = TIMESTAMPS[0] if random.random() < 0.8 else random.choice(TIMESTAMPS)
-    return Record(topic, 3, 17, moment, 0, b"key", body, headers)
+    record: KafkaRecord = kafka_record(
+        topic, 3, 17, body, key=b"key", headers=tuple(headers), timestamp=moment
+    )
+    return record
 
 
 def _headers(random: Random, example: dict[str, Any]) -> list[tuple[str, bytes | None]]:
-    """The headers of an example in binary mode, one or two of them wrong."""
+    """Returns the headers of an example in binary mode, of which up to two are wrong."""
     headers: list[tuple[str, bytes | None]] = [
         (f"ce_{name}", str(example[name]).encode())
         for name in ("specversion", "id", "source", "type", "time")
@@ -105,23 +95,23 @@ def _header(random: Random) -> tuple[str, bytes | None]:
     return name, text(random).encode(errors="surrogatepass")
 
 
-def judge(record: Record) -> str:
-    """What the codec says: a dead-letter code, or `taken`. Raises whatever else happens."""
+def outcome_of(record: KafkaRecord) -> str:
+    """Returns the code of the dead letter, or `taken`. All other errors are raised."""
     try:
         event = DECODERS[record.topic].decode(record.value, record.headers, record.timestamp)
     except InvalidRecord as error:
         letter = dead_letter("dead-letters", record, error, NOW, 4)
         own, origin = split_headers(letter.headers or ())
         if (letter.value, list(own), origin.code) != (record.value, [*record.headers], error.code):
-            raise Unfit("the dead letter is not the record") from error
+            raise WronglyAccepted("the dead letter is not the record") from error
         return str(error.code)
     again = CloudEvent(event.id, event.type, event.time, event.data)
     written = DECODERS[record.topic].decode(encode(again), (), record.timestamp)
     if (written.id, written.time, written.data) != (event.id, event.time, event.data):
-        raise Unfit("written and read again it is another")
+        raise WronglyAccepted("written and read again it is another")
     for found in texts([event.id, msgspec.to_builtins(event.data)]):
         found.encode()
         if "\0" in found:
-            raise Unfit("a text holds NUL")
+            raise WronglyAccepted("a text has a NUL")
     record_key(event.data).encode()
     return "taken"

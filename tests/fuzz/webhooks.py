@@ -1,4 +1,4 @@
-"""Requests to the webhooks, as Twilio does not send them, and what is made of them."""
+"""Requests that Twilio would not send, fed to the code of the webhooks."""
 
 from datetime import UTC, datetime
 from random import Random
@@ -8,29 +8,30 @@ from urllib.parse import parse_qsl, urlencode
 from multidict import CIMultiDict, MultiDict
 from twilio.request_validator import RequestValidator
 
+from bench.mock_twilio.account import SID, TOKEN
 from schemas.catalog import INBOUND
 from schemas.cloudevents import Decoders, encode
 from schemas.fields import AccountId, ChannelId
 from tests.fuzz.mutations import changed_bytes, text
-from tests.fuzz.records import Unfit
+from tests.fuzz.records import WronglyAccepted
 from tests.harness.signed_forms import MESSENGER, SMS, STATUS, WHATSAPP
 from workers.kafka.publisher import record_key
 from workers.settings.values import TwilioAccount, TwilioAccounts
 from workers.twilio.form import BadForm
 from workers.twilio.signature import authenticate
-from workers.webhooks.webhook import INBOUND as MESSAGES
-from workers.webhooks.webhook import STATUS as STATUSES
-from workers.webhooks.webhook import Kind, Webhook
+from workers.webhooks.webhook import INBOUND_WEBHOOK, STATUS_WEBHOOK, Webhook, WebhookKind
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-TOKEN = "12345"
 ACCOUNTS: TwilioAccounts = {
-    "AC00000000000000000000000000000000": TwilioAccount(
+    SID: TwilioAccount(
         account_id=AccountId("acme"), auth_token=TOKEN, signing_keys={"k1": "secret"}
     )
 }
-URLS = {MESSAGES: "https://inbox.example.com/inbound", STATUSES: "https://inbox.example.com/status"}
-FORMS = {MESSAGES: (SMS, WHATSAPP, MESSENGER), STATUSES: (STATUS,)}
+URLS = {
+    INBOUND_WEBHOOK: "https://inbox.example.com/inbound",
+    STATUS_WEBHOOK: "https://inbox.example.com/status",
+}
+FORMS = {INBOUND_WEBHOOK: (SMS, WHATSAPP, MESSENGER), STATUS_WEBHOOK: (STATUS,)}
 QUERIES = (
     "",
     "mid=0190a719-ac96-7eb9-a837-cac215164834&a=2",
@@ -43,18 +44,18 @@ SETTINGS = ("", "key=k1,algorithm=HMAC_SHA256", "algorithm=HMAC_MD5", "key=,=,,"
 DECODERS = {kind: Decoders(INBOUND[kind.topic]) for kind in FORMS}
 
 
-class Call(NamedTuple):
-    """A request."""
+class WebhookRequest(NamedTuple):
+    """A request to a webhook."""
 
-    kind: Kind
+    kind: WebhookKind
     url: str
     query: str
     headers: CIMultiDict[str]
     body: bytes
 
 
-def make(random: Random) -> Call:
-    """A request; most are signed, so that what they say is looked at."""
+def make(random: Random) -> WebhookRequest:
+    """Returns a request. Most are signed, so that their forms are read."""
     kind = random.choice(list(FORMS))
     body = random.choice(FORMS[kind])
     how = random.random()
@@ -71,11 +72,11 @@ def make(random: Random) -> Call:
     headers = CIMultiDict({"X-Twilio-Signature": signature})
     if settings:
         headers["X-Twilio-Webhooks-Signature-Settings"] = settings
-    return Call(kind, url, query, headers, body)
+    return WebhookRequest(kind, url, query, headers, body)
 
 
 def _changed_form(random: Random, body: bytes) -> bytes:
-    """A form with fields that say something else, are gone, or there twice."""
+    """Returns a form of which some fields are changed, removed or doubled."""
     fields = parse_qsl(body.decode(), keep_blank_values=True)
     for _ in range(random.randrange(1, 4)):
         place = random.randrange(len(fields))
@@ -96,7 +97,7 @@ def _changed_form(random: Random, body: bytes) -> bytes:
 
 
 def _signature(url: str, body: bytes, settings: str) -> str:
-    """Twilio's, of what a form says; none where it cannot be signed."""
+    """Returns Twilio's signature of a form; "" if it cannot be signed."""
     secret, algorithm = (
         ("secret", "HMAC_SHA256") if settings == SETTINGS[1] else (TOKEN, "HMAC_SHA1")
     )
@@ -108,18 +109,18 @@ def _signature(url: str, body: bytes, settings: str) -> str:
     return made
 
 
-def judge(call: Call) -> str:
-    """`403`, `400` or `taken`. Raises whatever else happens."""
-    signed = authenticate(ACCOUNTS, call.url, call.headers, call.body)
+def outcome_of(request: WebhookRequest) -> str:
+    """Returns `403`, `400` or `taken`. All other errors are raised."""
+    signed = authenticate(ACCOUNTS, request.url, request.headers, request.body)
     if signed is None:
         return "403"
     form, account = signed
     webhook = Webhook(
-        kind=call.kind,
+        kind=request.kind,
         account_id=account,
-        body=call.body,
+        body=request.body,
         form=form,
-        query=call.query,
+        query=request.query,
         received_at=NOW,
     )
     try:
@@ -129,10 +130,10 @@ def judge(call: Call) -> str:
     event = webhook.event(ChannelId("wa1"))
     kept = Webhook.from_bytes(webhook.to_bytes())
     if kept.event(ChannelId("wa1")) != event or kept.contact != webhook.contact:
-        raise Unfit("from the spool it is another")
+        raise WronglyAccepted("from the spool it is another")
     record_key(event.data).encode()
-    # What a webhook publishes is never a dead letter: an InvalidRecord is a finding here.
-    read = DECODERS[call.kind].decode(encode(event), (), 0)
+    # An event of a webhook must never become a dead letter: here an InvalidRecord is a finding.
+    read = DECODERS[request.kind].decode(encode(event), (), 0)
     if read.data != event.data:
-        raise Unfit("from Kafka it is another")
+        raise WronglyAccepted("from Kafka it is another")
     return "taken"

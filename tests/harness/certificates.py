@@ -1,4 +1,4 @@
-"""Certificates for tests: an authority, what it signed for this machine, and clients."""
+"""Certificates for tests: an authority, and the certificates of servers and clients."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,24 +17,24 @@ HOSTS = ("127.0.0.1", "localhost")
 
 
 class Certificates(NamedTuple):
-    """Files in PEM."""
+    """The PEM files."""
 
     authority: Path
-    """Who signed all of these."""
+    """The authority that signed all certificates."""
     stranger: Path
-    """Another authority, which signed none."""
+    """Another authority, which signed none of them."""
     server: Path
     """The server's certificate."""
     server_key: Path
-    """Its key, in PKCS #8."""
+    """The server's key, in PKCS #8."""
     elsewhere: Path
-    """Key and certificate of a server of another name."""
+    """Key and certificate of a server with another host name."""
     client: Path
     """Key and certificate of a client."""
 
     @classmethod
     def make(cls, directory: Path, hosts: Sequence[str] = HOSTS) -> Self:
-        """Write them all into a directory; the server's is for these hosts."""
+        """Write all files into a directory. The server's certificate is for these hosts."""
         directory.mkdir(parents=True, exist_ok=True)
         made = cls(*(directory / f"{name}.pem" for name in cls._fields))
         authority = trustme.CA()
@@ -49,11 +49,11 @@ class Certificates(NamedTuple):
         return made
 
     def keystore(self) -> bytes:
-        """The server's key and certificate in one, as Kafka wants them."""
+        """Returns the server's key and certificate in one file, as Kafka needs them."""
         return self.server_key.read_bytes() + self.server.read_bytes()
 
     def locked_key(self) -> bytes:
-        """The server's key, under a passphrase."""
+        """Returns the server's key, encrypted with a passphrase."""
         key = load_pem_private_key(self.server_key.read_bytes(), None)
         locked = BestAvailableEncryption(b"open sesame")
         return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked)

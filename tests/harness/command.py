@@ -1,4 +1,4 @@
-"""`inbox` as its own process, as on a shell."""
+"""Runs `inbox` in a process of its own, as a shell does."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ LIMIT_SECONDS = 120
 
 
 class Completed(NamedTuple):
-    """How a command ended, and what it printed."""
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -19,14 +19,19 @@ class Completed(NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        """What it printed, by line."""
+        """The lines on standard output."""
         return self.out.splitlines()
+
+
+def environment_without_settings() -> dict[str, str]:
+    """Returns the environment of this process without the settings of the inbox."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("INBOX_")}
 
 
 async def inbox(settings: Settings, *arguments: str, stdin: bytes = b"") -> Completed:
     """Run a command to its end with these settings and no others."""
-    environment = {key: value for key, value in os.environ.items() if key[:6] != "INBOX_"}
-    return await run(environment | settings.environment(), *arguments, stdin=stdin)
+    environment = environment_without_settings() | settings.environment()
+    return await run(environment, *arguments, stdin=stdin)
 
 
 async def run(environment: dict[str, str], *arguments: str, stdin: bytes = b"") -> Completed:

@@ -1,4 +1,4 @@
-"""What dead letters are tested with: records, bad and good, of one partition, and their fate."""
+"""Good and bad records of one partition, and what became of them, for tests of dead letters."""
 
 from typing import NamedTuple, TypeAlias
 
@@ -7,7 +7,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from tests.harness.published import ACCOUNT, command, message
-from tests.harness.topics import Read
+from tests.harness.topics import ReadRecord
 from tests.harness.waiting import until
 from workers.settings import Settings
 
@@ -17,15 +17,16 @@ TOPIC = "messages.received"
 PARTITION = 2
 CONTACT = "whatsapp:+4911"
 SECRET = "between-you-and-me"
-"""Stands in every bad record that can hold it: no log may show it."""
+"""Every bad record that can hold this text contains it. No log may show it."""
 
-# One of them has the name of a header that a dead letter gets.
+# One of them has the name of a `dl_` header.
 HEADERS = (("trace", b"\x00\xff"), ("dl_code", b"the record's own"), ("trace", b"twice"))
-SAID = ["dl_topic", "dl_partition", "dl_offset", "dl_code", "dl_error", "dl_at"]
+DL_NAMES = ["dl_topic", "dl_partition", "dl_offset", "dl_code", "dl_error", "dl_at"]
+"""Of the headers that a dead letter gets, in their order."""
 
 
 class Bad(NamedTuple):
-    """A record that cannot be applied, and what is to be said of it."""
+    """A record that cannot be applied, with the code and a part of the error to be expected."""
 
     name: str
     value: bytes | None
@@ -35,12 +36,12 @@ class Bad(NamedTuple):
 
 
 def deep(outside: bytes = b"", behind: bytes = b"") -> bytes:
-    """JSON nested 100,000 deep."""
+    """Returns JSON that is nested 100,000 deep."""
     return outside + b"[" * 100_000 + b"]" * 100_000 + behind
 
 
 def changed(old: str, new: str) -> bytes:
-    """A good message with one text replaced."""
+    """Returns a good message with one text replaced."""
     value = message(CONTACT, SECRET).value
     assert old.encode() in value
     return value.replace(old.encode(), new.encode())
@@ -70,9 +71,9 @@ BAD = [
 
 
 async def publish(settings: Settings, *records: tuple[bytes | None, bytes | None]) -> int:
-    """Publish keys and values to the one partition, in order; the position after them.
+    """Publish keys and values to the one partition in order, and return the position after them.
 
-    Unlike `Bus`, also what has neither key nor value.
+    Unlike `Topics`, it also publishes records without key and value.
     """
     topic = settings.topic(TOPIC)
     producer = AIOKafkaProducer(
@@ -95,27 +96,27 @@ async def publish(settings: Settings, *records: tuple[bytes | None, bytes | None
 async def applied_to(owner: Owner, settings: Settings, position: int) -> None:
     """Wait until the partition is applied up to a position."""
 
-    async def ask() -> bool:
+    async def is_applied() -> bool:
         query = "SELECT next_offset FROM inbox.positions WHERE topic = $1 AND partition = $2"
         reached = await owner.fetchval(query, settings.topic(TOPIC), PARTITION)
         return (reached or 0) >= position
 
-    await until(ask, f"position {position}")
+    await until(is_applied, f"position {position}")
 
 
-def provider_ids(log: list[Read]) -> list[str]:
-    """The provider's ids of the messages in the log of a conversation, in its order."""
+def provider_ids(log: list[ReadRecord]) -> list[str]:
+    """Returns the provider's ids of the messages in a conversation's log, in the log's order."""
     own = [event.data for event in log if event.kind == "conversation.message_recorded"]
     assert [data["version"] for data in own] == list(range(2, len(own) + 2))
     return [data["provider_message_id"] for data in own]
 
 
-def place(letter: Read) -> str:
-    """A dead letter as the command line names it."""
+def place(letter: ReadRecord) -> str:
+    """Returns a dead letter's place as the command line writes it: PARTITION:OFFSET."""
     return f"{letter.partition}:{letter.offset}"
 
 
 def good(number: int, body: str = "Hello") -> tuple[bytes, bytes]:
-    """The key and value of a message with an id that is easy to recognise."""
+    """Returns the key and value of a message whose id is easy to recognise."""
     made = message(CONTACT, body, provider_message_id=f"good{number:03d}")
     return made.key.encode(), made.value

@@ -1,4 +1,4 @@
-"""What deletions are tested with: a conversation to delete, and what is left of it."""
+"""For tests of deletions: a conversation to delete, and what is left of it afterwards."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,6 @@ from tests.harness.published import (
     ACCOUNT,
     CHANNEL,
     Event,
-    channel,
     command,
     conversation,
     event,
@@ -17,10 +16,8 @@ from tests.harness.published import (
     message,
     note_changed,
     reply,
-    user,
 )
-from tests.harness.topics import Bus, Read
-from workers.settings import Settings
+from tests.harness.topics import ReadRecord
 
 SENDER = "whatsapp:+14155238886"
 MARIA, JONAS = "whatsapp:+4915199887766", "whatsapp:+4922"
@@ -33,21 +30,14 @@ WORDS = (
     *(MARIA, MARIA.partition("+")[2], MARIAS_ID, MARIAS_ID.partition(".")[2], NAME),
     *(BODY, REPLY, FILE, REPLY_FILE, REQUESTED),
 )
-"""All that a table or log could tell of Maria, each unlike anything else."""
+"""All that a table or log could have of Maria; each is unlike any other text."""
 
 UNKNOWN = "unknown_conversation"
 HOUR = timedelta(hours=1)
 
 
-async def opened(settings: Settings, bus: Bus, owner: Owner) -> Inbox:
-    """An inbox with two users, and a channel that ana installed; a worker has to run."""
-    inbox = Inbox(settings, bus, owner)
-    await inbox.apply(user("ana"), user("bo"), channel(SENDER, installed_by="ana"))
-    return inbox
-
-
 def earlier(**fields: Any) -> Event:
-    """A message that Maria wrote an hour ago, with a file."""
+    """Returns a message with a file that Maria wrote an hour ago."""
     data = {
         "account_id": ACCOUNT,
         "channel_id": CHANNEL,
@@ -61,23 +51,23 @@ def earlier(**fields: Any) -> Event:
 
 
 def later(**fields: Any) -> Event:
-    """A message that Maria writes after whatever was deleted until now."""
+    """Returns a message that Maria writes after all deletions until now."""
     return message(MARIA, "I am back", **{"sent_at": datetime.now(UTC) + HOUR} | fields)
 
 
 def request(contact: str = MARIA, **fields: Any) -> Event:
-    """Ana asks the CRM for a deal."""
+    """Returns a command with which ana requests a deal from the CRM."""
     entity = {"type": "deal", "name": REQUESTED, "fields": {"phone": contact}}
     return command("entity.request", contact, "ana", entity=entity, **fields)
 
 
 def delete(contact: str = MARIA, actor: str = "ana", **fields: Any) -> Event:
-    """The deletion of a contact's conversation."""
+    """Returns a command that deletes a contact's conversation."""
     return command("delete", contact, actor, **fields)
 
 
-async def live(inbox: Inbox) -> None:
-    """Give Maria's conversation something of everything."""
+async def fill_conversation(inbox: Inbox) -> None:
+    """Give Maria's conversation one of everything: messages, links, notes, requests, a reply."""
     await inbox.apply(earlier(provider_message_id="SM1"), link(MARIA, "deal:d1"))
     [created] = await inbox.read("notes")
     await inbox.apply(
@@ -95,14 +85,14 @@ async def live(inbox: Inbox) -> None:
     )
 
 
-async def of(inbox: Inbox, contact: str = MARIA) -> list[Read]:
-    """The log of a contact's conversation."""
+async def log_of(inbox: Inbox, contact: str = MARIA) -> list[ReadRecord]:
+    """Returns the events of a contact's conversation."""
     key = conversation(contact).encode()
     return [read for read in await inbox.read("conversations") if read.key == key]
 
 
 async def results(inbox: Inbox) -> dict[str, tuple[str | None, int]]:
-    """The code, None when accepted, and the version that each command was answered."""
+    """Returns the code, None if it was accepted, and the version of each command's result."""
     found = await inbox.read("results")
     pairs = {
         read.data["command_id"]: (read.data.get("code"), read.data["version"]) for read in found
@@ -111,8 +101,8 @@ async def results(inbox: Inbox) -> dict[str, tuple[str | None, int]]:
     return pairs
 
 
-async def holding(owner: Owner, *words: str) -> set[str]:
-    """The columns of the schema, written as table.column, with a row that holds one of these."""
+async def columns_holding(owner: Owner, *words: str) -> set[str]:
+    """Returns the columns, written as table.column, of which a row has one of these words."""
     columns = await owner.fetch(
         "SELECT table_name, column_name FROM information_schema.columns"
         " WHERE table_schema = 'inbox'"
@@ -127,15 +117,15 @@ async def holding(owner: Owner, *words: str) -> set[str]:
     return found
 
 
-async def counted(owner: Owner, table: str, contact: str = MARIA) -> int:
-    """How many rows of a table belong to a contact's conversation."""
+async def count_rows(owner: Owner, table: str, contact: str = MARIA) -> int:
+    """Returns how many rows of a table belong to a contact's conversation."""
     query = f"SELECT count(*) FROM inbox.{table} WHERE conversation_id = $1"  # noqa: S608
     count: int = await owner.fetchval(query, conversation(contact))
     return count
 
 
 async def tombstone(owner: Owner) -> dict[str, Any]:
-    """What stayed of Maria's conversation."""
+    """Returns the tombstone of Maria's conversation."""
     row = await owner.fetchrow(
         "SELECT * FROM inbox.tombstones WHERE conversation_id = $1", conversation(MARIA)
     )

@@ -1,27 +1,19 @@
-"""What contacts with several addresses are tested with: what they write, and where it went."""
+"""For tests of contacts with several addresses: their messages, and their conversations."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.harness.inbox import Inbox, Owner
-from tests.harness.published import ACCOUNT, CHANNEL, Event, channel, conversation, event, user
-from tests.harness.topics import Bus, Read
-from workers.settings import Settings
+from tests.harness.inbox import Inbox
+from tests.harness.published import ACCOUNT, CHANNEL, Event, conversation, event
+from tests.harness.topics import ReadRecord
 
 PHONE, USER, THIRD = "whatsapp:+4915112345678", "whatsapp:DE.1349120865530", "whatsapp:+4922"
 HOUR = timedelta(hours=1)
 
 
-async def opened(settings: Settings, bus: Bus, owner: Owner) -> Inbox:
-    """An inbox with two users, and a channel that ana installed; a worker has to run."""
-    inbox = Inbox(settings, bus, owner)
-    await inbox.apply(user("ana"), user("bo"), channel("whatsapp:+14155238886", "ana"))
-    return inbox
-
-
-def writes(address: str, *others: str, **fields: Any) -> Event:
-    """A message from an address, that names other addresses of the same person."""
+def message_from(address: str, *others: str, **fields: Any) -> Event:
+    """Returns a message from an address, with other addresses of the same person."""
     data = {
         "account_id": ACCOUNT,
         "channel_id": CHANNEL,
@@ -34,8 +26,8 @@ def writes(address: str, *others: str, **fields: Any) -> Event:
     return event("message.received", data, key=key)
 
 
-async def messages(inbox: Inbox) -> dict[str, int]:
-    """How many messages each conversation has, by the address whose own it is."""
+async def message_counts(inbox: Inbox) -> dict[str, int]:
+    """Returns how many messages each conversation has, by its own address."""
     rows = await inbox.owner.fetch(
         "SELECT c.contact_address, count(m.message_id), c.message_count"
         " FROM inbox.conversations AS c LEFT JOIN inbox.messages AS m USING (conversation_id)"
@@ -46,7 +38,7 @@ async def messages(inbox: Inbox) -> dict[str, int]:
 
 
 async def aliases(inbox: Inbox) -> dict[str, str]:
-    """The address whose conversation each address without one leads to."""
+    """Returns the address to whose conversation each address without one leads."""
     rows = await inbox.owner.fetch(
         "SELECT i.account_id, i.alias_id::text, i.channel_id, i.address, c.contact_address"
         " FROM inbox.identities AS i JOIN inbox.conversations AS c USING (conversation_id)"
@@ -56,8 +48,8 @@ async def aliases(inbox: Inbox) -> dict[str, str]:
     return {row[3]: row[4] for row in rows}
 
 
-async def state(inbox: Inbox, address: str) -> dict[str, Any]:
-    """What the table says of an address's own conversation."""
+async def conversation_row(inbox: Inbox, address: str) -> dict[str, Any]:
+    """Returns the row of an address's own conversation; {} without one."""
     row = await inbox.owner.fetchrow(
         "SELECT status, assignee_id, version, message_count, link_count, merged_into::text"
         " FROM inbox.conversations WHERE conversation_id = $1",
@@ -66,7 +58,7 @@ async def state(inbox: Inbox, address: str) -> dict[str, Any]:
     return dict(row or ())
 
 
-async def of(inbox: Inbox, address: str) -> list[Read]:
-    """The log of an address's own conversation."""
+async def log_of(inbox: Inbox, address: str) -> list[ReadRecord]:
+    """Returns the events of an address's own conversation."""
     key = conversation(address).encode()
     return [read for read in await inbox.read("conversations") if read.key == key]

@@ -1,4 +1,4 @@
-"""An inbox that stories are played with, and what it must keep whatever they do."""
+"""An inbox for the tests of whole stories, and the checks that must hold after each story."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.catalog import OUTBOUND, STRUCT_OF
 from schemas.note_text import ShownNote, fold
 from schemas.notes import NoteAppended, NoteCreated
-from tests.e2e.test_story import folded, stored
-from tests.harness.published import Event
-from tests.harness.topics import Bus, Read
+from tests.harness.conversation_states import folded, stored
+from tests.harness.published import Event, channel, user
+from tests.harness.topics import ReadRecord, Topics
 from tests.harness.waiting import until
 from workers.settings import Settings
 
@@ -24,17 +24,20 @@ Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 class Inbox:
     """The topics and tables of a test, where a worker runs."""
 
-    def __init__(self, settings: Settings, bus: Bus, owner: Owner) -> None:
+    def __init__(self, settings: Settings, topics: Topics, owner: Owner) -> None:
         self.settings = settings
-        self.bus = bus
+        self.topics = topics
         self.owner = owner
 
     async def apply(self, *events: Event) -> None:
-        """Publish events in order, those of another topic or key once all before are applied."""
+        """Publish events in order.
+
+        Before an event of another topic or key is published, all events before it are applied.
+        """
         for (topic, key), same in groupby(events, lambda event: (event.topic, event.key)):
             *first, last = same
-            await self.bus.publish(*first)
-            partition, offset = await self.bus.publish_raw(topic, last.value, key.encode())
+            await self.topics.publish(*first)
+            partition, offset = await self.topics.publish_raw(topic, last.value, key.encode())
             await self._until_applied(topic, partition, offset)
 
     async def _until_applied(self, topic: str, partition: int, offset: int) -> None:
@@ -48,18 +51,18 @@ class Inbox:
 
         await until(is_applied, f"{topic}/{partition}/{offset} to be applied")
 
-    async def read(self, topic: str) -> list[Read]:
-        """All that a topic says of what is applied by now."""
+    async def read(self, topic: str) -> list[ReadRecord]:
+        """Returns all records of a topic that the applied records caused."""
 
         async def is_published() -> bool:
             if await self.owner.fetchval("SELECT EXISTS (SELECT FROM inbox.outbox)"):
                 return False
-            # A transaction is decided a moment before its records can be read.
+            # A transaction is committed a moment before its records can be read.
             written = await self._ends(topic, "read_uncommitted")
             return written == await self._ends(topic, "read_committed")
 
         await until(is_published, f"all of {topic}")
-        return await self.bus.read(topic)
+        return await self.topics.read(topic)
 
     async def _ends(self, topic: str, isolation_level: str) -> dict[TopicPartition, int]:
         name = self.settings.topic(topic)
@@ -74,18 +77,18 @@ class Inbox:
             return ends
 
     async def notes(self, entity: str) -> list[ShownNote]:
-        """The notes of an entity, written as `deal:d1`, as the CRM has them: oldest first.
+        """Returns the notes of an entity as the CRM has them, the oldest first.
 
-        Raises ValueError where a revision is missing or there twice.
+        An entity is written as `deal:d1`. Raises ValueError when a revision is missing or repeated.
         """
         shown: dict[str, ShownNote] = {}
         for data in await self._note_events(entity):
             shown[data.note_id] = fold(shown.get(data.note_id), data)
         return list(shown.values())
 
-    async def told(self, entity: str) -> list[tuple[int, int, list[str]]]:
-        """What each event told an entity's notes: which note, counted from 1, the revision, and
-        the bodies of the messages that joined.
+    async def note_history(self, entity: str) -> list[tuple[int, int, list[str]]]:
+        """Returns, for each event of an entity's notes, the number of the note (from 1), its
+        revision, and the bodies of the messages that joined.
         """
         numbers: dict[str, int] = {}
         return [
@@ -106,21 +109,21 @@ class Inbox:
         return found
 
     async def assert_exact(self, noted_on: Collection[str] = ()) -> None:
-        """Nothing is lost, doubled or made up, as far as can be told of any story.
+        """Assert what must hold after every story: nothing is lost, doubled or invented.
 
-        Entities of `noted_on` have each message of the story once: they were linked before the
-        twenty-first, and never unlinked.
+        The notes of each entity in `noted_on` must have every message of the story once. Such an
+        entity was linked before the twenty-first message, and never unlinked.
         """
         reads = [read for topic in OUTBOUND for read in await self.read(topic)]
         ids = Counter(read.event["id"] for read in reads)
         assert [id_ for id_, count in ids.items() if count > 1] == []
-        # One event for each version, in order: else it does not fold.
-        assert await folded(self.bus) == await stored(self.owner)
+        # `folded` fails unless there is one event for each version, in order.
+        assert await folded(self.topics) == await stored(self.owner)
         assert [dict(row) for row in await self.owner.fetch(_MISCOUNTED)] == []
         assert await self.read("dead-letters") == []
         rows = await self.owner.fetch("SELECT message_id::text FROM inbox.messages")
         for entity in noted_on:
-            noted = [said.message_id for note in await self.notes(entity) for said in note.messages]
+            noted = [each.message_id for note in await self.notes(entity) for each in note.messages]
             assert sorted(noted) == sorted(row[0] for row in rows)
 
 
@@ -132,8 +135,17 @@ WHERE link_count <> (
 """
 
 
-def answers(results: list[Read]) -> list[tuple[str, str | None, int]]:
-    """What commands were answered: the type, the code if it was rejected, and the version."""
+async def open_inbox(
+    settings: Settings, topics: Topics, owner: Owner, address: str = "whatsapp:+14155238886"
+) -> Inbox:
+    """Returns an inbox with two users, and a channel that ana installed. A worker has to run."""
+    inbox = Inbox(settings, topics, owner)
+    await inbox.apply(user("ana"), user("bo"), channel(address, installed_by="ana"))
+    return inbox
+
+
+def answers(results: list[ReadRecord]) -> list[tuple[str, str | None, int]]:
+    """Returns the type of each answered command, the code of its rejection, and the version."""
     return [
         (
             result.data["command_type"].removeprefix("inbox.").removesuffix(".v1"),
@@ -144,7 +156,7 @@ def answers(results: list[Read]) -> list[tuple[str, str | None, int]]:
     ]
 
 
-def entity_of(read: Read) -> str | None:
-    """The entity of an event, written as `deal:d1`; None where it has none with an id."""
+def entity_of(read: ReadRecord) -> str | None:
+    """Returns the entity of an event, written as `deal:d1`; None without an entity id."""
     entity = read.data.get("entity", {})
     return f"{entity['type']}:{entity['id']}" if "id" in entity else None

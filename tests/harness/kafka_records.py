@@ -1,4 +1,4 @@
-"""Kafka records as aiokafka gives them, for what needs no Kafka."""
+"""Kafka records as aiokafka returns them, for tests that need no Kafka."""
 
 from aiokafka.structs import ConsumerRecord
 
@@ -13,13 +13,14 @@ def kafka_record(
     *,
     key: bytes | None = None,
     headers: Headers = (),
+    timestamp: int = 0,
 ) -> "ConsumerRecord[bytes, bytes]":
-    """A record of no particular time."""
+    """Returns a record; its timestamp is in milliseconds since 1970."""
     return ConsumerRecord(
         topic=topic,
         partition=partition,
         offset=offset,
-        timestamp=0,
+        timestamp=timestamp,
         timestamp_type=0,
         key=key,
         value=value,

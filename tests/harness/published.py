@@ -1,4 +1,4 @@
-"""Events as other services publish them, made short."""
+"""Makes events as other services publish them, with short calls."""
 
 import itertools
 import uuid
@@ -17,7 +17,7 @@ _numbers = itertools.count(1)
 
 
 class Event(NamedTuple):
-    """An event to be published: where, under which key, and its bytes."""
+    """An event to be published: its topic, key and bytes."""
 
     topic: str
     """Without the prefix."""
@@ -26,12 +26,12 @@ class Event(NamedTuple):
 
 
 def conversation(contact: str, account: str = ACCOUNT, channel: str = CHANNEL) -> str:
-    """The id of a contact's conversation."""
+    """Returns the id of a contact's conversation."""
     return ids.conversation_id(AccountId(account), ChannelId(channel), contact)
 
 
 def event(type_: str, data: dict[str, Any], *, key: str, **attributes: Any) -> Event:
-    """A CloudEvent of a type without its `inbox.` and `.v1`; `id` and `time` may be given."""
+    """Returns a CloudEvent. `type_` lacks `inbox.` and `.v1`; `id` and `time` are optional."""
     full = f"inbox.{type_}.v1"
     envelope = {
         "specversion": "1.0",
@@ -45,7 +45,7 @@ def event(type_: str, data: dict[str, Any], *, key: str, **attributes: Any) -> E
 
 
 def message(contact: str, body: str = "Hello", **fields: Any) -> Event:
-    """A contact's message; fields such as `provider_message_id` may be given."""
+    """Returns a contact's message. Fields such as `provider_message_id` are optional."""
     data = {
         "account_id": ACCOUNT,
         "channel_id": CHANNEL,
@@ -59,9 +59,9 @@ def message(contact: str, body: str = "Hello", **fields: Any) -> Event:
 
 
 def command(type_: str, contact: str, actor: str, **fields: Any) -> Event:
-    """A command on a contact's conversation; `id` and `time` are the CloudEvent's.
+    """Returns a command on a contact's conversation. `id` and `time` are those of the CloudEvent.
 
-    Its type is one of a conversation, such as `close`, unless it has a dot.
+    A type without a dot, such as `close`, is short for `conversation.close`.
     """
     attributes = {name: fields.pop(name) for name in ("id", "time") if name in fields}
     account = fields.pop("account_id", ACCOUNT)
@@ -72,12 +72,12 @@ def command(type_: str, contact: str, actor: str, **fields: Any) -> Event:
 
 
 def link(contact: str, entity: str, actor: str = "ana", **fields: Any) -> Event:
-    """A link to an entity, written as `deal:d1`; `request_id` may be given."""
+    """Returns a link to an entity, which is written as `deal:d1`. `request_id` is optional."""
     return command("link", contact, actor, entity=_entity(entity), **fields)
 
 
 def unlink(contact: str, entity: str, actor: str = "ana", **fields: Any) -> Event:
-    """The removal of a link."""
+    """Returns the removal of a link."""
     return command("unlink", contact, actor, entity=_entity(entity), **fields)
 
 
@@ -86,20 +86,20 @@ def _entity(entity: str) -> dict[str, str]:
     return {"type": kind, "id": id_}
 
 
-def note_changed(how: str, contact: str, note_id: str) -> Event:
-    """What the CRM says of a note: it was `edited` or `deleted`."""
+def note_changed(change: str, contact: str, note_id: str) -> Event:
+    """Returns the CRM's report that a note was `edited` or `deleted`."""
     key = conversation(contact)
     data = {"account_id": ACCOUNT, "conversation_id": key, "note_id": note_id}
-    return event(f"note.{how}", data, key=key)
+    return event(f"note.{change}", data, key=key)
 
 
 def reply(contact: str, body: str, actor: str = "ana", **fields: Any) -> Event:
-    """A user's reply; `time` is when it was written."""
+    """Returns a user's reply. `time` is the time at which it was written."""
     return command("message.send", contact, actor, body=body, **fields)
 
 
 def user(user_id: str, *, account: str = ACCOUNT, inbox_access: bool = True) -> Event:
-    """A user of an account."""
+    """Returns a user of an account."""
     data = {
         "account_id": account,
         "user_id": user_id,
@@ -111,7 +111,7 @@ def user(user_id: str, *, account: str = ACCOUNT, inbox_access: bool = True) -> 
 
 
 def channel(address: str, installed_by: str = "ana", channel_id: str = CHANNEL) -> Event:
-    """An installed channel."""
+    """Returns an installed channel."""
     data = {
         "account_id": ACCOUNT,
         "channel_id": channel_id,

@@ -1,16 +1,16 @@
-"""What `inbox reconcile` is tested with: channels, messages at Twilio, and how a run ended."""
+"""For tests of `inbox reconcile`: channels, messages at Twilio, and how a run ended."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bench.mock_twilio import MockTwilio, Planted
+from bench.mock_twilio import MissedMessage, MockTwilio
 from db.directory import save_channels
 from domain.directory import Channel
 from schemas.fields import AccountId, ChannelId, UserId
 from tests.harness.command import Completed
+from tests.harness.inbox import Owner
 from tests.harness.published import ACCOUNT
 from tests.harness.twilio import CHANNELS, SECRET
-from tests.harness.webhook_forms import Owner
 from workers.dev.twilio_stand_in.messages import now
 
 CONTACT, OTHER = "whatsapp:+4911", "whatsapp:+4922"
@@ -21,20 +21,20 @@ OTHER_SID = "AC" + "1" * 32
 
 
 def ago(**age: int) -> datetime:
-    """The time so long ago, in whole seconds as Twilio has it."""
+    """The time so long ago, in whole seconds as Twilio's times."""
     return now() - timedelta(**age)
 
 
-def plant(mock: MockTwilio, contact: str = CONTACT, to: str = WA1, **fields: Any) -> str:
-    """Let Twilio's list have a contact's message of an hour ago; its sid."""
+def add_missed(mock: MockTwilio, contact: str = CONTACT, to: str = WA1, **fields: Any) -> str:
+    """Add a contact's message of an hour ago, that had no webhook, to Twilio's list; its sid."""
     given: dict[str, Any] = {"body": SECRET, "date_sent": ago(hours=1)} | fields
-    return mock.plant(Planted(from_=contact, to=to, **given)).sid
+    return mock.add_missed(MissedMessage(from_=contact, to=to, **given)).sid
 
 
-async def have(
+async def add_channels(
     owner: Owner, channels: dict[str, str], account: str = ACCOUNT, *, removed: bool = False
 ) -> None:
-    """Have channels, without a worker; of two with one address the last one is the newer."""
+    """Save channels without a worker. Of two with one address the last one is the newest."""
     await save_channels(
         owner,
         [
@@ -54,9 +54,9 @@ async def have(
 
 
 def ended(done: Completed) -> tuple[int, list[str]]:
-    """The exit status and what the command itself says on stderr.
+    """The exit status, and the lines on stderr that the command itself wrote.
 
-    Kafka's client warns there of partitions of a new topic whose leader it does not know yet.
+    Kafka's client writes warnings there, about new partitions whose leader it does not know yet.
     """
     own = ("inbox: ", f"{ACCOUNT}/", "Traceback")
     return done.status, [line for line in done.err.splitlines() if line.startswith(own)]

@@ -1,4 +1,4 @@
-"""A desk: an inbox whose replies go to a mock of Twilio, and what became of them."""
+"""An inbox that sends replies to a mock of Twilio, and what became of them."""
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import asyncpg
 
 from bench.mock_twilio import MockTwilio
-from bench.mock_twilio.ledger import Send
+from bench.mock_twilio.ledger import LedgerSend
 from tests.harness.inbox import Inbox, Owner, answers
 from tests.harness.published import (
     ACCOUNT,
@@ -25,7 +25,7 @@ from tests.harness.published import (
     reply,
     user,
 )
-from tests.harness.topics import Bus
+from tests.harness.topics import Topics
 from tests.harness.waiting import until
 from tests.harness.worker import Worker
 from workers.dev.embedded.ports import free_port
@@ -34,25 +34,25 @@ from workers.settings import Settings
 SENDER, MARIA, JONAS = "whatsapp:+14155238886", "whatsapp:+4915112345678", "whatsapp:+4922"
 TEMPLATE = "HX" + "a" * 32
 
-FRONT = "ingest,relay,web"
-"""All that a worker may do but send."""
+WITHOUT_SEND = "ingest,relay,web"
+"""All roles of a worker but `send`."""
 
-Told = list[tuple[str, str, int | None]]
-"""Events of a part: their types without `message.`, statuses, and error codes."""
+PartEvents = list[tuple[str, str, int | None]]
+"""The events of a part: their types without `message.`, statuses, and error codes."""
 
 
-class Desk(Inbox):
-    """An inbox whose replies go to a mock of Twilio. Their texts tell them apart."""
+class SendingInbox(Inbox):
+    """An inbox that sends replies to a mock of Twilio. Each reply has a text of its own."""
 
     def __init__(self, inbox: Inbox, mock: MockTwilio, worker: Worker) -> None:
-        super().__init__(inbox.settings, inbox.bus, inbox.owner)
+        super().__init__(inbox.settings, inbox.topics, inbox.owner)
         self.mock = mock
         self.worker = worker
         self._senders = 0
 
     @asynccontextmanager
     async def sender(self, **changed: Any) -> AsyncIterator[Worker]:
-        """Another worker, which only sends, with some settings changed. It may be killed."""
+        """Run another worker that only sends, with some settings changed. It may be killed."""
         self._senders += 1
         settings = replace(self.settings, **{"web_port": free_port()} | changed)
         log = self.worker.log.with_suffix(f".sender-{self._senders}")
@@ -63,22 +63,22 @@ class Desk(Inbox):
         finally:
             await worker.stop()
 
-    async def hear(self, *contacts: str) -> None:
-        """Contacts write for the first time; returns once they are known."""
-        await self.bus.publish(*map(heard, contacts))
+    async def receive_from(self, *contacts: str) -> None:
+        """Receive the first message of each contact, and wait until they are known."""
+        await self.topics.publish(*map(inbound, contacts))
         known = "SELECT count(*) FROM inbox.conversations WHERE contact_address = ANY($1)"
 
-        async def ask() -> bool:
+        async def are_known() -> bool:
             return bool(await self.owner.fetchval(known, contacts) == len(contacts))
 
-        await until(ask, "conversations")
+        await until(are_known, "conversations")
 
-    async def write(self, *bodies: str, to: str = MARIA, **fields: Any) -> None:
-        """A contact is answered."""
-        await self.bus.publish(*[reply(to, body, **fields) for body in bodies])
+    async def reply(self, *bodies: str, to: str = MARIA, **fields: Any) -> None:
+        """Publish replies to a contact."""
+        await self.topics.publish(*[reply(to, body, **fields) for body in bodies])
 
     async def results(self) -> list[tuple[str, str | None]]:
-        """What commands were answered, a code where they were rejected."""
+        """The types and rejection codes of all results; None where the command was accepted."""
         return [(kind, code) for kind, code, _ in answers(await self.read("results"))]
 
     async def rows(self) -> list[asyncpg.Record]:
@@ -88,53 +88,53 @@ class Desk(Inbox):
         )
 
     async def parts(self, column: str = "state") -> dict[str, Any]:
-        """What a column says of each part, by its text."""
+        """The value of a column, by the text of the part."""
         return {row["body"]: row[column] for row in await self.rows()}
 
     async def until_parts(self, wanted: Mapping[str, Any], column: str = "state") -> None:
-        """Wait until a column says this of all parts."""
+        """Wait until a column has these values, by the text of the part."""
 
-        async def ask() -> bool:
+        async def have_values() -> bool:
             return await self.parts(column) == wanted
 
-        await until(ask, f"{column}: {wanted}")
+        await until(have_values, f"{column}: {wanted}")
 
     async def until_states(self, **count: int) -> None:
-        """Wait until so many parts have each state, and none has another."""
+        """Wait until so many parts have each state, and no part has another state."""
 
-        async def ask() -> bool:
+        async def have_states() -> bool:
             return Counter(row["state"] for row in await self.rows()) == count
 
-        await until(ask, f"parts: {count}")
+        await until(have_states, f"parts: {count}")
 
     async def until_tried(self, body: str, count: int) -> None:
-        """Wait until a part was begun to be posted so often."""
+        """Wait until a part has so many attempts."""
 
-        async def ask() -> bool:
+        async def has_attempts() -> bool:
             return bool((await self.parts("attempts")).get(body, 0) >= count)
 
-        await until(ask, f"{count} attempts")
+        await until(has_attempts, f"{count} attempts")
 
     async def until_posted(self, count: int) -> None:
         """Wait until so many POSTs came in."""
 
-        async def ask() -> bool:
+        async def have_come() -> bool:
             return self.posts().total() >= count
 
-        await until(ask, f"{count} POSTs")
+        await until(have_come, f"{count} POSTs")
 
-    async def until_looked(self) -> None:
-        """Wait until all parts of unknown outcome were looked for, and will be again."""
+    async def until_checked(self) -> None:
+        """Wait until all uncertain parts were checked, and are due for the next check."""
 
-        async def ask() -> bool:
-            return bool(await self.owner.fetchval(_LOOKED))
+        async def are_checked() -> bool:
+            return bool(await self.owner.fetchval(_CHECKED))
 
-        await until(ask, "a look")
+        await until(are_checked, "a check of each uncertain part")
 
     def posted(self, to: str | None = None) -> list[str]:
-        """The texts of all POSTs that came in, in order; of those to one contact, if one is given.
+        """The texts of all POSTs that came in, in order; with `to`, of those to one contact.
 
-        A template's is "".
+        The text of a template is "".
         """
         forms = [
             dict(parse_qsl(request.body))
@@ -144,35 +144,35 @@ class Desk(Inbox):
         return [form.get("Body", "") for form in forms if to in {None, form["To"]}]
 
     def posts(self) -> Counter[str]:
-        """How many POSTs came in, by text, in the order of the first of each."""
+        """How many POSTs came in, by text, in the order of the first POSTs."""
         return Counter(self.posted())
 
     def sids(self) -> dict[str, str]:
-        """What Twilio took, by text, in order."""
+        """The sids of all messages that Twilio took, by text, in order."""
         return {sent.body: sent.sid for sent in self.mock.ledger.sends}
 
-    def sent(self, body: str) -> Send:
-        """The one message that a text became."""
+    def sent(self, body: str) -> LedgerSend:
+        """The one message that Twilio took with this text."""
         [sent] = [sent for sent in self.mock.ledger.sends if sent.body == body]
         return sent
 
-    async def published(self) -> dict[str, Told]:
-        """What was published of each part."""
+    async def published(self) -> dict[str, PartEvents]:
+        """The published events of each part, by its text."""
         bodies = {(str(row["message_id"]), row["part"]): row["body"] for row in await self.rows()}
-        told: dict[str, Told] = defaultdict(list)
+        events: dict[str, PartEvents] = defaultdict(list)
         for read in await self.read("messages.sent"):
             body = bodies[read.data["message_id"], read.data["part"]]
             kind = read.kind.removeprefix("message.")
-            told[body].append((kind, read.data["status"], read.data.get("error_code")))
-        return told
+            events[body].append((kind, read.data["status"], read.data.get("error_code")))
+        return events
 
     async def pass_time(self, seconds: float = 0) -> None:
-        """Make of all parts that are on their way what they are so much later, when they are due.
+        """Make all unsettled parts so much older, and due.
 
-        Their conversations are held meanwhile, so that no worker writes over it.
+        Their conversations are locked meanwhile, so that no worker overwrites that.
         """
         async with self.owner.transaction():
-            await self.owner.execute(_HOLD)
+            await self.owner.execute(_LOCK)
             await self.owner.execute(
                 "UPDATE inbox.sends SET due_at = clock_timestamp(),"
                 " created_at = created_at - $1::interval, posting_at = posting_at - $1::interval"
@@ -180,31 +180,31 @@ class Desk(Inbox):
                 timedelta(seconds=seconds),
             )
 
-    def let_go(self) -> None:
-        """Twilio answers at once what it is slow with, and hangs up on whatever hangs."""
-        # Who waits for the end of the mock wakes up, though it goes on.
+    def release(self) -> None:
+        """Let Twilio answer slow requests at once, and close the connections that hang."""
+        # They wait for the end of the mock. The mock goes on all the same.
         self.mock.stopping.set()
         self.mock.stopping.clear()
 
-    async def call_back(self, sent: Send, status: str, **fields: Any) -> None:
-        """Twilio tells what became of a message, and of which part it is; returns once applied."""
+    async def call_back(self, sent: LedgerSend, status: str, **fields: Any) -> None:
+        """Apply a receipt that names the message's reply and part, as Twilio's callbacks do."""
         message_id, part = part_of(sent)
         await self.apply(
             receipt(sent.sid, status, sent.to, message_id=message_id, attempt=part, **fields)
         )
 
 
-_HOLD = "SELECT FROM inbox.conversations ORDER BY account_id, conversation_id FOR UPDATE"
+_LOCK = "SELECT FROM inbox.conversations ORDER BY account_id, conversation_id FOR UPDATE"
 """In the order in which workers lock them."""
 
-_LOOKED = """
+_CHECKED = """
 SELECT bool_and(extract(epoch FROM due_at - posting_at) IN (60, 180, 600))
 FROM inbox.sends WHERE state = 'uncertain'
 """
 
 
-def part_of(sent: Send) -> tuple[str, int]:
-    """The reply and the part that a message's callbacks name."""
+def part_of(sent: LedgerSend) -> tuple[str, int]:
+    """The reply and the part in the callback URL of a message."""
     query = dict(parse_qsl(str(sent.status_callback).partition("?")[2]))
     return query["mid"], int(query["a"])
 
@@ -212,39 +212,40 @@ def part_of(sent: Send) -> tuple[str, int]:
 @asynccontextmanager
 async def serving(
     settings: Settings,
-    bus: Bus,
+    topics: Topics,
     owner: Owner,
     log: Path,
-    roles: str = f"{FRONT},send",
+    roles: str = f"{WITHOUT_SEND},send",
     **changed: Any,
-) -> AsyncIterator[Desk]:
-    """A desk with a user, a channel, and a contact who just wrote; with some settings changed.
+) -> AsyncIterator[SendingInbox]:
+    """Run an inbox with a user, a channel, and a contact who just wrote.
 
-    Whatever happens there, nothing is taken twice, and nothing becomes a dead letter.
+    `changed` are settings. At the end it checks that Twilio took no part twice, and that there is
+    no dead letter.
     """
     async with MockTwilio() as mock:
         unhindered = {"twilio_api_url": mock.url, "send_rates": {"": 1000.0}}
         settings = replace(settings, **unhindered | changed)
         worker = Worker(settings, log, roles)
-        desk = Desk(Inbox(settings, bus, owner), mock, worker)
+        inbox = SendingInbox(Inbox(settings, topics, owner), mock, worker)
         try:
             await worker.start()
-            await desk.apply(user("ana"), channel(SENDER), heard())
-            yield desk
+            await inbox.apply(user("ana"), channel(SENDER), inbound())
+            yield inbox
             taken = Counter(sent.status_callback for sent in mock.ledger.sends)
             assert [each for each, count in taken.items() if count > 1] == []
-            assert await bus.read("dead-letters") == []
+            assert await topics.read("dead-letters") == []
         finally:
-            desk.let_go()
+            inbox.release()
             await worker.stop()
 
 
-def heard(contact: str = MARIA, ago: timedelta = timedelta(0)) -> Event:
-    """What a contact wrote a while ago."""
+def inbound(contact: str = MARIA, ago: timedelta = timedelta(0)) -> Event:
+    """A message that a contact wrote a while ago."""
     return message(contact, "Hello", sent_at=datetime.now(UTC) - ago)
 
 
 def receipt(sid: str, status: str, contact: str = MARIA, **fields: Any) -> Event:
-    """A receipt that does not say which reply it is of, unless it is told to."""
+    """A receipt; it names no reply, unless `fields` do."""
     data = {"account_id": ACCOUNT, "channel_id": CHANNEL, "provider_message_id": sid}
     return event("message.status", data | {"status": status} | fields, key=conversation(contact))

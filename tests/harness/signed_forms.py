@@ -1,4 +1,4 @@
-"""Forms as Twilio sends them, with their signatures under the token `12345`."""
+"""Forms as Twilio sends them. Twilio published their signatures under the token `12345`."""
 
 SMS = (
     b"ToCountry=US&ToState=CA&SmsMessageSid=SM00000000000000000000000000000001&NumMedia=0"

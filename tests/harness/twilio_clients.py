@@ -1,4 +1,4 @@
-"""Clients of the mock and receivers of its callbacks, for tests."""
+"""Clients of the mock of Twilio, and a receiver of its callbacks."""
 
 import asyncio
 import json
@@ -13,12 +13,12 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
 
+from bench.mock_twilio.account import SID, TOKEN
 from bench.mock_twilio.remote import RemoteTwilio
 from bench.mock_twilio.server import MockTwilio
-from tests.harness.twilio import SID, TOKEN
 from tests.harness.waiting import until
 from workers.dev.embedded.ports import HOST, free_port
-from workers.dev.twilio_stand_in.server import Provider
+from workers.dev.twilio_stand_in.server import TwilioStandIn
 
 TWILIO = "https://api.twilio.com"
 MESSAGES = f"/2010-04-01/Accounts/{SID}/Messages.json"
@@ -30,30 +30,30 @@ GOOD = {"To": CONTACT, "From": SENDER, "Body": "Olá 👋"}
 Form = MultiDictProxy[Any]
 
 
-class Seen(NamedTuple):
-    """What a plain client saw of its request."""
+class PlainAnswer(NamedTuple):
+    """The answer that a plain client got, or the error that it got instead."""
 
     status: int | None
-    """None where there was no answer."""
+    """None: there was no answer."""
     body: str
     headers: dict[str, str]
     error: type[Exception] | None
 
 
-class Plain:
-    """A plain client, with one connection per request."""
+class PlainClient:
+    """A client without Twilio's library, with one connection per request."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
-    async def send(self, mock: Provider | RemoteTwilio, **fields: str) -> Seen:
-        """Send a message; fields are added to a good form, or replaced."""
-        return await self.ask("POST", mock.url + MESSAGES, data=GOOD | fields)
+    async def send(self, mock: TwilioStandIn | RemoteTwilio, **fields: str) -> PlainAnswer:
+        """Send a message: a good form, with `fields` added or replaced."""
+        return await self.request("POST", mock.url + MESSAGES, data=GOOD | fields)
 
-    async def ask(
+    async def request(
         self, method: str, url: str, *, seconds: float = 60, password: str = TOKEN, **given: Any
-    ) -> Seen:
-        """Ask for anything."""
+    ) -> PlainAnswer:
+        """Make any request."""
         timeout = aiohttp.ClientTimeout(total=seconds)
         headers = {"Authorization": aiohttp.encode_basic_auth(SID, password)}
         try:
@@ -61,14 +61,14 @@ class Plain:
                 method, url, headers=headers, timeout=timeout, **given
             ) as response:
                 body = await response.text()
-                return Seen(response.status, body, dict(response.headers), None)
+                return PlainAnswer(response.status, body, dict(response.headers), None)
         except (aiohttp.ClientError, TimeoutError) as error:
-            return Seen(None, "", {}, type(error))
+            return PlainAnswer(None, "", {}, type(error))
 
-    async def listed(self, mock: Provider | RemoteTwilio) -> list[dict[str, Any]]:
-        """What the list has."""
-        seen = await self.ask("GET", mock.url + MESSAGES)
-        return list(json.loads(seen.body)["messages"])
+    async def listed(self, mock: TwilioStandIn | RemoteTwilio) -> list[dict[str, Any]]:
+        """The first page of the list of messages."""
+        answer = await self.request("GET", mock.url + MESSAGES)
+        return list(json.loads(answer.body)["messages"])
 
 
 async def until_hanging(mock: MockTwilio | RemoteTwilio, count: int) -> None:
@@ -81,29 +81,29 @@ async def until_hanging(mock: MockTwilio | RemoteTwilio, count: int) -> None:
     await until(hang, f"{count} hanging requests")
 
 
-class Receiver:
-    """Takes status callbacks, as long as `answering` is set; `answers` are its first statuses, then
-    it is 204. `unsigned` are those that were not signed for `signed_url`.
-    """
+class CallbackReceiver:
+    """Takes status callbacks, and answers them while `answering` is set."""
 
     def __init__(self, path: str = "/twilio/status") -> None:
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}{path}?mid=m1&a=1"
         self.answers: list[int] = []
+        """The HTTP statuses of its first answers; the others are 204."""
         self.forms: list[Form] = []
         self.unsigned: list[Form] = []
+        """Forms that were not signed for `signed_url`."""
         self.signed_url = self.url
         self.answering = asyncio.Event()
         self.answering.set()
         self.on_callback: Callable[[Form], None] = lambda form: None
 
     @property
-    def told(self) -> list[str]:
-        """The states that came, in order."""
+    def statuses(self) -> list[str]:
+        """The message statuses of all callbacks, in order."""
         return [str(form["MessageStatus"]) for form in self.forms]
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Take one."""
+        """Take a callback."""
         form = await request.post()
         signature = request.headers.get("X-Twilio-Signature", "")
         if not RequestValidator(TOKEN).validate(self.signed_url, form, signature):
@@ -114,8 +114,8 @@ class Receiver:
         return web.Response(status=self.answers.pop(0) if self.answers else 204)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["Receiver"]:
-        """Take callbacks within."""
+    async def running(self) -> AsyncIterator["CallbackReceiver"]:
+        """Listen for callbacks while the context lasts."""
         application = web.Application()
         application.router.add_post("/{path:.*}", self.receive)
         runner = web.AppRunner(application, access_log=None)
@@ -135,7 +135,7 @@ class ThreadHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the library s
         self._url = url
 
     def request(self, method: str, url: str, *given: Any, **named: Any) -> Any:
-        """Ask the mock in Twilio's place."""
+        """Request from the mock instead of Twilio."""
         return super().request(method, url.replace(TWILIO, self._url), *given, **named)
 
 
@@ -147,5 +147,5 @@ class LoopHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # the librar
         self._url = url
 
     async def request(self, method: str, url: str, *given: Any, **named: Any) -> Any:
-        """Ask the mock in Twilio's place."""
+        """Request from the mock instead of Twilio."""
         return await super().request(method, url.replace(TWILIO, self._url), *given, **named)

@@ -1,4 +1,4 @@
-"""Waits for a condition with a limit: tests never sleep and hope."""
+"""Waits for a condition, with a limit, instead of sleeping."""
 
 import asyncio
 import time
@@ -8,14 +8,18 @@ from typing import TypeVar
 ResultT = TypeVar("ResultT")
 
 LIMIT_SECONDS = 60.0
+"""The longest wait, unless a test sets another one."""
 
 
 async def until(
-    ask: Callable[[], Awaitable[ResultT]], what: str, seconds: float = LIMIT_SECONDS
+    condition: Callable[[], Awaitable[ResultT]], what: str, seconds: float = LIMIT_SECONDS
 ) -> ResultT:
-    """The first answer that is true. Raises TimeoutError that says what was waited for."""
+    """Wait until a condition is true, and return its answer.
+
+    `what` describes the condition in the TimeoutError that is raised after so many seconds.
+    """
     deadline = time.monotonic() + seconds
-    while not (answer := await ask()):
+    while not (answer := await condition()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {seconds} s, last {answer!r}")
         await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Twilio at work: webhooks at a steady rate, and whether each is there once and in order."""
+"""Webhooks at a steady rate, and their order on the topic."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import aiohttp
 
-from tests.harness.topics import Read
+from tests.harness.topics import ReadRecord
 from tests.harness.twilio import Twilio, form
 from tests.harness.waiting import until
 
@@ -17,19 +17,22 @@ def contacts(count: int) -> list[str]:
     return [f"whatsapp:+4930{number:06d}" for number in range(count)]
 
 
-class Steady:
-    """Posts messages at a steady rate. Each contact writes the next one when the one before was
-    answered; what a dead server does not answer is posted again, as Twilio does."""
+class WebhookStream:
+    """Posts messages at a steady rate.
+
+    Each contact writes the next message when the last one was answered. A message that a dead
+    worker does not answer is posted again, as Twilio does.
+    """
 
     def __init__(self, twilio: Twilio, per_second: float) -> None:
         self._twilio = twilio
         self._pause_seconds = 1 / per_second
-        # So many that one is free though every answer takes three seconds.
+        # So many that one contact is free even if every answer takes three seconds.
         self._free = deque(contacts(int(4 * per_second)))
         self._posting: set[asyncio.Task[None]] = set()
         self._number = 0
         self.answered: dict[str, list[str]] = defaultdict(list)
-        """The ids of each contact's messages, in the order in which they were answered 204."""
+        """By contact: the ids of the messages, in the order in which they were answered 204."""
         self.statuses: Counter[int] = Counter()
         self.slowest_seconds = 0.0
 
@@ -39,7 +42,7 @@ class Steady:
         return self.statuses[204]
 
     async def run(self, seconds: float) -> None:
-        """Post for so long, until all is answered."""
+        """Post for so long, and wait until every message is answered."""
         began = time.monotonic()
         due = began
         while due < began + seconds:
@@ -61,7 +64,7 @@ class Steady:
         self._free.append(contact)
 
     async def _status(self, body: str) -> int:
-        """The status, or 0 when nobody answers."""
+        """Post a form; the status of the answer, or 0 when nobody answers."""
         began = time.monotonic()
         try:
             status = await self._twilio.post(body)
@@ -71,8 +74,8 @@ class Steady:
         return status
 
 
-def first_of_each(records: Iterable[Read]) -> dict[str, list[str]]:
-    """The ids of each contact's messages, in the order in which a topic first has them."""
+def first_of_each(records: Iterable[ReadRecord]) -> dict[str, list[str]]:
+    """By contact: the ids of the messages, in the order of their first records on a topic."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for record in records:
         data = record.data
@@ -80,7 +83,7 @@ def first_of_each(records: Iterable[Read]) -> dict[str, list[str]]:
     return {contact: list(ids) for contact, ids in found.items()}
 
 
-def holds(records: Sequence[Read], answered: dict[str, list[str]]) -> bool:
-    """Whether a topic has every message that was answered."""
+def has_all(records: Sequence[ReadRecord], answered: dict[str, list[str]]) -> bool:
+    """Whether records have every message that was answered."""
     found = first_of_each(records)
     return all(set(ids) <= set(found.get(contact, ())) for contact, ids in answered.items())

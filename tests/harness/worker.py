@@ -1,20 +1,19 @@
-"""A worker as its own process, as in production."""
+"""A worker as a process, as in production."""
 
 import asyncio
-import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import aiohttp
 
+from bench.runs.processes import log_tail, start_program
 from tests.harness.waiting import until
 from workers.settings import Settings
 
 
 class Worker:
-    """Starts `inbox worker`, waits until it is ready, stops or kills it."""
+    """Starts `inbox worker`, waits until it is ready, and stops or kills it."""
 
     def __init__(self, settings: Settings, log: Path, roles: str = "ingest,relay,web") -> None:
         self.settings = settings
@@ -25,32 +24,27 @@ class Worker:
 
     @property
     def process(self) -> "subprocess.Popen[bytes]":
-        """The process, which was started."""
+        """The process; only after `start`."""
         assert self._process is not None
         return self._process
 
     async def start(self, *, ready: bool = True) -> None:
-        """Start it, and wait until it is ready unless told otherwise."""
-        environment = os.environ | self.settings.environment()
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: ASYNC220  # it takes a millisecond
-                [sys.executable, "-m", "workers", "worker", "--roles", self._roles],
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
+        """Start it, and wait until it is ready, unless `ready` is false."""
+        self._process = start_program(
+            self.settings, self.log, "workers", "worker", "--roles", self._roles
+        )
         if ready:
             await until(self.is_ready, "a ready worker")
 
     async def is_ready(self) -> bool:
-        """Whether it says that it is ready. Raises when it ended."""
+        """Whether it reports that it is ready. Raises AssertionError if it has ended."""
         if self.process.poll() is not None:
-            tail = self.log.read_text()[-4000:]
-            raise AssertionError(f"the worker ended with {self.process.returncode}:\n{tail}")
+            status, tail = self.process.returncode, log_tail(self.log)
+            raise AssertionError(f"the worker ended with {status}:\n{tail}")
         return await self.get_status("/readyz") == 200
 
     async def get_status(self, path: str) -> int | None:
-        """The status of a page; None when nothing answers."""
+        """Returns the status of a page; None if there is no answer."""
         timeout = aiohttp.ClientTimeout(total=5)
         try:
             async with (
@@ -62,12 +56,12 @@ class Worker:
             return None
 
     async def metrics(self) -> str:
-        """The page of metrics."""
+        """Returns the page of metrics."""
         async with aiohttp.ClientSession() as session, session.get(self.url + "/metrics") as page:
             return await page.text()
 
     def kill(self) -> None:
-        """SIGKILL: it gets no chance to do anything."""
+        """Kill it (SIGKILL), and wait until it has ended."""
         self.process.kill()
         self.process.wait()
 
@@ -76,9 +70,9 @@ class Worker:
         self.process.send_signal(number)
 
     async def stop(self) -> int:
-        """SIGTERM; its exit status, which is 0 when all went well."""
+        """Stop it (SIGTERM), and return its exit status, which is 0 unless it was killed before."""
         if self.process.poll() is None:
             self.process.terminate()
         status = await asyncio.to_thread(self.process.wait, 15)
-        assert status in {0, -signal.SIGKILL}, self.log.read_text()[-4000:]
+        assert status in {0, -signal.SIGKILL}, log_tail(self.log)
         return status

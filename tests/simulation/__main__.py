@@ -8,7 +8,7 @@ from collections import Counter
 from tests.simulation.product import simulated
 from tests.simulation.runs import ACTIONS, Run, run
 
-TOLD_MAX = 80
+LINES_MAX = 80
 """How much of a history that broke a promise is printed; the seed gives all of it."""
 
 
@@ -27,7 +27,7 @@ def main() -> int:
             done = run(seed, given.actions)
             steps, seed = steps + done.steps, seed + 1
             met += done.met
-            broken += _is_broken(done, 1 if given.keep_going else TOLD_MAX)
+            broken += _is_broken(done, 1 if given.keep_going else LINES_MAX)
     seconds = time.perf_counter() - began
     for what, count in sorted(met.items()):
         print(f"{count:9,d}  {what}")
@@ -38,10 +38,10 @@ def main() -> int:
     return 1 if broken else 0
 
 
-def _is_broken(done: Run, told_max: int) -> bool:
+def _is_broken(done: Run, lines_max: int) -> bool:
     if done.broken is None:
         return False
-    print(*done.told[-told_max:], sep="\n")
+    print(*done.history[-lines_max:], sep="\n")
     print(f"seed {done.seed} is broken: {done.broken}", flush=True)
     return True
 

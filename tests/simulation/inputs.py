@@ -19,7 +19,7 @@ from schemas.notes import NoteDeleted, NoteEdited
 from tests.simulation.choices import Choices, in_one_of, one_of
 from tests.simulation.kafka import Kafka, LogName, Record
 from tests.simulation.statements import REFUSED
-from tests.unit.domain.given.events import (
+from tests.unit.domain.given.samples import (
     ACCOUNT,
     CHANNEL,
     SECOND,
@@ -35,7 +35,7 @@ from tests.unit.domain.given.events import (
     unlink,
     user,
 )
-from workers.outbox.collector import partition_of
+from workers.kafka.partitions import partition_of
 
 PARTITIONS = 3
 """Of each topic."""
@@ -91,7 +91,7 @@ class Inputs:
         self._commands = _COMMANDS + (_delete,) * mix.deletes
         self._count = 0
         self.notes: list[tuple[str, str]] = []
-        """Notes that were made so far, of which a CRM may tell: the conversation and the note."""
+        """The notes made so far, which a CRM may report: the conversation and the note."""
         self.replies: list[tuple[str, str, int]] = []
         """Of each reply its command, its conversation, and how many parts it has."""
         self.published: list[Event] = []
@@ -204,7 +204,7 @@ class Inputs:
         return Incoming(f"{data.provider_message_id}/{word}", data.TYPE, _now, data)
 
     def note_change(self, choices: Choices, now: datetime) -> Event | None:
-        """The CRM tells that a note was edited or deleted."""
+        """The CRM reports that a note was edited or deleted."""
         if not self.notes:
             return None
         where, note_id = one_of(choices, self.notes[-4:])

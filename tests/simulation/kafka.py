@@ -8,7 +8,8 @@ from enum import Enum
 
 from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
-from db.outbox import Header, OutboxRecord
+from db.outbox import OutboxRecord
+from schemas.dead_letters import Header
 from tests.simulation.turns import Fate, Turns
 
 LogName = tuple[str, int]

@@ -21,7 +21,7 @@ from tests.simulation.inputs import CONTACTS_OF_SEVERAL_ADDRESSES
 from tests.simulation.kafka import Entry, KafkaTransaction, Producer, State
 from tests.simulation.postgres import Connection
 from tests.simulation.product import KAFKA, Replacements
-from workers.ingest.partition_slice import Segment
+from workers.ingest.partition_slice import PartitionSlice
 from workers.settings import Settings
 
 _numbers = itertools.count(1)
@@ -79,11 +79,11 @@ async def _number_from_sequence(
     return rows
 
 
-def _joined_whatever(segments: Iterable[Segment]) -> list[Segment]:
-    found: dict[Partition, Segment] = {}
-    for segment in segments:
-        before = found.get(segment.partition)
-        found[segment.partition] = before.joined(segment) if before else segment
+def _joined_across_gaps(slices: Iterable[PartitionSlice]) -> list[PartitionSlice]:
+    found: dict[Partition, PartitionSlice] = {}
+    for slice_ in slices:
+        before = found.get(slice_.partition)
+        found[slice_.partition] = before.joined(slice_) if before else slice_
     return list(found.values())
 
 
@@ -162,7 +162,7 @@ MUTANTS: dict[str, Replacements] = {
         statements_of_outbox.claim_positions: _claim_whatever
     },
     "polls are joined whatever is between them": {
-        workers.ingest.partition_slice.joined: _joined_whatever
+        workers.ingest.partition_slice.joined: _joined_across_gaps
     },
     "commands are not remembered": {statements_of_agents.applied_commands: _find_nothing},
     "conversations are not locked": {statements.lock_conversations: _read_without_lock},

@@ -10,8 +10,8 @@ from typing import Any
 import asyncpg
 
 from tests.simulation.turns import CURRENT, Fate, Process, Turns
-from tests.unit.domain.given.events import NOON
-from tests.unit.domain.given.simulation import Said
+from tests.unit.domain.given.memory_inbox import Applied
+from tests.unit.domain.given.samples import NOON
 
 Place = tuple[str, Hashable]
 """A table and a primary key."""
@@ -29,7 +29,7 @@ class Postgres:
         # In the order of their beginning: a seed is to be one history.
         self.open: dict[Transaction, None] = {}
         self.committed = committed
-        """Told of each transaction, in the order of their commits."""
+        """Called with each transaction, in the order of their commits."""
         self.later = timedelta()
         """How far its clock is ahead of the workers' timers, which need not run for hours."""
 
@@ -49,7 +49,7 @@ class Transaction:
 
     def __init__(self, postgres: Postgres) -> None:
         self.process = CURRENT.get()
-        self.said: list[Said] = []
+        self.applied: list[Applied] = []
         """What was decided in it."""
         self.is_open = True
         self.postgres = postgres
@@ -180,7 +180,7 @@ class Connection:
         if fate is Fate.FAILED or not transaction.is_open:
             raise ConnectionResetError("commit: the connection is lost")
         transaction.commit()
-        if fate is Fate.UNHEARD:
+        if fate is Fate.UNANSWERED:
             self._postgres.turns.met["a commit of unknown outcome"] += 1
             raise ConnectionResetError("commit: the outcome is unknown")
 

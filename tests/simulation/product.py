@@ -30,11 +30,11 @@ KAFKA: ContextVar[Kafka] = ContextVar("KAFKA")
 """The Kafka that a process talks to."""
 
 SHARDS = 2
-"""Instead of four, so that each has enough to say."""
+"""Instead of four, so that each has enough to publish."""
 
 BATCH_BYTES = 4_000
 ROW_BYTES = 1_500
-"""Small, so that batches are cut, and say several rows."""
+"""Small, so that batches are cut, and become several outbox rows."""
 
 HANDED_BYTES, DELETE_ROWS = 2_000, 3
 """Small, so that shards fall behind and read the table, and delete before they are idle."""
@@ -104,8 +104,8 @@ def simulated(more: Replacements | None = None) -> Iterator[None]:
     sizes: list[tuple[Any, str, int]] = [
         (workers.outbox.collector, "RELAY_SHARDS", SHARDS),
         (workers.outbox.collector, "ROW_BYTES_MAX", ROW_BYTES),
-        (workers.ingest.batch_loop, "BATCH_BYTES_MAX", BATCH_BYTES),
-        (workers.outbox.shard, "BYTES_MAX", HANDED_BYTES),
+        (workers.ingest.batch_loop, "OUTBOX_BATCH_BYTES_MAX", BATCH_BYTES),
+        (workers.outbox.shard, "SHARD_BYTES_MAX", HANDED_BYTES),
         (workers.outbox.shard, "HANDED_BYTES_MAX", HANDED_BYTES),
         (workers.outbox.shard, "DELETE_ROWS", DELETE_ROWS),
     ]

@@ -24,13 +24,13 @@ from tests.simulation.kafka import Kafka
 from tests.simulation.postgres import Postgres
 from tests.simulation.published import RANKS, Broken, Published, expect
 from tests.simulation.statements import REFUSED
+from tests.unit.domain.given.memory_inbox import Applied
+from tests.unit.domain.given.note_checks import check_each_message_is_in_one_note, compare
 from tests.unit.domain.given.note_model import Limits, NoteModel
-from tests.unit.domain.given.simulation import Said
-from tests.unit.domain.test_note_properties import check_each_message_is_in_one_note, compare
 
 
 class Promises:
-    """Follows a simulation, and says when it breaks a promise."""
+    """Follows a simulation. Raises Broken when it breaks a promise."""
 
     def __init__(self, postgres: Postgres, kafka: Kafka, inputs: Inputs, mix: Mix) -> None:
         self._tables = postgres.tables
@@ -40,29 +40,31 @@ class Promises:
         self._mix = mix
         self._seen: dict[str, datetime] = {}
         self.published = Published(kafka)
-        self.history: list[Said] = []
+        self.history: list[Applied] = []
         """What was decided, in the order in which it was committed."""
 
-    def follow(self, said: Said) -> None:
+    def follow(self, applied: Applied) -> None:
         """The next event that was applied."""
-        self.history.append(said)
-        for data in (item.data for item in said.outgoing):
+        self.history.append(applied)
+        for data in (item.data for item in applied.outgoing):
             key = getattr(data, "conversation_id", "")
             if isinstance(data, MessageRecorded):
                 if data.direction == "inbound" and not data.historical:
-                    self._seen[key] = max(said.now, self._seen.get(key, said.now))
+                    self._seen[key] = max(applied.now, self._seen.get(key, applied.now))
             elif isinstance(data, ConversationDeleted):
                 self._seen.pop(key, None)
                 self._met["a deletion"] += 1
             elif isinstance(data, ConversationClosed) and data.actor_id is None:
                 self._met["a merger"] += 1
-                expect(_is_open_after(said, data.merged_into), "nothing open is lost sight of")
+                expect(_is_open_after(applied, data.merged_into), "a merger leaves nothing open")
             elif isinstance(data, ConversationClosed):
-                seen = self._seen.get(key, said.event.time)
-                expect(said.event.time >= seen, "no message of a contact is closed away unseen")
+                seen = self._seen.get(key, applied.event.time)
+                expect(applied.event.time >= seen, "no message of a contact is closed away unseen")
             elif isinstance(data, CommandRejected) and data.code == Rejection.SUPERSEDED:
                 self._met["a close that was overtaken"] += 1
-                expect(said.event.time < self._seen[key], "only what was overtaken is superseded")
+                expect(
+                    applied.event.time < self._seen[key], "only what was overtaken is superseded"
+                )
 
     def check_published(self) -> None:
         """The published logs, as far as they are to be seen, are doubled nowhere, and in order."""
@@ -112,9 +114,9 @@ class Promises:
         if any(other.body == REFUSED for other in same):
             return True
         deletions = (
-            said.now
-            for said in self.history
-            for item in said.outgoing
+            applied.now
+            for applied in self.history
+            for item in applied.outgoing
             if isinstance(item.data, ConversationDeleted)
         )
         return any(data.sent_at <= deleted_at for deleted_at in deletions)
@@ -127,8 +129,8 @@ class Promises:
         folded = dict(self.published.folded)
         messages = Counter(row.conversation_id for row, _ in self._tables["messages"].values())
         for (_, id_), state in self._tables["conversations"].items():
-            told = Folded(state.version, state.message_count, state.snapshot)
-            expect(folded.pop(id_, NOTHING) == told, "folding the log gives the state")
+            stored = Folded(state.version, state.message_count, state.snapshot)
+            expect(folded.pop(id_, NOTHING) == stored, "folding the log gives the state")
             expect(messages.pop(id_, 0) == state.message_count, "messages are counted")
         expect(not messages, "a message has a conversation")
         for (_, id_), tombstone in self._tables["tombstones"].items():
@@ -137,7 +139,7 @@ class Promises:
                 left is None or left == Folded(tombstone.version, 0, None),
                 "a tombstone has the last version",
             )
-        expect(not folded, "what the log tells of is there, or is deleted")
+        expect(not folded, "what the log contains is there, or is deleted")
 
     def _check_dead_letters(self) -> None:
         wanted = {(*log, offset) for log, offset in self._inputs.garbage}
@@ -153,18 +155,18 @@ class Promises:
 
     def _check_statuses(self) -> None:
         words: dict[str, set[str]] = defaultdict(set)
-        for said in self.history:
-            if isinstance(said.event.data, MessageStatus):
-                words[said.event.data.provider_message_id].add(said.event.data.status)
+        for applied in self.history:
+            if isinstance(applied.event.data, MessageStatus):
+                words[applied.event.data.provider_message_id].add(applied.event.data.status)
         for send in self._tables["sends"].values():
             if send.provider_message_id is None:
-                expect(send.state == "queued", "a part that nobody told of waits")
+                expect(send.state == "queued", "a part without a receipt waits")
                 continue
             known = (words[send.provider_message_id] | {ACCEPTED}) & RANKS.keys()
             expected = max(known, key=RANKS.__getitem__)
             expect(send.status == expected, f"a status is the latest: {send.status}, {expected}")
-            told = self.published.statuses.get((send.message_id, send.part), ACCEPTED)
-            expect(told == expected, "the newest status is told")
+            published = self.published.statuses.get((send.message_id, send.part), ACCEPTED)
+            expect(published == expected, "the newest status is published")
 
     def _check_notes(self) -> None:
         try:
@@ -180,11 +182,11 @@ class Promises:
                 closed_by = self._last_close(id_)
                 expect(closed_by.event.time >= self._seen[id_], "what is closed was seen")
 
-    def _last_close(self, id_: str) -> Said:
+    def _last_close(self, id_: str) -> Applied:
         return next(
-            said
-            for said in reversed(self.history)
-            for item in said.outgoing
+            applied
+            for applied in reversed(self.history)
+            for item in applied.outgoing
             if isinstance(item.data, ConversationClosed) and item.data.conversation_id == id_
         )
 
@@ -194,17 +196,17 @@ class Promises:
             alias: row.conversation_id for (_, alias), row in self._tables["identities"].items()
         }
         states = {id_: state for (_, id_), state in self._tables["conversations"].items()}
-        for said in self.history:
-            if isinstance(said.event.data, MessageReceived) and said.outgoing:
+        for applied in self.history:
+            if isinstance(applied.event.data, MessageReceived) and applied.outgoing:
                 reached = {
                     state.conversation_id if (state := lead(address, states.get, aliases)) else None
-                    for address in addresses(said.event.data)
+                    for address in addresses(applied.event.data)
                 }
                 expect(len(reached) == 1, "addresses of one contact lead to one conversation")
 
 
-def _is_open_after(said: Said, id_: object) -> bool:
+def _is_open_after(applied: Applied, id_: object) -> bool:
     """Whether a conversation that an event changed is open afterwards."""
-    changes = [item.data for item in said.outgoing if isinstance(item.data, ConversationEvent)]
+    changes = [item.data for item in applied.outgoing if isinstance(item.data, ConversationEvent)]
     (*_, last) = [change for change in changes if change.conversation_id == id_]
     return last.after is not None and last.after.status == "open"

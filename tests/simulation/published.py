@@ -14,6 +14,7 @@ from schemas import note_text
 from schemas.catalog import STRUCT_OF, TOPIC_OF
 from schemas.commands import CommandAccepted, CommandRejected
 from schemas.conversations import ConversationEvent, MessageRecorded
+from schemas.dead_letters import split_headers
 from schemas.fields import Emitted
 from schemas.ids import NAMESPACE
 from schemas.messages import MessageStatusChanged
@@ -21,8 +22,7 @@ from schemas.notes import NoteAppended, NoteCreated
 from schemas.notifications import NotificationRequested
 from tests.simulation.inputs import PARTITIONS
 from tests.simulation.kafka import Kafka, LogName
-from workers.outbox.collector import partition_of
-from workers.outbox.dead_letter import split_headers
+from workers.kafka.partitions import partition_of
 
 _WORDS = (
     "accepted",

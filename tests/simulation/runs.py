@@ -20,7 +20,7 @@ class Run(NamedTuple):
     steps: int
     broken: str | None
     """The promise that was not kept."""
-    told: list[str]
+    history: list[str]
     """What happened, in words."""
     met: Counter[str]
 
@@ -35,10 +35,10 @@ def run(seed: int, actions: int = ACTIONS, mix: Mix | None = None) -> Run:
     try:
         for _ in range(actions):
             simulation.act(choices)
-        simulation.told.append("come to rest")
+        simulation.history.append("come to rest")
         simulation.come_to_rest()
     except Broken as error:
         broken = str(error)
     finally:
         simulation.close()
-    return Run(seed, simulation.steps, broken, simulation.told, simulation.met)
+    return Run(seed, simulation.steps, broken, simulation.history, simulation.met)

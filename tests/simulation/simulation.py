@@ -14,7 +14,7 @@ from tests.simulation.promises import Promises
 from tests.simulation.published import Broken, expect
 from tests.simulation.turns import Fate, Turn, Turns
 from tests.simulation.worker import Worker
-from tests.unit.domain.given.events import HOUR
+from tests.unit.domain.given.samples import HOUR
 from workers.agents.table import AGENTS
 from workers.settings import Settings
 
@@ -53,7 +53,7 @@ class Simulation:
         self.promises = Promises(self.postgres, self.kafka, self.inputs, mix)
         self.workers: list[Worker] = []
         self.steps = 0
-        self.told: list[str] = []
+        self.history: list[str] = []
         """What happened, in words."""
         self.met = self.turns.met
         self._numbers = 0
@@ -66,9 +66,9 @@ class Simulation:
         self.start_worker()
 
     def _committed(self, transaction: Transaction) -> None:
-        for said in transaction.said:
-            self.promises.follow(said)
-            for item in said.outgoing:
+        for applied in transaction.applied:
+            self.promises.follow(applied)
+            for item in applied.outgoing:
                 if isinstance(item.data, NoteCreated):
                     self.inputs.notes.append((item.data.conversation_id, item.data.note_id))
 
@@ -81,7 +81,7 @@ class Simulation:
         """One step of the history, and the checks after it."""
         self.steps += 1
         more = action()
-        self.told.append(f"{what}: {more}" if more else what)
+        self.history.append(f"{what}: {more}" if more else what)
         self._check()
 
     def _check(self) -> None:
@@ -101,6 +101,13 @@ class Simulation:
 
     def poll(self, choices: Choices) -> str | None:
         """A worker fetches records."""
+        return self._poll(choices, is_lost=False)
+
+    def lose(self, choices: Choices) -> str | None:
+        """A poll is lost between fetcher and reader."""
+        return self._poll(choices, is_lost=True)
+
+    def _poll(self, choices: Choices, *, is_lost: bool) -> str | None:
         lanes = [
             (worker, lane)
             for worker in self.workers
@@ -111,16 +118,8 @@ class Simulation:
         if not lanes:
             return None
         worker, lane = one_of(choices, lanes)
-        count = worker.poll(lane, choices.below(12) + 1)
+        count = worker.poll(lane, choices.below(12) + 1, is_lost=is_lost)
         return f"worker {worker.process.number} {lane.name} {count}"
-
-    def lose(self, choices: Choices) -> str | None:
-        """A poll is lost between fetcher and agent."""
-        worker = one_of(choices, self.workers)
-        lanes = [lane for lane in worker.lanes.values() if not lane.polls.empty()]
-        if lanes:
-            worker.lose(one_of(choices, lanes))
-        return None
 
     def go_on(self, choices: Choices) -> str | None:
         """Some of the steps that wait are taken."""
@@ -138,7 +137,7 @@ class Simulation:
             own = [turn for turn in self._takeable() if turn.process is process]
             if own:
                 self.steps += 1
-                self.told.append(self._take(one_of(choices, own), Fate.DONE))
+                self.history.append(self._take(one_of(choices, own), Fate.DONE))
                 self._check()
         return None
 
@@ -147,17 +146,17 @@ class Simulation:
         turns = self._takeable()
         if not turns:
             return None
-        return self._take(one_of(choices, turns), one_of(choices, (Fate.FAILED, Fate.UNHEARD)))
+        return self._take(one_of(choices, turns), one_of(choices, (Fate.FAILED, Fate.UNANSWERED)))
 
     def fail_commit(self, choices: Choices) -> str | None:
-        """Nobody hears that a commit is done; its worker may die of it."""
+        """A commit is done, but its answer is lost; its worker may die at that moment."""
         turns = [turn for turn in self._takeable() if "commit" in turn.what]
         if not turns:
             return None
         turn = one_of(choices, turns)
         dies = in_one_of(choices, 2)
-        told = self._take(turn, Fate.UNHEARD)
-        return f"{told}, {self._kill(turn.process.number)}" if dies else told
+        taken = self._take(turn, Fate.UNANSWERED)
+        return f"{taken}, {self._kill(turn.process.number)}" if dies else taken
 
     def _takeable(self) -> list[Turn]:
         return [turn for turn in self.turns.waiting if not turn.process.is_frozen]
@@ -167,7 +166,7 @@ class Simulation:
         return f"worker {turn.process.number} {turn.what}: {fate.value}"
 
     def pass_time(self, choices: Choices) -> str:
-        """Time passes: retries, shards that look again, requests without an answer."""
+        """Time passes: retries, polling shards, requests without an answer."""
         seconds = one_of(choices, (0.05, 0.3, 1.1, 1.1, 6.0, 16.0))
         self.turns.pass_time(seconds)
         return f"{seconds} s"
@@ -197,14 +196,14 @@ class Simulation:
         return None
 
     def start_worker(self) -> None:
-        """A worker joins, and everything is given out anew."""
+        """A worker joins, and everything is assigned anew."""
         self._numbers += 1
         worker = Worker(self._numbers, _settings(), self.postgres, self.kafka)
         self.workers.append(worker)
         self._assign(0)
 
     def rebalance(self, choices: Choices) -> str | None:
-        """The group gives everything out anew, to those that it hears of."""
+        """The group assigns everything anew, to the workers whose heartbeats it gets."""
         self._assign(choices.below(6))
         return None
 
@@ -217,7 +216,7 @@ class Simulation:
         self.turns.run_ready()
 
     def freeze(self, choices: Choices) -> str | None:
-        """A worker freezes; the group takes from it what it has, which it does not hear."""
+        """A worker freezes. The group takes its partitions from it, and it does not notice."""
         up = [worker for worker in self.workers if worker.is_up]
         if len(up) < 2:
             return None

@@ -17,6 +17,8 @@ MET_IN_ANY_CASE = {
     "a merger",
     "a close that was overtaken",
     "a deletion",
+    "a partition that was rewound",
+    "a poll that was lost",
     "a position that was claimed already",
     "polls of a partition with a gap between them",
     "several partitions in one transaction",

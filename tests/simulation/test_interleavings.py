@@ -1,6 +1,6 @@
 """Interleavings that were wrong once, step by step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -11,10 +11,12 @@ from schemas.messages import Contact
 from tests.simulation.inputs import MIXES
 from tests.simulation.kafka import Record
 from tests.simulation.product import SHARDS, simulated
+from tests.simulation.published import Broken
 from tests.simulation.simulation import Simulation
 from tests.simulation.turns import Fate
 from tests.simulation.worker import Worker
-from tests.unit.domain.given.events import message
+from tests.unit.domain.given.samples import message
+from workers.ingest.topic_reader import PollEvent, TopicReader
 
 OUTAGE_SECONDS, TRY_SECONDS = 2 * 3_600, 5
 """Of an outage; and how often a worker tries again at the least."""
@@ -55,7 +57,7 @@ def go_on(simulation: Simulation, worker: Worker, *, until: str = "nothing") -> 
 
 
 def apply(simulation: Simulation, worker: Worker, *, until: str = "nothing") -> None:
-    """A worker applies what there is, and publishes what it says of it."""
+    """A worker applies what there is, and publishes what it emits."""
     worker.poll(worker.lanes[LOG], 100)
     go_on(simulation, worker, until=until)
 
@@ -109,3 +111,32 @@ def test_a_first_owner_wakes_up_when_another_has_published(simulation: Simulatio
     go_on(simulation, first)
     assert first.failures() == []
     simulation.come_to_rest()
+
+
+def test_a_lost_poll_is_read_again_when_the_next_one_shows_the_gap(simulation: Simulation) -> None:
+    publish(simulation, message())
+    worker = simulation.workers[0]
+    worker.read({LOG})
+    worker.poll(worker.lanes[LOG], 100, is_lost=True)
+    publish(simulation, message(event_id="m2", provider_message_id="SM2"))
+    apply(simulation, worker)
+    assert worker.lanes[LOG].position == 0, "the reader has rewound its partition"
+    apply(simulation, worker)
+    assert simulation.postgres.tables["positions"][LOG] == 2
+    simulation.come_to_rest()
+
+
+def test_an_ack_before_the_commit_is_noticed(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply_batch = TopicReader._apply
+
+    async def ack_at_once(reader: TopicReader, events: Sequence[PollEvent]) -> bool:
+        for event in events:
+            event.ack()
+        return await apply_batch(reader, events)
+
+    monkeypatch.setattr(TopicReader, "_apply", ack_at_once)
+    publish(simulation, message())
+    with pytest.raises(Broken, match="a poll is acked only once it is applied"):
+        simulation.come_to_rest()

@@ -41,7 +41,7 @@ class Inbox(RuleBasedStateMachine):
 
     def _do(self, action: Callable[[Choices], str | None], data: st.DataObject) -> None:
         self.simulation.do(action.__name__, lambda: action(Drawn(data)))
-        note(self.simulation.told[-1])
+        note(self.simulation.history[-1])
 
     @rule(data=DATA)
     def publish(self, data: st.DataObject) -> None:

@@ -14,7 +14,7 @@ class Fate(Enum):
     DONE = "done"
     FAILED = "failed"
     """The connection was lost before it reached the server."""
-    UNHEARD = "done, but its answer is lost"
+    UNANSWERED = "done, but its answer is lost"
 
 
 @dataclass(eq=False)

@@ -1,7 +1,7 @@
-"""A worker: the product's batch loops and shards, behind a consumer group that is simulated."""
+"""A worker: the product's readers, batch loops and shards, in a simulated consumer group."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextvars import Context
 from datetime import datetime
 from functools import cache, partial
@@ -15,15 +15,18 @@ from schemas.cloudevents import Decoders, Incoming
 from tests.simulation.kafka import Kafka, Log, LogName
 from tests.simulation.postgres import Connection, Pool, Postgres
 from tests.simulation.product import KAFKA
+from tests.simulation.published import expect
 from tests.simulation.turns import CURRENT, Process, Turns
-from tests.unit.domain.given.simulation import Said
-from workers.agents.directory_cache import Directories
-from workers.agents.table import AGENTS
-from workers.agents.table import Context as AgentContext
-from workers.ingest.batch_loop import BatchLoop, Work
-from workers.ingest.lanes import Groups
-from workers.ingest.transport import Poll
+from tests.unit.domain.given.memory_inbox import Applied
+from workers.agents.directory_cache import DirectoryCache
+from workers.agents.table import AGENTS, AgentContext
+from workers.agents.work import Work
+from workers.ingest.batch_loop import BatchLoop
+from workers.ingest.poll import Poll
+from workers.ingest.positions import Positions
+from workers.ingest.topic_reader import TopicReader
 from workers.outbox.shard import Shard
+from workers.process.hooks import Hooks
 from workers.settings import Settings
 
 RECORDS_MAX = 8
@@ -31,7 +34,7 @@ RECORDS_MAX = 8
 
 POLLS_WAITING_MAX = 2
 
-GROUPS_MAX = 2
+TRANSACTIONS_MAX = 2
 """Transactions of one topic at once: so few that polls wait, and then go together."""
 
 
@@ -55,7 +58,7 @@ class Observed:
         """As the agent does."""
         outgoing = tuple(self._work.decide(event, now))
         assert self._connection.within is not None
-        self._connection.within.said.append(Said(event, now, outgoing))
+        self._connection.within.applied.append(Applied(event, now, outgoing))
         return outgoing
 
     async def save(self, connection: Any, now: datetime) -> None:
@@ -70,7 +73,45 @@ class Lane:
         self.name = name
         self.position = position
         """Where the next poll starts."""
-        self.polls: asyncio.Queue[Poll] = asyncio.Queue()
+
+
+class Event:
+    """A poll on its way to the reader of its topic, as Faust's events carry polls."""
+
+    def __init__(self, poll: Poll, postgres: Postgres) -> None:
+        self.value = poll
+        self._postgres = postgres
+
+    def ack(self) -> None:
+        """Check that what is acked is applied."""
+        name = (self.value.tp.topic, self.value.tp.partition)
+        applied = self._postgres.tables["positions"].get(name, 0)
+        expect(applied >= self.value.end, "a poll is acked only once it is applied")
+
+
+class Feed:
+    """The polls of one topic that its reader has not taken yet."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._filled = asyncio.Event()
+
+    def put(self, event: Event) -> None:
+        """Add a poll."""
+        self._events.append(event)
+        self._filled.set()
+
+    def waiting(self, lane: Lane) -> int:
+        """How many polls of a partition there are."""
+        return sum(event.value.tp == TP(*lane.name) for event in self._events)
+
+    async def events(self) -> AsyncIterator[Event]:
+        """All polls, in order, for ever."""
+        while True:
+            while not self._events:
+                self._filled.clear()
+                await self._filled.wait()
+            yield self._events.pop(0)
 
 
 class Worker:
@@ -85,16 +126,16 @@ class Worker:
         self._context = Context()
         self._context.run(CURRENT.set, self.process)
         self._context.run(KAFKA.set, kafka)
-        self._agents = AgentContext(Directories(), settings.app_url)
-        self._loops: dict[str, BatchLoop] = {}
-        self._groups: dict[str, Groups[TP, tuple[Lane, Poll]]] = {}
+        self._agents = AgentContext(DirectoryCache(), settings.app_url)
+        self._positions = Positions(AGENTS, self._pool.acquire, _nothing)
+        self._feeds: dict[str, Feed] = {}
         self.lanes: dict[LogName, Lane] = {}
         self._shards: dict[int, tuple[Shard, asyncio.Task[None]]] = {}
         self.tasks: list[asyncio.Task[None]] = []
 
     @property
     def is_up(self) -> bool:
-        """Whether the consumer group hears of it."""
+        """Whether the consumer group gets its heartbeats."""
         return self.process.is_alive and not self.process.is_frozen
 
     def read(self, logs: Iterable[LogName]) -> None:
@@ -103,9 +144,7 @@ class Worker:
         # What was read of those lost is worked on all the same: that is the worst case.
         self.lanes = {name: lane for name, lane in self.lanes.items() if name in wanted}
         for name in sorted(wanted - self.lanes.keys()):
-            lane = Lane(name, self._postgres.tables["positions"].get(name) or 0)
-            self.lanes[name] = lane
-            self._start(self._run(lane))
+            self.lanes[name] = Lane(name, self._postgres.tables["positions"].get(name) or 0)
 
     def publish(self, shards: Iterable[int]) -> None:
         """Publish these shards from now on, and no others."""
@@ -116,25 +155,28 @@ class Worker:
             shard = Shard(number, self._settings, self._pool)
             self._shards[number] = (shard, self._start(shard.run()))
 
-    def poll(self, lane: Lane, records_max: int) -> int:
-        """Fetch so many records of a log at most; how many there were."""
+    def poll(self, lane: Lane, records_max: int, *, is_lost: bool = False) -> int:
+        """Fetch so many records of a log at most; how many there were.
+
+        What is lost is fetched, and never gets to the batch loop.
+        """
         log = self._kafka.inputs[lane.name]
         found = [record for record in log.records if record.offset >= lane.position]
         records = found[:records_max]
-        if records and lane.polls.qsize() < POLLS_WAITING_MAX:
+        feed = self._feed(lane.name[0])
+        if records and feed.waiting(lane) < POLLS_WAITING_MAX:
             end = _end(log, records[-1].offset, is_last=len(records) == len(found))
-            lane.polls.put_nowait(Poll(TP(*lane.name), lane.position, end, list(records)))
+            poll = Poll(TP(*lane.name), lane.position, end, list(records))
             lane.position = end
+            if is_lost:
+                self._turns.met["a poll that was lost"] += 1
+            else:
+                feed.put(Event(poll, self._postgres))
             self._turns.run_ready()
         return len(records)
 
-    def lose(self, lane: Lane) -> None:
-        """Lose a poll on its way to the batch loop."""
-        if not lane.polls.empty():
-            lane.polls.get_nowait()
-
     def die(self) -> None:
-        """Die at once: Postgres ends its transactions, and nothing else hears of it."""
+        """Die at once: Postgres ends its transactions, and nobody else is informed."""
         self.process.is_alive = False
         self._postgres.sever(self.process)
         for task in self.tasks:
@@ -159,44 +201,44 @@ class Worker:
         self.tasks.append(task)
         return task
 
-    async def _run(self, lane: Lane) -> None:
-        while True:
-            poll = await lane.polls.get()
-            await self._group(lane.name[0]).add(poll.tp, poll.size, (lane, poll))
+    def _feed(self, topic: str) -> Feed:
+        if topic not in self._feeds:
+            feed = self._feeds[topic] = Feed()
+            reader = TopicReader(
+                self._loop(topic),
+                self._positions,
+                self._rewind,
+                self._start,
+                transactions_max=TRANSACTIONS_MAX,
+            )
+            self._start(reader.read(feed.events()))
+        return self._feeds[topic]
 
-    def _group(self, topic: str) -> Groups[TP, tuple[Lane, Poll]]:
-        if topic not in self._groups:
-            apply = partial(self._apply, self._loop(topic))
-            self._groups[topic] = Groups(GROUPS_MAX, RECORDS_MAX, apply, self._start)
-        return self._groups[topic]
-
-    async def _apply(self, loop: BatchLoop, polls: Sequence[tuple[Lane, Poll]]) -> bool:
-        passed_over = await loop.apply([poll for _, poll in polls])
-        if passed_over is None:
-            return False
-        for lane, poll in polls:
-            lane.position = passed_over.get(poll.tp, lane.position)
-        return True
+    async def _rewind(self, tp: TP, position: int) -> None:
+        if lane := self.lanes.get((tp.topic, tp.partition)):
+            self._turns.met["a partition that was rewound"] += 1
+            lane.position = position
 
     def _loop(self, topic: str) -> BatchLoop:
-        if topic not in self._loops:
-            begin = partial(AGENTS[topic].begin, self._agents)
-            self._loops[topic] = BatchLoop(
-                topic,
-                _decoders(topic),
-                lambda: Observed(begin()),
-                pool=self._pool,
-                settings=self._settings,
-                records_max=RECORDS_MAX,
-                committed=self._committed,
-                alive=lambda: None,
-            )
-        return self._loops[topic]
+        begin = partial(AGENTS[topic].begin, self._agents)
+        return BatchLoop(
+            topic,
+            _decoders(topic),
+            lambda: Observed(begin()),
+            pool=self._pool,
+            settings=self._settings,
+            records_max=RECORDS_MAX,
+            hooks=Hooks(self._committed, _nothing),
+        )
 
     def _committed(self, rows: list[OutboxRow]) -> None:
         for row in rows:
             if row.shard in self._shards:
                 self._shards[row.shard][0].hand_over(row)
+
+
+def _nothing() -> None:
+    """No watchdog looks on."""
 
 
 def _end(log: Log, last: int, *, is_last: bool) -> int:

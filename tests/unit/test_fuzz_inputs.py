@@ -1,4 +1,4 @@
-"""Whatever comes in, codec and webhooks refuse it in order; and what inputs once found."""
+"""Codec and webhooks accept or refuse any input; and the inputs that once raised other errors."""
 
 import pytest
 
@@ -9,8 +9,7 @@ from tests.fuzz.run import feed, one
 from tests.fuzz.webhooks import ACCOUNTS, DECODERS, NOW
 from tests.harness.signed_forms import STATUS, WHATSAPP
 from workers.twilio.form import parse_form
-from workers.webhooks.webhook import INBOUND, Kind, Webhook
-from workers.webhooks.webhook import STATUS as STATUSES
+from workers.webhooks.webhook import INBOUND_WEBHOOK, STATUS_WEBHOOK, Webhook, WebhookKind
 
 (ACCOUNT,) = (account.account_id for account in ACCOUNTS.values())
 CHANNEL = ChannelId("wa1")
@@ -19,7 +18,7 @@ CHANNEL = ChannelId("wa1")
 def test_of_many_hostile_inputs_each_is_taken_or_refused_in_order() -> None:
     report = feed(seed=1, count=20_000)
     assert report.findings == []
-    # It is no test of anything unless inputs get everywhere.
+    # The test proves nothing unless there are inputs with each outcome.
     assert {name.split()[-1] for name in report.outcomes} == {
         "taken",
         "400",
@@ -40,13 +39,13 @@ def test_an_input_follows_from_its_number() -> None:
 @pytest.mark.parametrize(
     ("kind", "body", "field"),
     [
-        (INBOUND, WHATSAPP, b"From=whatsapp%3A"),
-        (INBOUND, WHATSAPP + b"&ExternalUserId=DE.1", b"From=whatsapp%3A"),
-        (STATUSES, STATUS, b"To=whatsapp%3A"),
+        (INBOUND_WEBHOOK, WHATSAPP, b"From=whatsapp%3A"),
+        (INBOUND_WEBHOOK, WHATSAPP + b"&ExternalUserId=DE.1", b"From=whatsapp%3A"),
+        (STATUS_WEBHOOK, STATUS, b"To=whatsapp%3A"),
     ],
 )
 def test_a_webhook_with_nul_in_an_address_is_an_event_that_can_be_kept(
-    kind: Kind, body: bytes, field: bytes
+    kind: WebhookKind, body: bytes, field: bytes
 ) -> None:
     assert field in body
     given = body.replace(field, field + b"%00")

@@ -1,4 +1,4 @@
-"""The rules of the house, each checked by the tool that knows it."""
+"""The house rules of the code: tools without findings, short modules, an address of each test."""
 
 import ast
 import re
@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("schemas", "domain", "db", "workers")
-SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+ROOMS_MAX = 16
+"""How many rooms workers/ may have. With more, a reader has no picture of it any more."""
 
 FUNCTION_LINES_MAX = 70
 MODULE_LINES_MAX = 300
@@ -19,6 +21,17 @@ _SQL = re.compile(
     r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE|ALTER|DROP|TRUNCATE|WITH|GRANT|COPY"
     r"|BEGIN|COMMIT|ROLLBACK|LISTEN|NOTIFY|LOCK|SET)(\s+[A-Za-z_\"*$(]|;|$)"
 )
+
+WITH_CODE = {"db/queries/__init__.py", "workers/cli/__init__.py", "workers/settings/__init__.py"}
+"""The `__init__` files with code: it loads the queries, starts `inbox`, re-exports the settings."""
+
+
+def modules(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+SOURCES = modules(*PACKAGES)
+BENCH, TESTS = modules("bench"), modules("tests")
 
 
 @pytest.mark.parametrize(
@@ -33,10 +46,10 @@ _SQL = re.compile(
 )
 def test_a_tool_has_nothing_to_say(command: list[str]) -> None:
     program = Path(sys.executable).with_name(command[0])
-    said = subprocess.run(
+    checked = subprocess.run(
         [program, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert said.returncode == 0, said.stdout + said.stderr
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_the_tables_of_the_documentation_are_made_from_the_code() -> None:
@@ -59,7 +72,7 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
+@pytest.mark.parametrize("path", SOURCES + BENCH, ids=named)
 def test_functions_are_short(path: Path) -> None:
     long = {
         f"{named(path)}:{node.lineno} {node.name}": lines
@@ -69,7 +82,7 @@ def test_functions_are_short(path: Path) -> None:
     assert long == {}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
+@pytest.mark.parametrize("path", SOURCES + BENCH + TESTS, ids=named)
 def test_modules_are_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) < MODULE_LINES_MAX
 
@@ -84,7 +97,7 @@ def test_sql_is_in_files_of_its_own(path: Path) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
+@pytest.mark.parametrize("path", SOURCES + BENCH, ids=named)
 def test_whatever_is_public_says_what_it_is(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     public = [
@@ -95,3 +108,58 @@ def test_whatever_is_public_says_what_it_is(path: Path) -> None:
     ]
     assert path.name == "__main__.py" or ast.get_docstring(tree), f"{named(path)} has no docstring"
     assert [node.name for node in public if not ast.get_docstring(node)] == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=named)
+def test_no_import_is_for_types_alone(path: Path) -> None:
+    # Such an import hides a circle of modules.
+    assert "TYPE_CHECKING" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SOURCES if path.name == "__init__.py"], ids=named
+)
+def test_an_init_file_has_only_a_docstring(path: Path) -> None:
+    # Code in it would make each import of a room import much of the room.
+    has_code = len(ast.parse(path.read_text(encoding="utf-8")).body) > 1
+    assert has_code == (named(path) in WITH_CODE)
+
+
+def test_the_rooms_of_workers_are_few() -> None:
+    rooms = [path.parent.name for path in (ROOT / "workers").glob("*/__init__.py")]
+    assert len(rooms) <= ROOMS_MAX, sorted(rooms)
+
+
+def test_every_folder_of_the_product_is_a_package() -> None:
+    # Otherwise the wheel lacks it.
+    assert [named(path) for path in SOURCES if not path.with_name("__init__.py").exists()] == []
+
+
+ADDRESSED = [path for path in SOURCES if path.name not in {"__init__.py", "__main__.py"}]
+
+
+def address(path: Path) -> list[Path]:
+    """Returns the test files that have the name and the place of a module."""
+    package, *rooms = path.relative_to(ROOT).parent.parts
+    integration = rooms if package == "workers" else [package, *rooms]
+    folders = (Path("unit", package, *rooms), Path("integration", *integration))
+    return [
+        test
+        for folder in folders
+        for pattern in (f"test_{path.stem}.py", f"test_{path.stem}_*.py")
+        for test in (ROOT / "tests" / folder).glob(pattern)
+    ]
+
+
+@pytest.mark.parametrize("path", ADDRESSED, ids=named)
+def test_every_module_has_a_test_of_its_name_or_an_entry_in_the_table(path: Path) -> None:
+    has_address, has_entry = bool(address(path)), named(path) in TESTED_ELSEWHERE
+    assert has_address or has_entry, "write a test of its name, or enter the file that tests it"
+    assert not (has_address and has_entry), "it has a test of its name: remove its entry"
+
+
+def test_the_table_names_modules_and_tests_that_exist() -> None:
+    assert set(TESTED_ELSEWHERE) <= set(map(named, ADDRESSED))
+    tests = {test for tests in TESTED_ELSEWHERE.values() for test in tests}
+    assert [test for test in sorted(tests) if not (ROOT / "tests" / test).is_file()] == []
+    assert [module for module, tests in TESTED_ELSEWHERE.items() if not tests] == []

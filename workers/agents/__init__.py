@@ -1,1 +1,1 @@
-"""What the records of each topic do: load, decide, save. `table` lists the agents."""
+"""The agents: what the records of each topic do. `table` lists them all."""

@@ -1,4 +1,4 @@
-"""Where the addresses of one batch's contacts lead, and what changes of it."""
+"""The addresses of a batch's contacts: to which conversations they lead, and what changes."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Set
@@ -15,91 +15,95 @@ from domain.identities import Alias, Find, Meeting, addresses, end, lead, meet
 from schemas.cloudevents import Incoming
 from schemas.fields import AccountId, ConversationId
 from schemas.messages import MessageReceived
-from workers.agents.conversation_states import Threads
+from workers.agents.conversation_states import ConversationStates
 
 
-class Contacts:
-    """The contacts of a batch, over its threads."""
+class ContactAddresses:
+    """The addresses of one batch, on top of its conversation states."""
 
-    def __init__(self, threads: Threads) -> None:
-        self._threads = threads
+    def __init__(self, states: ConversationStates) -> None:
+        self._states = states
         self._aliases: dict[AccountId, dict[ConversationId, ConversationId]] = defaultdict(dict)
+        """For addresses without an own conversation: the conversation that each leads to."""
         self._new: list[Alias] = []
         self._ended: set[ConversationKey] = set()
+        """Conversations that ended in favour of an older one."""
 
     async def load(self, connection: AnyConnection, keys: Set[ConversationKey]) -> None:
-        """Lock and read the threads of addresses, and those that they lead to."""
-        await self._threads.load(connection, keys)
-        missing = [key for key in keys if self._threads[key].conversation is None]
-        led = await load_identities(connection, missing)
-        ahead, loaded = self._pointers(keys), set(keys)
-        for (account_id, alias_id), leads_to in led.items():
+        """Lock and read the own conversations of addresses, and all to which they lead."""
+        await self._states.load(connection, keys)
+        missing = [key for key in keys if self._states[key].conversation is None]
+        aliases = await load_identities(connection, missing)
+        following, loaded = self._merged_into(keys), set(keys)
+        for (account_id, alias_id), leads_to in aliases.items():
             self._aliases[account_id][alias_id] = leads_to
-            ahead.add((account_id, leads_to))
-        while ahead := ahead - loaded:
-            await self._threads.load(connection, ahead)
-            loaded |= ahead
-            ahead = self._pointers(ahead)
+            following.add((account_id, leads_to))
+        while following := following - loaded:
+            await self._states.load(connection, following)
+            loaded |= following
+            following = self._merged_into(following)
 
-    def _pointers(self, keys: Iterable[ConversationKey]) -> set[ConversationKey]:
+    def _merged_into(self, keys: Iterable[ConversationKey]) -> set[ConversationKey]:
         found = set()
         for key in keys:
-            conversation = self._threads[key].conversation
+            conversation = self._states[key].conversation
             if conversation is not None and conversation.merged_into is not None:
                 found.add((conversation.account_id, conversation.merged_into))
         return found
 
     def meet(self, data: MessageReceived, own: ConversationId) -> Meeting:
-        """What the addresses of a message lead to by now; `own` is the one it was sent from."""
-        conversation = self._threads[data.account_id, own].conversation
+        """Returns where a message belongs by now; `own` is the id of its sending address."""
+        conversation = self._states[data.account_id, own].conversation
         if (
             conversation is not None
             and conversation.merged_into is None
             and not data.contact.identities
         ):
-            # Nearly always so, and the rule would say the same.
+            # A short cut for nearly all messages; the rule would return the same.
             return Meeting(own, (), (), (own,))
-        named = tuple(addresses(data))
-        return meet(named, self._find(data.account_id), self._aliases[data.account_id])
+        listed = tuple(addresses(data))
+        return meet(listed, self._find(data.account_id), self._aliases[data.account_id])
 
     def _find(self, account_id: AccountId) -> Find:
         def find(conversation_id: ConversationId) -> Conversation | None:
-            return self._threads[account_id, conversation_id].conversation
+            return self._states[account_id, conversation_id].conversation
 
         return find
 
     def settle(
         self, meeting: Meeting, event: Incoming[MessageReceived], now: datetime
     ) -> tuple[Outgoing, ...]:
-        """Have all addresses of a message lead to its conversation, in which it is by now."""
+        """Lead all addresses of a message to its taker; returns the events of those that end.
+
+        The message is recorded in the taker already.
+        """
         data, taker = event.data, meeting.taker
         if meeting.strays:
-            named = addresses(data)
+            by_id = addresses(data)
             for alias_id in meeting.strays:
                 self._aliases[data.account_id][alias_id] = taker
-                alias = Alias(data.account_id, alias_id, taker, data.channel_id, named[alias_id])
+                alias = Alias(data.account_id, alias_id, taker, data.channel_id, by_id[alias_id])
                 self._new.append(alias)
-        said: tuple[Outgoing, ...] = ()
+        outgoing: tuple[Outgoing, ...] = ()
         for younger in meeting.younger:
             key = (data.account_id, younger.conversation_id)
-            ended, outgoing = end(younger, taker, event.id, now)
-            self._threads[key] = replace(self._threads[key], conversation=ended)
+            ended, more = end(younger, taker, event.id, now)
+            self._states[key] = replace(self._states[key], conversation=ended)
             self._ended.add(key)
-            said += outgoing
-        return said
+            outgoing += more
+        return outgoing
 
     async def save(self, connection: AnyConnection) -> None:
-        """Write the threads, and where addresses lead."""
-        await self._threads.save(connection, self._new)
-        # A later message of the batch may have ended what an earlier one's addresses led to.
-        new = [replace(alias, conversation_id=self._lead(*_key(alias))) for alias in self._new]
+        """Write the conversation states, and where addresses lead."""
+        await self._states.save(connection, self._new)
+        # A conversation may have ended in this batch after an alias to it was made.
+        new = [
+            replace(alias, conversation_id=self._lead(alias.account_id, alias.alias_id))
+            for alias in self._new
+        ]
         await save_identities(connection, new, {key: self._lead(*key) for key in self._ended})
 
     def _lead(self, account_id: AccountId, address: ConversationId) -> ConversationId:
         found = lead(address, self._find(account_id), self._aliases[account_id])
         assert found is not None
         return found.conversation_id
-
-
-def _key(alias: Alias) -> ConversationKey:
-    return alias.account_id, alias.alias_id

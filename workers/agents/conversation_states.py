@@ -1,4 +1,4 @@
-"""The threads of one batch: locked and loaded, changed by the rules, saved."""
+"""The conversation states of one batch: lock and load, let the rules change them, save."""
 
 from collections.abc import Collection, Set
 
@@ -6,12 +6,13 @@ from db.connect import AnyConnection
 from db.conversations import (
     ConversationKey,
     check_tombstones,
+    conversation_key,
     delete_conversations,
     load_tombstones,
     lock_conversations,
     save_conversations,
 )
-from db.identities import check_identities, claim
+from db.identities import check_identities, placeholder
 from db.links import (
     LinkRow,
     RequestKey,
@@ -23,20 +24,20 @@ from db.links import (
     update_links,
 )
 from db.windows import watch_windows
+from domain.conversation_state import NO_CONVERSATION, ConversationState
 from domain.identities import Alias
-from domain.thread import NO_THREAD, Thread
 from domain.windows import NOTICE
 
-_Changed = dict[ConversationKey, tuple[Thread, Thread]]
-"""Threads as they were and as they are."""
+_Changed = dict[ConversationKey, tuple[ConversationState, ConversationState]]
+"""The states as they were loaded, and as they are now."""
 
 
-class Threads:
-    """Conversations with all that belongs to them, by account and id."""
+class ConversationStates:
+    """The states of a batch's conversations, by account and conversation id."""
 
     def __init__(self) -> None:
-        self._before: dict[ConversationKey, Thread] = {}
-        self._after: dict[ConversationKey, Thread] = {}
+        self._before: dict[ConversationKey, ConversationState] = {}
+        self._after: dict[ConversationKey, ConversationState] = {}
 
     async def load(
         self,
@@ -44,36 +45,37 @@ class Threads:
         keys: Set[ConversationKey],
         requests: Collection[RequestKey] = (),
     ) -> None:
-        """Lock and read; what belongs to a conversation only ever changes under its lock.
+        """Lock conversations and read their states.
 
-        Before anything is decided, more may be loaded.
+        Whatever belongs to a conversation is changed only under the lock of its row. More states
+        may be loaded as long as nothing is decided.
         """
         conversations = await lock_conversations(connection, keys)
         tombstones = await load_tombstones(connection, keys - conversations.keys())
         linked = [key for key, found in conversations.items() if found.link_count]
         links = await load_links(connection, linked)
-        asked = await load_requests(connection, requests)
+        answered = await load_requests(connection, requests)
         for key, conversation in conversations.items():
-            self._before[key] = Thread(
-                conversation, links=links.get(key, ()), requests=asked.get(key, {})
+            self._before[key] = ConversationState(
+                conversation, links=links.get(key, ()), requests=answered.get(key, {})
             )
         for key, tombstone in tombstones.items():
-            self._before[key] = Thread(tombstone=tombstone)
+            self._before[key] = ConversationState(tombstone=tombstone)
         self._after = dict(self._before)
 
-    def __getitem__(self, key: ConversationKey) -> Thread:
-        """A thread as it is now; an empty one where there never was a conversation."""
-        return self._after.get(key, NO_THREAD)
+    def __getitem__(self, key: ConversationKey) -> ConversationState:
+        """Returns a state as it is now; `NO_CONVERSATION` where there never was one."""
+        return self._after.get(key, NO_CONVERSATION)
 
-    def __setitem__(self, key: ConversationKey, thread: Thread) -> None:
-        self._after[key] = thread
+    def __setitem__(self, key: ConversationKey, state: ConversationState) -> None:
+        self._after[key] = state
 
     async def save(self, connection: AnyConnection, aliases: Collection[Alias] = ()) -> None:
-        """Write what changed, each row once, and claim the addresses that lead elsewhere now."""
+        """Write what changed, each row once. `aliases` are the new ones: see db.identities."""
         changed = {
-            key: (self._before.get(key, NO_THREAD), thread)
-            for key, thread in self._after.items()
-            if thread is not self._before.get(key)
+            key: (self._before.get(key, NO_CONVERSATION), state)
+            for key, state in self._after.items()
+            if state is not self._before.get(key)
         }
         await self._save_conversations(connection, changed, aliases)
         await self._save_windows(connection, changed)
@@ -94,7 +96,7 @@ class Threads:
         new, tombstones, updated, deleted = [], [], [], []
         for before, after in changed.values():
             if after.conversation is None:
-                # A tombstone that was there before is nobody's to make again.
+                # A tombstone that was loaded is not written again.
                 if after.tombstone is not None and before.conversation is not None:
                     deleted.append(after.tombstone)
             elif before.conversation is None:
@@ -103,9 +105,10 @@ class Threads:
             elif after.conversation is not before.conversation:
                 updated.append(after.conversation)
         await delete_conversations(connection, deleted)
-        await save_conversations(connection, new, updated, [claim(alias) for alias in aliases])
+        placeholders = [placeholder(alias) for alias in aliases]
+        await save_conversations(connection, new, updated, placeholders)
         await check_tombstones(connection, new, tombstones)
-        await check_identities(connection, [(one.account_id, one.conversation_id) for one in new])
+        await check_identities(connection, [conversation_key(one) for one in new])
 
     async def _save_windows(self, connection: AnyConnection, changed: _Changed) -> None:
         watched = []
@@ -119,7 +122,7 @@ class Threads:
     async def _save_links(self, connection: AnyConnection, changed: _Changed) -> None:
         new, updated, removed = [], [], []
         for key, (before, after) in changed.items():
-            # Those of a deleted conversation are gone with it.
+            # The links of a deleted conversation are deleted with it.
             if after.links is before.links or after.conversation is None:
                 continue
             old = {link.entity: link for link in before.links}
@@ -135,5 +138,5 @@ class Threads:
         await update_links(connection, updated)
 
 
-def _is_watched(thread: Thread) -> bool:
-    return thread.conversation is not None and thread.conversation.window_watched
+def _is_watched(state: ConversationState) -> bool:
+    return state.conversation is not None and state.conversation.window_watched

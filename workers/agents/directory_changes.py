@@ -25,11 +25,9 @@ from domain.directory import (
 )
 from schemas.cloudevents import Incoming
 
-TOPIC = "directory"
-
 
 class DirectoryChanges:
-    """One batch of changes to directories."""
+    """One batch of changes of users and channels."""
 
     def __init__(self) -> None:
         self._users: dict[UserKey, User | None] = {}
@@ -38,7 +36,7 @@ class DirectoryChanges:
     async def load(
         self, connection: AnyConnection, events: Sequence[Incoming[UserEvent | ChannelEvent]]
     ) -> None:
-        """Lock the accounts whose users change, and read what is to be changed."""
+        """Lock the accounts whose users change, and read the users and channels of the batch."""
         users: set[UserKey] = set()
         channels: set[ChannelKey] = set()
         for event in events:
@@ -58,7 +56,7 @@ class DirectoryChanges:
     def decide(
         self, event: Incoming[UserEvent | ChannelEvent], now: datetime
     ) -> Iterable[Outgoing]:
-        """Change a user or a channel. Nothing is said of it: the publisher knows."""
+        """Change a user or a channel. Nothing is emitted: the publisher knows the change."""
         data = event.data
         if isinstance(data, UserEvent):
             user_key = (data.account_id, data.user_id)
@@ -69,7 +67,7 @@ class DirectoryChanges:
         return ()
 
     async def save(self, connection: AnyConnection, now: datetime) -> None:
-        """Write what is there, remove what is gone."""
+        """Write the users and channels, and delete removed users."""
         await save_users(connection, [user for user in self._users.values() if user])
         await remove_users(connection, [key for key, user in self._users.items() if user is None])
         channels = [channel for channel in self._channels.values() if channel]

@@ -1,4 +1,4 @@
-"""The agent of `notes.changed`: notes that the CRM edited or deleted are left alone."""
+"""The agent of `notes.changed`: notes that were edited or deleted in the CRM are left alone."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -6,41 +6,34 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from db.connect import AnyConnection
-from db.conversations import ConversationKey
+from db.conversations import conversation_key
 from domain.decision import Outgoing
 from domain.notes import leave_alone
 from schemas.cloudevents import Incoming
-from schemas.fields import ConversationId
 from schemas.notes import NoteDeleted, NoteEdited
-from workers.agents.conversation_states import Threads
+from workers.agents.conversation_states import ConversationStates
 
-NoteChanged = NoteEdited | NoteDeleted
+NoteEvent = NoteEdited | NoteDeleted
 
 
-class NotesChanged:
-    """One batch of what the CRM says of notes."""
+class NoteChanges:
+    """One batch of the CRM's reports about notes."""
 
     def __init__(self) -> None:
-        self._threads = Threads()
+        self._states = ConversationStates()
 
-    async def load(
-        self, connection: AnyConnection, events: Sequence[Incoming[NoteChanged]]
-    ) -> None:
-        """Lock the threads."""
-        await self._threads.load(connection, {_key(event) for event in events})
+    async def load(self, connection: AnyConnection, events: Sequence[Incoming[NoteEvent]]) -> None:
+        """Lock the conversation states."""
+        await self._states.load(connection, {conversation_key(event.data) for event in events})
 
-    def decide(self, event: Incoming[NoteChanged], now: datetime) -> Iterable[Outgoing]:
-        """Leave a note alone. Nothing is said of it: the conversation is as it was."""
-        thread = self._threads[_key(event)]
-        if thread.links:
-            links = leave_alone(thread.links, str(event.data.note_id))
-            self._threads[_key(event)] = replace(thread, links=links)
+    def decide(self, event: Incoming[NoteEvent], now: datetime) -> Iterable[Outgoing]:
+        """Mark a note as left alone. Nothing is emitted: the conversation does not change."""
+        state = self._states[conversation_key(event.data)]
+        if state.links:
+            links = leave_alone(state.links, str(event.data.note_id))
+            self._states[conversation_key(event.data)] = replace(state, links=links)
         return ()
 
     async def save(self, connection: AnyConnection, now: datetime) -> None:
-        """Write which notes are left alone."""
-        await self._threads.save(connection)
-
-
-def _key(event: Incoming[NoteChanged]) -> ConversationKey:
-    return event.data.account_id, ConversationId(str(event.data.conversation_id))
+        """Write the marks."""
+        await self._states.save(connection)

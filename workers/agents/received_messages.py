@@ -1,4 +1,4 @@
-"""The agent of `messages.received`: record contacts' messages."""
+"""The agent of `messages.received`: record the messages of contacts."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -11,27 +11,38 @@ from domain.directory import Directory
 from domain.identities import addresses
 from domain.messages import Identity, decide_message, identify, is_erased
 from schemas.cloudevents import Incoming
-from schemas.fields import AccountId
+from schemas.fields import AccountId, ChannelId
 from schemas.messages import MessageReceived
-from workers.agents.contact_addresses import Contacts
-from workers.agents.conversation_states import Threads
-from workers.agents.directory_cache import Directories
+from workers.agents.contact_addresses import ContactAddresses
+from workers.agents.conversation_states import ConversationStates
+from workers.agents.directory_cache import DirectoryCache
 from workers.process import metrics
 
 TOPIC = "messages.received"
+
+MessageSource = tuple[AccountId, ChannelId, str, str]
+
+
+def message_source(data: MessageReceived) -> MessageSource:
+    """Returns the fields from which `identify` derives the ids: the key of a message in a batch.
+
+    Equal keys have equal ids. The id of the event would be no key: careless publishers give one id
+    to two messages.
+    """
+    return data.account_id, data.channel_id, data.contact.address, data.provider_message_id
 
 
 class ReceivedMessages:
     """One batch of received messages."""
 
-    def __init__(self, directories: Directories, app_url: str) -> None:
+    def __init__(self, directories: DirectoryCache, app_url: str) -> None:
         self._cache = directories
         self._app_url = app_url
-        # By the event's own identity: each event is one object for as long as its batch lives.
-        self._identities: dict[int, Identity] = {}
-        self._threads = Threads()
-        self._contacts = Contacts(self._threads)
+        self._identities: dict[MessageSource, Identity] = {}
+        self._states = ConversationStates()
+        self._addresses = ContactAddresses(self._states)
         self._opened = 0
+        """The number of conversations that this batch opened."""
         self._recorded: set[MessageKey] = set()
         self._messages: list[Message] = []
         self._directories: dict[AccountId, Directory] = {}
@@ -39,36 +50,36 @@ class ReceivedMessages:
     async def load(
         self, connection: AnyConnection, events: Sequence[Incoming[MessageReceived]]
     ) -> None:
-        """Lock the threads, and find out which messages are known already."""
+        """Lock the conversation states, and read which messages are recorded already."""
         conversations: set[ConversationKey] = set()
         messages: set[MessageKey] = set()
         for event in events:
             account_id = event.data.account_id
-            identity = self._identities[id(event)] = identify(event.data)
+            identity = self._identities[message_source(event.data)] = identify(event.data)
             conversations.add((account_id, identity.conversation_id))
             messages.add((account_id, identity.message_id))
             if event.data.contact.identities:
-                conversations |= {(account_id, named) for named in addresses(event.data)}
-        await self._contacts.load(connection, conversations)
+                conversations |= {(account_id, id_) for id_ in addresses(event.data)}
+        await self._addresses.load(connection, conversations)
         self._recorded = await recorded_messages(connection, messages, "inbound")
         accounts = {account_id for account_id, _ in conversations}
         self._directories = await self._cache.load(connection, accounts)
 
     def decide(self, event: Incoming[MessageReceived], now: datetime) -> Iterable[Outgoing]:
-        """Record a message that is new; a repeat changes nothing and emits nothing."""
+        """Record a new message. A repeat changes nothing and emits nothing."""
         account_id = event.data.account_id
-        own, message_id = self._identities[id(event)]
+        own, message_id = self._identities[message_source(event.data)]
         if (account_id, message_id) in self._recorded:
             metrics.DUPLICATES.labels(TOPIC).inc()
             return ()
-        meeting = self._contacts.meet(event.data, own)
-        if any(is_erased(self._threads[account_id, id_], event.data) for id_ in meeting.past):
+        meeting = self._addresses.meet(event.data, own)
+        if any(is_erased(self._states[account_id, id_], event.data) for id_ in meeting.past):
             metrics.ERASED.inc()
             return ()
         self._recorded.add((account_id, message_id))
         key = (account_id, meeting.taker)
         decision = decide_message(
-            self._threads[key],
+            self._states[key],
             event,
             now,
             self._directories[account_id],
@@ -77,20 +88,20 @@ class ReceivedMessages:
             opened_at=self._opened_at(key, now),
             takes_over=any(younger.status == "open" for younger in meeting.younger),
         )
-        self._threads[key] = decision.thread
+        self._states[key] = decision.state
         assert decision.message is not None
         self._messages.append(decision.message)
-        return decision.outgoing + self._contacts.settle(meeting, event, now)
+        return decision.outgoing + self._addresses.settle(meeting, event, now)
 
     def _opened_at(self, key: ConversationKey, now: datetime) -> datetime | None:
-        """When a new conversation counts as made: those of one batch keep their order."""
-        if self._threads[key].conversation is not None:
+        """Returns the creation time of a new conversation; one batch opens each at another time."""
+        if self._states[key].conversation is not None:
             return None
         opened_at = now + timedelta(microseconds=self._opened)
         self._opened += 1
         return opened_at
 
     async def save(self, connection: AnyConnection, now: datetime) -> None:
-        """Write the messages, each thread once, and where addresses lead."""
-        await self._contacts.save(connection)
+        """Write the messages, each conversation once, and where addresses lead."""
+        await self._addresses.save(connection)
         await record_messages(connection, self._messages, now)

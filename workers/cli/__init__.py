@@ -1,4 +1,4 @@
-"""`inbox`, the command line: a group of commands, one module each."""
+"""The command line `inbox`: a group of commands, each in a module of its own."""
 
 import sys
 
@@ -45,7 +45,11 @@ for command in (
 
 
 def main() -> None:
-    """Run the command line. A failure that a person can mend is one line on stderr, exit 1 or 2."""
+    """Run the command line.
+
+    A wrong setting is one line on stderr and exit status 2, a failure of a command is one line and
+    exit status 1.
+    """
     try:
         inbox(prog_name="inbox")
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""`inbox config`: every setting as it is in force."""
+"""`inbox config`: prints the value of every setting."""
 
 import os
 

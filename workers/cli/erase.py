@@ -1,4 +1,4 @@
-"""`inbox erase`: delete all conversations of a contact, each as the user who may."""
+"""`inbox erase`: deletes all conversations of a contact, each in the name of its installer."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from domain.conversation import Conversation
 from domain.directory import Channel, User
 from schemas.commands import CommandAccepted, CommandRejected, ConversationDelete
 from schemas.fields import AccountId, ConversationId, UserId
-from workers.cli.failures import mendable
+from workers.cli.failures import expected_failures
 from workers.follow.follower import Follower
 from workers.kafka.publisher import Publisher
 from workers.kafka.topic_admin import require_topics
@@ -27,18 +27,21 @@ SOURCE = "/inbox/erase"
 WAIT_SECONDS_DEFAULT = 60
 
 
-class Found(NamedTuple):
+class FoundConversation(NamedTuple):
     """A conversation of the contact."""
 
     conversation: Conversation
     deleter: UserId | None
-    """Who may delete it: the user who installed its channel."""
+    """The user who may delete it: the one who installed its channel. None if nobody may."""
     obstacle: str
-    """Why nobody may, and what to do about it."""
+    """Why nobody may delete it, and the remedy; else empty."""
 
 
 def _storable(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    """A text that Postgres can look for: a shell passes on bytes that are no text at all."""
+    """Returns a text that Postgres can compare. A shell also passes on bytes that are no text.
+
+    Raises click.BadParameter.
+    """
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
         raise click.BadParameter("holds what no text can")
     return value
@@ -65,10 +68,10 @@ def erase(account: str, contact: str, *, yes: bool, wait_seconds: int) -> None:
     """Delete all conversations of a contact in an account for good.
 
     Each is deleted by a command in the name of the user who installed its channel, which the
-    workers apply as any other. Exit status 1 says that some are not known to be gone.
+    workers apply like any other. Exit status 1 means that some are not known to be deleted.
     """
     settings = Settings.from_environment()
-    with mendable():
+    with expected_failures():
         asyncio.run(_erase(settings, AccountId(account), contact, yes, wait_seconds))
 
 
@@ -87,15 +90,17 @@ async def _erase(
         click.echo("nothing found: the account has no conversation of this contact")
     elif yes:
         erased = await _delete(settings, found, wait_seconds)
-        if left := len(found) - erased:
-            raise CommandFailed(f"{left} of {_counted(found)} not erased")
+        if remaining := len(found) - erased:
+            raise CommandFailed(f"{remaining} of {_counted(found)} not erased")
     else:
         for each in found:
-            click.echo(_described(each))
+            click.echo(_line(each))
         click.echo(f"{_counted(found)} found, none erased: add --yes to erase")
 
 
-async def _find(connection: AnyConnection, account_id: AccountId, contact: str) -> list[Found]:
+async def _find(
+    connection: AnyConnection, account_id: AccountId, contact: str
+) -> list[FoundConversation]:
     conversations = await conversations_of_contact(connection, account_id, contact)
     channels = await channels_by_id(
         connection, {(account_id, conversation.channel_id) for conversation in conversations}
@@ -103,27 +108,27 @@ async def _find(connection: AnyConnection, account_id: AccountId, contact: str) 
     users = await users_by_id(connection, {(account_id, each.installed_by) for each in channels})
     channel_of = {channel.channel_id: channel for channel in channels}
     user_of = {user.user_id: user for user in users}
-    return [_judged(each, channel_of.get(each.channel_id), user_of) for each in conversations]
+    return [_with_deleter(each, channel_of.get(each.channel_id), user_of) for each in conversations]
 
 
-def _judged(
+def _with_deleter(
     conversation: Conversation, channel: Channel | None, users: dict[UserId, User]
-) -> Found:
-    """Whether the rules of deletion will let the installer delete it."""
+) -> FoundConversation:
+    """Returns a conversation with the user who may delete it by the rules of the inbox."""
     if channel is None:
-        why = f"channel {conversation.channel_id} is unknown"
+        reason = f"channel {conversation.channel_id} is unknown"
     else:
         installer = users.get(channel.installed_by)
         if installer is not None and installer.known and installer.inbox_access:
-            return Found(conversation, installer.user_id, "")
-        why = f"{channel.installed_by}, who installed channel {channel.channel_id}, "
-        why += "has no inbox access" if installer and installer.known else "is no user any more"
+            return FoundConversation(conversation, installer.user_id, "")
+        reason = f"{channel.installed_by}, who installed channel {channel.channel_id}, "
+        reason += "has no inbox access" if installer and installer.known else "is no user any more"
     remedy = "publish channel.installed again, naming an installer who has inbox access"
-    return Found(conversation, None, f"{why}: {remedy}")
+    return FoundConversation(conversation, None, f"{reason}: {remedy}")
 
 
-def _described(found: Found) -> str:
-    """A line for people, without a word of the contact's."""
+def _line(found: FoundConversation) -> str:
+    """Returns a line that describes a conversation. It holds no text that the contact wrote."""
     conversation, deleter, obstacle = found
     newest = conversation.last_message_at
     return "  ".join(
@@ -139,19 +144,22 @@ def _described(found: Found) -> str:
     )
 
 
-def _counted(found: Sequence[Found]) -> str:
+def _counted(found: Sequence[FoundConversation]) -> str:
     return "1 conversation" if len(found) == 1 else f"{len(found)} conversations"
 
 
-async def _delete(settings: Settings, found: Sequence[Found], wait_seconds: int) -> int:
-    """Have them deleted, and say what became of each; how many were."""
+async def _delete(settings: Settings, found: Sequence[FoundConversation], wait_seconds: int) -> int:
+    """Have the workers delete the conversations, and print a line for each.
+
+    Returns the number of those that were deleted.
+    """
     for each in found:
         if each.deleter is None:
             click.echo(f"{each.conversation.conversation_id}  not erased: {each.obstacle}")
     async with Follower(settings, ["results"], from_start=False) as results:
-        asked = await _publish(settings, found)
-        erased = await _await_answers(results, asked, wait_seconds)
-    for command_id, conversation_id in asked.items():
+        unanswered = await _publish(settings, found)
+        erased = await _await_answers(results, unanswered, wait_seconds)
+    for command_id, conversation_id in unanswered.items():
         click.echo(
             f"{conversation_id}  not answered within {wait_seconds} s: command {command_id} "
             "waits for a worker, which may still erase it"
@@ -159,9 +167,11 @@ async def _delete(settings: Settings, found: Sequence[Found], wait_seconds: int)
     return erased
 
 
-async def _publish(settings: Settings, found: Sequence[Found]) -> dict[str, ConversationId]:
-    """Publish the commands; which conversation each is about."""
-    asked = {}
+async def _publish(
+    settings: Settings, found: Sequence[FoundConversation]
+) -> dict[str, ConversationId]:
+    """Publish the commands, and return their conversations by the command's id."""
+    conversation_of = {}
     async with Publisher(settings, SOURCE) as publisher:
         for conversation, deleter, _ in found:
             if deleter is not None:
@@ -171,21 +181,26 @@ async def _publish(settings: Settings, found: Sequence[Found]) -> dict[str, Conv
                     actor_id=deleter,
                 )
                 command_id = await publisher.publish(command, datetime.now(UTC))
-                asked[command_id] = conversation.conversation_id
-    return asked
+                conversation_of[command_id] = conversation.conversation_id
+    return conversation_of
 
 
 async def _await_answers(
-    results: Follower, asked: dict[str, ConversationId], wait_seconds: int
+    results: Follower, unanswered: dict[str, ConversationId], wait_seconds: int
 ) -> int:
-    """Say each answer, and take its command out of `asked`; how many say that it is done."""
+    """Print a line for each answer, and remove its command from `unanswered`.
+
+    Returns the number of accepted commands.
+    """
     erased = 0
     deadline = time.monotonic() + wait_seconds
-    while asked and time.monotonic() < deadline:
-        for seen in await results.next():
-            answer = seen.data
-            if isinstance(answer, CommandAccepted | CommandRejected) and answer.command_id in asked:
-                click.echo(f"{asked.pop(answer.command_id)}  {_outcome(answer)}")
+    while unanswered and time.monotonic() < deadline:
+        for record in await results.poll():
+            answer = record.data
+            if not isinstance(answer, CommandAccepted | CommandRejected):
+                continue
+            if conversation_id := unanswered.pop(answer.command_id, None):
+                click.echo(f"{conversation_id}  {_outcome(answer)}")
                 erased += isinstance(answer, CommandAccepted)
     return erased
 

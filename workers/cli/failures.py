@@ -1,4 +1,4 @@
-"""What a command says when a server does not answer, or is not as it must be."""
+"""Turns failures of servers into the one line that a command prints."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +12,8 @@ from workers.process.errors import CommandFailed
 
 
 @contextmanager
-def mendable() -> Iterator[None]:
-    """Turns failures that a person can mend into CommandFailed."""
+def expected_failures() -> Iterator[None]:
+    """Turn failures that a person can repair into CommandFailed, and let all others through."""
     try:
         yield
     except SchemaMismatch as error:
@@ -25,7 +25,7 @@ def mendable() -> Iterator[None]:
     except KafkaError as error:
         raise CommandFailed(f"Kafka does not answer: {error}") from error
     except asyncpg.PostgresError as error:
-        # Without its detail, which may quote what is stored.
+        # Without the detail, which may quote stored texts.
         raise CommandFailed(f"Postgres refuses: {error.args[0]}") from error
     except Exception as error:
         if not is_transient(error):

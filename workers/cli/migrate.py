@@ -1,11 +1,11 @@
-"""`inbox migrate`: bring the database up to date."""
+"""`inbox migrate`: applies the database migrations that are missing."""
 
 import asyncio
 
 import click
 
 from db import migrate as migrations
-from workers.cli.failures import mendable
+from workers.cli.failures import expected_failures
 from workers.settings import Settings, required
 
 
@@ -13,7 +13,7 @@ from workers.settings import Settings, required
 def migrate() -> None:
     """Apply the migrations that are missing, as INBOX_MIGRATION_DATABASE_URL's user."""
     url = required(Settings.from_environment().migration_database_url, "INBOX_DATABASE_URL")
-    with mendable():
+    with expected_failures():
         applied = asyncio.run(migrations.migrate(url))
     for name in applied:
         click.echo(f"applied {name}")

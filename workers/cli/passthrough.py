@@ -1,4 +1,4 @@
-"""`inbox faust`: Faust's own commands on this app."""
+"""`inbox faust`: runs Faust's own commands on the app of the workers."""
 
 import click
 
@@ -12,7 +12,7 @@ from workers.settings import Settings
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def faust(arguments: tuple[str, ...]) -> None:
     """Run a command of Faust's own, such as `inbox faust agents`."""
-    from faust.cli.faust import cli  # noqa: PLC0415  # slow to import, and seldom needed
+    from faust.cli.faust import cli  # noqa: PLC0415  # slow to import and rarely needed
 
     Settings.from_environment()
     cli.main(["-A", "workers.worker.faust_app:app", *arguments], prog_name="inbox faust")

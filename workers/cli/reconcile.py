@@ -1,4 +1,4 @@
-"""`inbox reconcile`: publish contacts' messages whose webhooks never arrived."""
+"""`inbox reconcile`: publishes contacts' messages whose webhooks never arrived."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ from db.connect import AnyConnection, connect
 from db.directory import channels_of_account
 from domain.directory import Channel
 from schemas.fields import AccountId, check_year
-from workers.cli.failures import mendable
+from workers.cli.failures import expected_failures
 from workers.kafka.publisher import Publisher
 from workers.kafka.topic_admin import require_topics
 from workers.process.errors import CommandFailed
@@ -32,14 +32,14 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 
 
 class Since(click.ParamType):
-    """A time in the past, or how long ago it was."""
+    """A time in the past, or an age."""
 
     name = "TIME"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """The time, with an offset."""
+        """Returns the time, with an offset."""
         now = datetime.now(UTC)
         try:
             if age := _AGE.fullmatch(value):
@@ -63,8 +63,8 @@ class Since(click.ParamType):
         return since
 
 
-class Asked(NamedTuple):
-    """What the command line asks for."""
+class ReconcileOptions(NamedTuple):
+    """The options of the command line."""
 
     since: datetime
     account: str | None
@@ -83,7 +83,7 @@ class Asked(NamedTuple):
 @click.option("--account", help="Only of this tenant; otherwise of all that have a Twilio account.")
 @click.option("--channel", metavar="CHANNEL_ID", help="Only of this channel.")
 @click.option("--historical", is_flag=True, help="Publish as imports: nobody is notified.")
-@click.option("--dry-run", is_flag=True, help="Only say how many would be published.")
+@click.option("--dry-run", is_flag=True, help="Only print how many would be published.")
 def reconcile(
     *, since: datetime, account: str | None, channel: str | None, historical: bool, dry_run: bool
 ) -> None:
@@ -93,33 +93,33 @@ def reconcile(
     last minute are left alone. It does no harm to repeat it, or to run it while webhooks arrive.
     """
     settings = Settings.from_environment()
-    with mendable():
-        asked = Asked(since, account, channel, historical, dry_run)
-        asyncio.run(_reconcile(settings, asked))
+    with expected_failures():
+        options = ReconcileOptions(since, account, channel, historical, dry_run)
+        asyncio.run(_reconcile(settings, options))
 
 
-async def _reconcile(settings: Settings, asked: Asked) -> None:
+async def _reconcile(settings: Settings, options: ReconcileOptions) -> None:
     url = required(settings.database_url, "INBOX_DATABASE_URL")
-    sids = _sids(settings, asked.account)
-    if not asked.dry_run:
+    sids = _sids(settings, options.account)
+    if not options.dry_run:
         await require_topics(settings, [TOPIC])
     async with AsyncExitStack() as stack:
         connection = await connect(url, "inbox reconcile")
         stack.push_async_callback(connection.close)
         twilios = await stack.enter_async_context(_twilios(settings, sids))
-        found = await _targets(connection, twilios, asked)
+        found = await _targets(connection, twilios, options)
         publisher = None
-        if not asked.dry_run:
+        if not options.dry_run:
             publisher = await stack.enter_async_context(Publisher(settings, SOURCE))
         reconciler = Reconciler(
             connection,
             twilios,
             publisher,
-            since=asked.since,
-            historical=asked.historical,
-            refused=partial(click.echo, err=True),
+            since=options.since,
+            historical=options.historical,
+            report=partial(click.echo, err=True),
         )
-        total = await _each(reconciler, found, "to publish" if asked.dry_run else "published")
+        total = await _each(reconciler, found, "to publish" if options.dry_run else "published")
     wrong = _without_token(settings, sids)
     if total.unusable:
         wrong.append(f"{total.unusable} of the messages cannot be published")
@@ -128,7 +128,7 @@ async def _reconcile(settings: Settings, asked: Asked) -> None:
 
 
 def _sids(settings: Settings, account: str | None) -> dict[str, AccountId]:
-    """The accounts at Twilio that are meant, and whose they are. Raises CommandFailed."""
+    """Returns the tenant of each selected account at Twilio, by its SID. Raises CommandFailed."""
     sids = {
         sid: each.account_id
         for sid, each in settings.twilio_accounts.items()
@@ -137,14 +137,14 @@ def _sids(settings: Settings, account: str | None) -> dict[str, AccountId]:
     if not sids:
         name = "" if account is None else f" {account}"
         raise CommandFailed(f"INBOX_TWILIO_ACCOUNTS names no account{name}")
-    silent = _without_token(settings, sids)
-    if len(silent) == len(sids):
-        raise CommandFailed("; ".join(silent))
+    unlisted = _without_token(settings, sids)
+    if len(unlisted) == len(sids):
+        raise CommandFailed("; ".join(unlisted))
     return sids
 
 
 def _without_token(settings: Settings, sids: Iterable[str]) -> list[str]:
-    """A complaint for each account at Twilio that cannot be asked for its messages."""
+    """Returns a line for each account at Twilio whose messages cannot be listed."""
     accounts = settings.twilio_accounts
     return [
         f"{sid} of account {accounts[sid].account_id} has no auth_token: nothing of it is listed"
@@ -154,37 +154,37 @@ def _without_token(settings: Settings, sids: Iterable[str]) -> list[str]:
 
 
 async def _targets(
-    connection: AnyConnection, accounts: Iterable[AccountId], asked: Asked
+    connection: AnyConnection, accounts: Iterable[AccountId], options: ReconcileOptions
 ) -> list[Target]:
-    """The channels that are meant. Raises CommandFailed."""
+    """Returns the selected channels that get messages. Raises CommandFailed without any."""
     found: list[Target] = []
-    named: list[Channel] = []
+    selected: list[Channel] = []
     for account_id in accounts:
         channels = await channels_of_account(connection, account_id)
-        named += [each for each in channels if asked.channel in (None, each.channel_id)]
-        found += [each for each in targets(channels) if each.channel in named]
+        selected += [each for each in channels if options.channel in (None, each.channel_id)]
+        found += [each for each in targets(channels) if each.channel in selected]
     if not found:
-        why = _why_none(asked.channel, named)
-        raise CommandFailed(f"{why}, account {', '.join(accounts)}")
+        reason = _reason_for_none(options.channel, selected)
+        raise CommandFailed(f"{reason}, account {', '.join(accounts)}")
     return found
 
 
-def _why_none(channel_id: str | None, named: Iterable[Channel]) -> str:
-    """Why none of the channels that are meant gets messages."""
+def _reason_for_none(channel_id: str | None, selected: Iterable[Channel]) -> str:
+    """Returns the reason why none of the selected channels gets messages."""
     if channel_id is None:
         return "no channel is installed"
-    removed = [each.removed for each in named]
+    removed = [each.removed for each in selected]
     if not removed:
         return f"there is no channel {channel_id}"
-    why = "it was removed" if all(removed) else "a newer one has its address"
-    return f"channel {channel_id} gets no messages: {why}"
+    reason = "it was removed" if all(removed) else "a newer one has its address"
+    return f"channel {channel_id} gets no messages: {reason}"
 
 
 @asynccontextmanager
 async def _twilios(
     settings: Settings, sids: Mapping[str, AccountId]
 ) -> AsyncIterator[dict[AccountId, dict[str, Twilio]]]:
-    """A client for each account at Twilio: a tenant's messages are those of all that it has."""
+    """Yield a client for each account at Twilio, by tenant. A tenant may have several accounts."""
     async with AsyncExitStack() as stack:
         clients: dict[AccountId, dict[str, Twilio]] = defaultdict(dict)
         for sid, account_id in sids.items():
@@ -197,19 +197,20 @@ async def _twilios(
 
 
 async def _each(reconciler: Reconciler, found: list[Target], published: str) -> Count:
-    """Reconcile channel by channel, and say how far that got, whatever ends it."""
+    """Reconcile channel by channel. An error too leaves a line that shows how far it got."""
     total, done = Count(), 0
     try:
         for target in found:
-            count, left = Count(), "  unfinished"
+            count, unfinished = Count(), "  unfinished"
             try:
                 await reconciler.reconcile(target, count)
-                left = ""
+                unfinished = ""
             finally:
                 total.add(count)
-                if left and count.oldest:
-                    left += f": read back to {count.oldest.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-                click.echo(f"{target.name}  {_counted(count, published)}{left}")
+                if unfinished and count.oldest:
+                    oldest = f"{count.oldest.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+                    unfinished += f": read back to {oldest}"
+                click.echo(f"{target.name}  {_counted(count, published)}{unfinished}")
             done += 1
     finally:
         click.echo(f"{done} of {len(found)} channels  {_counted(total, published)}")

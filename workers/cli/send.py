@@ -1,4 +1,4 @@
-"""`inbox send`: validated events from JSON on stdin, to their topics."""
+"""`inbox send`: validates events from JSON on stdin, and publishes them to their topics."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from schemas.catalog import INBOUND, TOPIC_OF
 from schemas.cloudevents import CONTENT_TYPE_HEADER, Decoders, Incoming, encode
 from schemas.codes import DeadLetter
 from schemas.errors import InvalidRecord
-from workers.cli.failures import mendable
+from workers.cli.failures import expected_failures
 from workers.kafka.clients import new_producer
 from workers.kafka.publisher import record_key
 from workers.kafka.topic_admin import require_topics
@@ -24,15 +24,15 @@ from workers.process.errors import CommandFailed
 from workers.settings import Settings, required
 
 SOURCE = "/inbox/send"
-"""The `source` of events that do not name one."""
+"""The `source` of events that have none."""
 
-ANSWER_SECONDS = 30
+KAFKA_ANSWER_SECONDS = 30
 
 _NO_SPACE = re.compile(r"[^ \t\r\n]")
 
 
-class Valid(NamedTuple):
-    """An event that may be published."""
+class ValidEvent(NamedTuple):
+    """An event that may be published, and its bytes."""
 
     event: Incoming[Any]
     value: bytes
@@ -49,34 +49,38 @@ def send() -> None:
     settings = Settings.from_environment()
     required(settings.kafka, "INBOX_KAFKA")
     events = read_events(click.get_binary_stream("stdin").read())
-    with mendable():
+    with expected_failures():
         asyncio.run(_publish(settings, events))
 
 
-def read_events(text: bytes) -> list[Valid]:
-    """The events of a stream of JSON documents. Raises CommandFailed, a line for each bad one."""
+def read_events(text: bytes) -> list[ValidEvent]:
+    """Returns the events of a stream of JSON documents.
+
+    Raises CommandFailed, with a line for each invalid document.
+    """
     decoders = Decoders(chain.from_iterable(INBOUND.values()))
     now = datetime.now(UTC)
     documents = _documents(text)
-    events, wrong = [], []
+    events, errors = [], []
     for number in count(1):
         try:
             document = next(documents, None)
             if document is None:
                 break
             value = _completed(document, now)
-            events.append(Valid(decoders.decode(value, (), int(now.timestamp() * 1000)), value))
+            event = decoders.decode(value, (), int(now.timestamp() * 1000))
+            events.append(ValidEvent(event, value))
         except InvalidRecord as error:
-            wrong.append(f"document {number}: {error}")
-    if wrong:
-        raise CommandFailed("nothing was sent\n" + "\n".join(wrong))
+            errors.append(f"document {number}: {error}")
+    if errors:
+        raise CommandFailed("nothing was sent\n" + "\n".join(errors))
     if not events:
         raise CommandFailed("there is no event on stdin")
     return events
 
 
 def _documents(text: bytes) -> Iterator[bytes]:
-    """Each JSON document. Raises InvalidRecord at what is none, and cannot go on behind it."""
+    """Yield each JSON document. Raises InvalidRecord, and then ends, at text that is not JSON."""
     decoder = json.JSONDecoder()
     end = 0
     try:
@@ -91,21 +95,21 @@ def _documents(text: bytes) -> Iterator[bytes]:
 
 
 def _completed(document: bytes, now: datetime) -> bytes:
-    """A CloudEvent with what its envelope lacked; what it has stays as it was written."""
+    """Returns a CloudEvent with missing attributes added. The others stay as they were written."""
     try:
         given = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
     except msgspec.MsgspecError:
-        # The decoder of events says what is wrong with it.
+        # The decoder of events will report what is wrong with it.
         return document
     envelope = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": SOURCE, "time": now}
     return encode(envelope | given)
 
 
-async def _publish(settings: Settings, events: Sequence[Valid]) -> None:
+async def _publish(settings: Settings, events: Sequence[ValidEvent]) -> None:
     names = [TOPIC_OF[event.type] for event, _ in events]
     await require_topics(settings, names)
     producer = new_producer(
-        settings, enable_idempotence=True, request_timeout_ms=ANSWER_SECONDS * 1000
+        settings, enable_idempotence=True, request_timeout_ms=KAFKA_ANSWER_SECONDS * 1000
     )
     try:
         await producer.start()

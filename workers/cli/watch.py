@@ -1,4 +1,4 @@
-"""`inbox watch`: follow what the system publishes."""
+"""`inbox watch`: prints the events that the system publishes."""
 
 import asyncio
 from collections.abc import Collection
@@ -6,20 +6,19 @@ from contextlib import suppress
 
 import click
 
-from workers.cli.failures import mendable
-from workers.follow.console import new_console
-from workers.follow.follower import FOLLOWED, Follower
-from workers.follow.phrases import block
+from workers.cli.failures import expected_failures
+from workers.follow.follower import FOLLOWED_TOPICS, Follower
+from workers.follow.lines import block, new_console
 from workers.settings import Settings
 
 NAMES_MAX = 10_000
-"""How many contacts' names are remembered."""
+"""How many names of contacts are kept, by conversation."""
 
 
 def _topics(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
     given = [name.strip() for name in value.split(",")]
-    if unknown := [name for name in given if name not in FOLLOWED]:
-        raise click.BadParameter(f"{', '.join(unknown)}: not one of {', '.join(FOLLOWED)}")
+    if unknown := [name for name in given if name not in FOLLOWED_TOPICS]:
+        raise click.BadParameter(f"{', '.join(unknown)}: not one of {', '.join(FOLLOWED_TOPICS)}")
     return given
 
 
@@ -27,12 +26,12 @@ def _topics(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option(
     "--topic",
     "topics",
-    default=",".join(FOLLOWED),
+    default=",".join(FOLLOWED_TOPICS),
     show_default=True,
     callback=_topics,
     help="Which topics, without their prefix.",
 )
-@click.option("--from-start", is_flag=True, help="All that Kafka still has, not just what is new.")
+@click.option("--from-start", is_flag=True, help="Print all events that Kafka still has, not only new ones.")
 def watch(topics: list[str], from_start: bool) -> None:
     """Follow the events that the system publishes, a line each, until Ctrl-C.
 
@@ -40,7 +39,7 @@ def watch(topics: list[str], from_start: bool) -> None:
     Only committed events are shown. No consumer group takes part, so nobody else is disturbed.
     """
     settings = Settings.from_environment()
-    with suppress(KeyboardInterrupt), mendable():
+    with suppress(KeyboardInterrupt), expected_failures():
         asyncio.run(_watch(settings, topics, from_start))
 
 
@@ -49,10 +48,11 @@ async def _watch(settings: Settings, topics: Collection[str], from_start: bool) 
     names: dict[str, str] = {}
     async with Follower(settings, topics, from_start=from_start) as follower:
         while True:
-            for seen in await follower.next():
-                conversation_id = seen.said.conversation_id or ""
-                if seen.said.contact_name:
+            for record in await follower.poll():
+                rendered = record.rendered
+                conversation_id = rendered.conversation_id or ""
+                if rendered.contact_name:
                     if len(names) >= NAMES_MAX:
                         names.clear()
-                    names[conversation_id] = seen.said.contact_name
-                console.print(block(seen.said, names.get(conversation_id)))
+                    names[conversation_id] = rendered.contact_name
+                console.print(block(rendered, names.get(conversation_id)))

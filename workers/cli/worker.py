@@ -1,4 +1,4 @@
-"""`inbox worker`: run a worker."""
+"""`inbox worker`: runs a worker."""
 
 from typing import get_args
 
@@ -21,11 +21,12 @@ def _roles(_context: click.Context, _parameter: click.Parameter, value: str) -> 
     default=",".join(get_args(Role)),
     show_default=True,
     callback=_roles,
-    help="ingest applies records, relay publishes events, web receives webhooks.",
+    help="ingest applies records, relay publishes events, send posts replies to Twilio, "
+    "web receives webhooks.",
 )
 def worker(roles: list[Role]) -> None:
     """Run a worker until SIGTERM; any number of them share the work."""
-    # Imported here: the other commands need neither Faust nor its start-up time.
+    # Imported here: the other commands do not need Faust, which is slow to import.
     from workers.worker.run import run  # noqa: PLC0415
 
     run(Settings.from_environment(), roles)

@@ -1,4 +1,4 @@
-"""Reads the dead letters: all that there are now, a few at a time, or one by its place."""
+"""Reads dead letters: all that exist now, a few at a time, or one by partition and offset."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,23 +9,19 @@ from typing import Any, Self
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
-from db.outbox import Header
 from db.redrives import DeadLetterKey
+from schemas.dead_letters import DEAD_LETTERS_TOPIC, Header, Origin, split_headers
 from workers.kafka.clients import new_consumer, stop_consumer
-from workers.outbox.dead_letter import Origin, split_headers
 from workers.settings import Settings
 
-DEAD_LETTERS = "dead-letters"
-"""The topic, without its prefix."""
-
 FETCH_BYTES_MAX = 8 * 1024 * 1024
-"""Bounds what is held in memory, however many dead letters there are."""
+"""Limits what memory holds, however many dead letters there are."""
 
 RECORDS_MAX = 200
-"""The most that are handed over at once."""
+"""The most dead letters that are returned at once."""
 
-ANSWER_SECONDS = 30
-"""How long Kafka may take for one step."""
+KAFKA_ANSWER_SECONDS = 30
+"""The longest wait for an answer of Kafka."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +34,11 @@ class DeadLetterRecord:
     key: bytes | None
     value: bytes | None
     headers: tuple[Header, ...]
-    """All of them, as they were read."""
+    """All headers, as they were read."""
     own_headers: tuple[Header, ...]
-    """Those that the record had before it was set aside."""
+    """The headers that the record had before it was dead-lettered."""
     origin: Origin | None
-    """None for a record that no worker put there."""
+    """None for a record that no worker wrote."""
 
     @property
     def place(self) -> DeadLetterKey:
@@ -51,7 +47,7 @@ class DeadLetterRecord:
 
     @property
     def size(self) -> int:
-        """The bytes of its value."""
+        """How many bytes its value has."""
         return len(self.value or b"")
 
 
@@ -62,14 +58,14 @@ class DeadLetterLog:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._topic = settings.topic(DEAD_LETTERS)
+        self._topic = settings.topic(DEAD_LETTERS_TOPIC)
         self._consumer = new_consumer(
             settings,
             self._topic,
             auto_offset_reset="earliest",
             fetch_max_bytes=FETCH_BYTES_MAX,
             max_partition_fetch_bytes=FETCH_BYTES_MAX,
-            request_timeout_ms=ANSWER_SECONDS * 1000,
+            request_timeout_ms=KAFKA_ANSWER_SECONDS * 1000,
         )
 
     async def __aenter__(self) -> Self:
@@ -89,10 +85,10 @@ class DeadLetterLog:
         await stop_consumer(self._consumer)
 
     async def records(self) -> AsyncIterator[list[DeadLetterRecord]]:
-        """All dead letters that there are now, in order per partition; a few at a time.
+        """Yield all dead letters that exist now, in order per partition, a few at a time.
 
-        Those that are added meanwhile are left for the next time, so that putting back what is
-        set aside again comes to an end.
+        Dead letters that arrive meanwhile are not read. Otherwise a redrive would never end when
+        its records are dead-lettered again.
         """
         ends = await self._ends()
         while unread := [tp for tp in ends if await self._position(tp) < ends[tp]]:
@@ -101,7 +97,7 @@ class DeadLetterLog:
                 yield [_read(record) for record in found]
 
     async def at(self, place: DeadLetterKey) -> DeadLetterRecord | None:
-        """The dead letter of a partition and offset; None where there is none."""
+        """Returns the dead letter at a partition and offset, or None if there is none."""
         partition, offset = place
         tp = TopicPartition(self._topic, partition)
         end = (await self._ends()).get(tp, 0)
@@ -109,7 +105,8 @@ class DeadLetterLog:
             return None
         self._consumer.seek(tp, offset)
         while await self._position(tp) < end:
-            # An offset that Kafka no longer has, or that holds no record, leads to another one.
+            # Kafka answers with a later record when it no longer has this offset, or when the
+            # offset is that of a transaction's control record.
             if found := await self._poll(tp):
                 return _read(found[0]) if found[0].offset == offset else None
         return None
@@ -122,7 +119,7 @@ class DeadLetterLog:
 
     async def _position(self, tp: TopicPartition) -> int:
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(KAFKA_ANSWER_SECONDS):
                 position: int = await self._consumer.position(tp)
                 return position
         except TimeoutError as error:

@@ -1,4 +1,4 @@
-"""What to try while `inbox dev` runs."""
+"""The hints of `inbox dev`: where everything runs, and commands to try."""
 
 import json
 import shlex
@@ -14,13 +14,14 @@ from workers.dev.worker_child import local_host
 from workers.settings import Settings
 
 
-def look_around(
+def print_hints(
     console: Console, given: Settings, running: Settings, conversation_id: ConversationId
 ) -> None:
-    """Say where everything is, and what to try on one of the day's conversations.
+    """Print where everything runs, and commands to try on one of the day's conversations.
 
-    `given` is what the user had set, which is not repeated: it may hold a password of theirs. That
-    of an embedded server is shown, since nobody else can use it or knows it.
+    `given` holds the settings of the user. They are not printed, because they may hold a password.
+    The password of an embedded server is printed: only this machine can use it, and nobody else
+    knows it.
     """
     web = f"http://{local_host(running)}:{running.web_port}"
     reply = _command(MessageSend, conversation_id, body="Obrigada!")
@@ -44,12 +45,12 @@ def look_around(
 
 
 def _command(kind: type[Command], conversation_id: ConversationId, **data: str) -> str:
-    asked = {"account_id": ACCOUNT, "conversation_id": conversation_id, "actor_id": VIEWER}
-    return json.dumps({"type": kind.TYPE, "data": asked | data}, ensure_ascii=False)
+    common = {"account_id": ACCOUNT, "conversation_id": conversation_id, "actor_id": VIEWER}
+    return json.dumps({"type": kind.TYPE, "data": common | data}, ensure_ascii=False)
 
 
 def _exports(given: Settings, running: Settings) -> list[tuple[str, str]]:
-    before, now = given.environment(), running.environment()
+    before, after = given.environment(), running.environment()
     names = ["INBOX_PARTITIONS", "INBOX_TOPIC_PREFIX"]
     names += [name for name in ("INBOX_KAFKA", "INBOX_DATABASE_URL") if name not in before]
-    return [(name, now[name]) for name in sorted(names)]
+    return [(name, after[name]) for name in sorted(names)]

@@ -1,4 +1,4 @@
-"""Runs `inbox dev`: servers, worker, the day, and then whatever its user likes to try."""
+"""Runs `inbox dev`: the servers, a worker, the sales day; then it waits for Ctrl-C."""
 
 import asyncio
 import fcntl
@@ -21,7 +21,7 @@ from schemas.fields import ConversationId
 from workers.dev.embedded.jars import kafka_jars
 from workers.dev.embedded.ports import free_port, port_is_free
 from workers.dev.embedded.process import EmbeddedServerError
-from workers.dev.hints import look_around
+from workers.dev.hints import print_hints
 from workers.dev.sales_day.actors import Actors
 from workers.dev.sales_day.crm import Crm
 from workers.dev.sales_day.day import Day
@@ -30,28 +30,28 @@ from workers.dev.sales_day.story import ACCOUNT, ACCOUNT_SID, SENDER, USERS
 from workers.dev.sales_day.summary import summarize
 from workers.dev.sales_day.webhook import Webhook
 from workers.dev.stack import prepare, servers
-from workers.dev.twilio_stand_in.server import Account, Provider
+from workers.dev.twilio_stand_in.server import Account, TwilioStandIn
 from workers.dev.worker_child import WorkerChild, local_host, worker_child
-from workers.follow.follower import FOLLOWED, Follower
+from workers.follow.follower import FOLLOWED_TOPICS, Follower
 from workers.kafka.publisher import Publisher
 from workers.kafka.topic_admin import TopicMismatch
 from workers.process.errors import CommandFailed
 from workers.settings import Settings, required
 from workers.settings.values import TwilioAccount
 
-PARTITIONS = "8"
+DEFAULT_PARTITIONS = "8"
 SOURCE = "/inbox/dev"
-PAUSE_SECONDS = 0.2
-"""Between two states of a reply, so that people see them come."""
+STATUS_PAUSE_SECONDS = 0.2
+"""Between two statuses of a reply, so that people see one after the other."""
 
 INTERRUPTED = 130
-"""The status of a command that Ctrl-C ended: 128 and SIGINT's number."""
+"""The exit status of a command that Ctrl-C ended: 128 plus the number of SIGINT."""
 
 
 def run(environment: Mapping[str, str], console: Console, *, exits: bool) -> int:
-    """Run it; the exit status.
+    """Run everything, and return the exit status.
 
-    Raises SettingsError, and CommandFailed when something does not happen as it must.
+    Raises SettingsError; and CommandFailed when a server fails or the day does not go as planned.
     """
     auth_token = secrets.token_hex(16)
     settings = dev_settings(environment, console, auth_token)
@@ -76,9 +76,9 @@ def run(environment: Mapping[str, str], console: Console, *, exits: bool) -> int
 
 
 def dev_settings(environment: Mapping[str, str], console: Console, auth_token: str) -> Settings:
-    """The settings of this run: the environment's, and what a development machine lacks."""
+    """Returns the settings of the environment, completed for a development machine."""
     given = {name: value for name, value in environment.items() if value}
-    settings = Settings.from_environment({"INBOX_PARTITIONS": PARTITIONS} | given)
+    settings = Settings.from_environment({"INBOX_PARTITIONS": DEFAULT_PARTITIONS} | given)
     port = settings.web_port
     if not port_is_free(port):
         port = free_port()
@@ -95,12 +95,13 @@ def dev_settings(environment: Mapping[str, str], console: Console, auth_token: s
     )
 
 
-def stand_in(settings: Settings) -> Provider:
-    """The stand-in for Twilio that takes a run's replies, whatever the settings say.
+def stand_in(settings: Settings) -> TwilioStandIn:
+    """Returns the stand-in for Twilio that takes a run's replies. It is always used.
 
-    Nothing must reach the real one from an account that is made up; and nobody else knows that
-    account's secret, by which replies are taken and receipts are signed. The stand-in takes
-    replies of the user's own accounts, too: the worker posts them all to one place.
+    The day's account is invented, so none of its requests may reach the real Twilio. And only this
+    process knows the token of that account, which authenticates replies and signs receipts. The
+    stand-in takes the replies of the user's own accounts too, because the worker posts the replies
+    of all accounts to one URL.
     """
     accounts = {
         sid: Account(auth_token=account.auth_token)
@@ -108,12 +109,14 @@ def stand_in(settings: Settings) -> Provider:
         if account.auth_token
     }
     worker = f"http://{local_host(settings)}:{settings.web_port}"
-    return Provider(accounts, reached_at={settings.public_url: worker}, pause_seconds=PAUSE_SECONDS)
+    return TwilioStandIn(
+        accounts, reached_at={settings.public_url: worker}, pause_seconds=STATUS_PAUSE_SECONDS
+    )
 
 
 @contextmanager
 def _only_one(directory: Path) -> Iterator[None]:
-    """Raise CommandFailed when another one runs in this directory."""
+    """Raise CommandFailed when another `inbox dev` runs in this directory."""
     with (directory / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -127,7 +130,7 @@ def _only_one(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def _logging_to(file: Path) -> Iterator[None]:
-    """Keep what libraries log out of the story."""
+    """Write the log records of libraries to a file, not between the lines of the day."""
     handler = logging.FileHandler(file, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
@@ -141,7 +144,7 @@ def _logging_to(file: Path) -> Iterator[None]:
 
 @dataclass
 class _Run:
-    """One run."""
+    """One run of `inbox dev`."""
 
     settings: Settings
     directory: Path
@@ -152,7 +155,7 @@ class _Run:
     interrupted: bool = False
 
     async def run(self) -> int:
-        """Run until the day is over, or until a signal; the exit status."""
+        """Run until the day is over or a signal comes, and return the exit status."""
         self._stop_on_signals()
         try:
             await self._run()
@@ -167,7 +170,7 @@ class _Run:
         assert task is not None
 
         def stop() -> None:
-            # Once only: a second Ctrl-C must not interrupt the stopping of the servers.
+            # Only once: a second Ctrl-C must not interrupt the stop of the servers.
             if not self.interrupted:
                 self.interrupted = True
                 task.cancel()
@@ -181,10 +184,10 @@ class _Run:
                 settings = await running.enter_async_context(servers(self.settings, self.directory))
             with self._step("the database is migrated, the topics are made"):
                 await prepare(settings)
-            provider = stand_in(settings)
-            with self._step(f"a stand-in for Twilio, on port {provider.port}"):
-                await running.enter_async_context(provider)
-            settings = replace(settings, twilio_api_url=provider.url)
+            twilio = stand_in(settings)
+            with self._step(f"a stand-in for Twilio, on port {twilio.port}"):
+                await running.enter_async_context(twilio)
+            settings = replace(settings, twilio_api_url=twilio.url)
             with self._step(f"a worker, on port {settings.web_port}"):
                 worker = await running.enter_async_context(worker_child(settings, self.directory))
                 running.callback(self.console.print, "stopping the worker, Kafka and Postgres")
@@ -192,14 +195,14 @@ class _Run:
             conversation_id = await self._play(settings, worker)
             self.day_is_over = True
             if not self.exits:
-                look_around(self.console, self.settings, settings, conversation_id)
+                print_hints(self.console, self.settings, settings, conversation_id)
                 await worker.wait_ended()
 
     async def _play(self, settings: Settings, worker: WorkerChild) -> ConversationId:
-        """The day; one of its conversations."""
+        """Play the day, and return one of its conversations."""
         async with AsyncExitStack() as running:
             follower = await running.enter_async_context(
-                Follower(settings, FOLLOWED, from_start=False)
+                Follower(settings, FOLLOWED_TOPICS, from_start=False)
             )
             publisher = await running.enter_async_context(Publisher(settings, SOURCE))
             session = await running.enter_async_context(aiohttp.ClientSession())
@@ -207,7 +210,7 @@ class _Run:
             connection = await connect(database, "inbox dev")
             running.push_async_callback(connection.close)
             directory = AccountDirectory(publisher, connection, worker.check)
-            with self._step(_account()):
+            with self._step(_account_description()):
                 await directory.seed()
             actors = Actors(
                 webhook=Webhook(settings, session),
@@ -222,15 +225,15 @@ class _Run:
             return next(iter(day.names))
 
     @contextmanager
-    def _step(self, what: str) -> Iterator[None]:
-        """Show that something is being done, and, once it is, how long it took."""
+    def _step(self, description: str) -> Iterator[None]:
+        """Show that a step is running, and how long it took when it is done."""
         began = time.monotonic()
-        with self.console.status(Text(what)):
+        with self.console.status(Text(description)):
             yield
         seconds = time.monotonic() - began
-        self.console.print(Text.assemble(("ready", "green"), f"  {what} ({seconds:.1f} s)"))
+        self.console.print(Text.assemble(("ready", "green"), f"  {description} ({seconds:.1f} s)"))
 
 
-def _account() -> str:
+def _account_description() -> str:
     names = ", ".join(str(user.name) for user in USERS)
     return f"account {ACCOUNT}: {names}; channel {SENDER}"

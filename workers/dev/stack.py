@@ -1,13 +1,14 @@
-"""The servers of `inbox dev`, the tests and the benchmarks: started, migrated, with topics.
+"""Starts the servers of `inbox dev`, the tests and the benchmarks, migrated and with topics.
 
-Whatever the settings name is used as it is; what they do not name is started embedded.
+A server that the settings name is used as it is. A server that they do not name is started
+embedded.
 """
 
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +19,14 @@ from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.dev.embedded.server import EmbeddedServer
 from workers.kafka.topic_admin import ensure_topics
 from workers.settings import Settings, required
+from workers.settings.kafka_security import PREFIX
 
 DATABASE = "inbox"
-
-_WITHOUT_SECURITY: dict[str, Any] = {
-    "security_protocol": "PLAINTEXT",
-    "kafka_username": None,
-    "kafka_password": None,
-    "kafka_cafile": None,
-    "kafka_certfile": None,
-    "kafka_keyfile": None,
-}
-"""What is set for some other Kafka would keep clients from the embedded one."""
 
 
 @asynccontextmanager
 async def stack(settings: Settings, directory: Path) -> AsyncIterator[Settings]:
-    """Settings that name running servers, migrated and with topics; stopped at the end.
+    """Yield settings that name running servers, migrated and with topics. Stop them at the end.
 
     Raises EmbeddedServerError when a server does not start.
     """
@@ -45,7 +37,7 @@ async def stack(settings: Settings, directory: Path) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def servers(settings: Settings, directory: Path) -> AsyncIterator[Settings]:
-    """Settings that name running servers; Kafka is stopped first at the end, then Postgres.
+    """Yield settings that name running servers. At the end stop Kafka first, then Postgres.
 
     Raises EmbeddedServerError when a server does not start.
     """
@@ -55,7 +47,8 @@ async def servers(settings: Settings, directory: Path) -> AsyncIterator[Settings
     try:
         await _start(embedded)
         if kafka is not None:
-            settings = replace(settings, kafka=(kafka.bootstrap,), **_WITHOUT_SECURITY)
+            # The security of some other Kafka would keep clients from the embedded one.
+            settings = replace(settings, kafka=(kafka.bootstrap,), **_kafka_security_defaults())
         if postgres is not None:
             settings = await with_database(settings, postgres, DATABASE)
         yield settings
@@ -64,15 +57,25 @@ async def servers(settings: Settings, directory: Path) -> AsyncIterator[Settings
             await asyncio.to_thread(server.stop)
 
 
+def _kafka_security_defaults() -> dict[str, Any]:
+    """Returns the default of each setting of Kafka's security, by the name of its field."""
+    defaults = Settings.from_environment({})
+    return {
+        item.name: getattr(defaults, item.name)
+        for item, variable in zip(fields(Settings), Settings.variables(), strict=True)
+        if variable.name.startswith(PREFIX)
+    }
+
+
 async def _start(embedded: Sequence[EmbeddedServer]) -> None:
-    """Start servers at once, and return, or raise, when none is still starting."""
+    """Start all servers at the same time. Return or raise only when none is still starting."""
     starting = asyncio.gather(
         *(asyncio.to_thread(server.start) for server in embedded), return_exceptions=True
     )
     try:
         outcomes = await asyncio.shield(starting)
     except asyncio.CancelledError:
-        # A thread cannot be cancelled, and what it starts is there to be stopped only afterwards.
+        # A thread cannot be cancelled. The server that it starts can be stopped only afterwards.
         await starting
         raise
     for outcome in outcomes:
@@ -83,7 +86,7 @@ async def _start(embedded: Sequence[EmbeddedServer]) -> None:
 async def prepare(settings: Settings) -> None:
     """Migrate the database and create the topics.
 
-    Raises SchemaMismatch or TopicMismatch when they are there and otherwise than they must be.
+    Raises SchemaMismatch or TopicMismatch when they exist and differ from what the code expects.
     """
     await migrate(required(settings.migration_database_url, "INBOX_DATABASE_URL"))
     await ensure_topics(settings)
@@ -92,7 +95,7 @@ async def prepare(settings: Settings) -> None:
 async def with_database(
     settings: Settings, postgres: EmbeddedPostgres, name: str, template: str = "template1"
 ) -> Settings:
-    """Settings that name a database on an embedded Postgres, made with fresh passwords."""
+    """Create a database on an embedded Postgres, with new passwords, and return its settings."""
     owner, worker = secrets.token_hex(16), secrets.token_hex(16)
     await ensure_roles(postgres.superuser_url, owner, worker)
     await ensure_database(postgres.superuser_url, name, template)

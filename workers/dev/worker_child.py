@@ -1,4 +1,4 @@
-"""A worker as a child process that ends with this one, even when this one is killed."""
+"""A worker as a child process. It ends with this process, even when this process is killed."""
 
 import asyncio
 import os
@@ -15,14 +15,14 @@ from workers.dev.embedded.process import GuardedProcess, locked
 from workers.process.errors import CommandFailed
 from workers.settings import Settings
 
-READY_SECONDS = 90.0
-"""A new worker waits for the session of one that was killed a moment ago to run out."""
+WORKER_READY_SECONDS = 90.0
+"""A new worker has to wait until the group session of a worker that was just killed ends."""
 
-STOP_SECONDS = 12.0
-"""A worker stops within ten."""
+WORKER_STOP_SECONDS = 12.0
+"""A worker itself stops within ten seconds."""
 
-LOCK_SECONDS = 30.0
-POLL_SECONDS = 0.1
+WORKER_LOCK_SECONDS = 30.0
+WORKER_POLL_SECONDS = 0.1
 LOG_LINES = 20
 
 
@@ -35,19 +35,21 @@ class WorkerChild:
         self._log = log
 
     def check(self) -> None:
-        """Raise CommandFailed when it has ended."""
+        """Raise CommandFailed when the worker has ended."""
         if not self._process.running:
             raise self._failed("the worker ended")
 
     async def wait_ready(self) -> None:
-        """Return once it does its work. Raises CommandFailed when that takes too long."""
+        """Return when the worker is ready. Raises CommandFailed when that takes too long."""
         try:
-            async with asyncio.timeout(READY_SECONDS), aiohttp.ClientSession() as session:
+            async with asyncio.timeout(WORKER_READY_SECONDS), aiohttp.ClientSession() as session:
                 while not await self._is_ready(session):
                     self.check()
-                    await asyncio.sleep(POLL_SECONDS)
+                    await asyncio.sleep(WORKER_POLL_SECONDS)
         except TimeoutError:
-            raise self._failed(f"the worker is not ready after {READY_SECONDS:g} s") from None
+            raise self._failed(
+                f"the worker is not ready after {WORKER_READY_SECONDS:g} s"
+            ) from None
 
     async def _is_ready(self, session: aiohttp.ClientSession) -> bool:
         try:
@@ -56,38 +58,38 @@ class WorkerChild:
         except aiohttp.ClientError:
             return False
 
-    def _failed(self, what: str) -> CommandFailed:
-        """A failure with what the worker's log says of it: its last lines that are no routine."""
+    def _failed(self, failure: str) -> CommandFailed:
+        """Returns a failure with the last lines of the worker's log that are not at level INFO."""
         lines = self._log.read_text(errors="replace").splitlines()
-        telling = [line for line in lines if "[INFO]" not in line][-LOG_LINES:]
-        shown = "\n".join(f"  {line}" for line in telling or ["(nothing unusual)"])
-        return CommandFailed(f"{what}; {self._log} says:\n{shown}")
+        unusual = [line for line in lines if "[INFO]" not in line][-LOG_LINES:]
+        shown = "\n".join(f"  {line}" for line in unusual or ["(nothing unusual)"])
+        return CommandFailed(f"{failure}; {self._log} says:\n{shown}")
 
     async def wait_ended(self) -> None:
-        """Wait, for ever unless it ends by itself; then CommandFailed is raised."""
+        """Wait for ever. Raises CommandFailed when the worker ends by itself."""
         while True:
             self.check()
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(WORKER_POLL_SECONDS)
 
 
 @asynccontextmanager
 async def worker_child(settings: Settings, directory: Path) -> AsyncIterator[WorkerChild]:
-    """A worker that logs to a file in the directory; stopped by SIGTERM at the end."""
+    """Run a worker that logs to a file in the directory. Stop it by SIGTERM at the end."""
     log = directory / "worker.log"
     log.unlink(missing_ok=True)
     spec = guard.ServerSpec(
-        # -P: a directory of the caller's that is called as a package is must not stand for it.
+        # -P: a directory of the caller with the name of a package must not hide that package.
         command=[sys.executable, "-P", "-m", "workers", "worker"],
         directory=str(directory),
         environment=None,
         user=None,
         group=None,
         stop_signal=signal.SIGTERM,
-        stop_seconds=STOP_SECONDS,
+        stop_seconds=WORKER_STOP_SECONDS,
         parent=os.getpid(),
     )
-    # The worker of a run that was killed a moment ago may still be stopping.
-    with locked(directory / "worker.lock", LOCK_SECONDS) as lock:
+    # The worker of a run that was just killed may still be stopping.
+    with locked(directory / "worker.lock", WORKER_LOCK_SECONDS) as lock:
         process = GuardedProcess(spec, log, lock, os.environ | settings.environment())
     try:
         yield WorkerChild(process, settings, log)
@@ -96,6 +98,6 @@ async def worker_child(settings: Settings, directory: Path) -> AsyncIterator[Wor
 
 
 def local_host(settings: Settings) -> str:
-    """Where this machine reaches the worker's web server."""
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # nothing is bound here
-    return everywhere.get(settings.web_host, settings.web_host)
+    """Returns the host at which this machine reaches the worker's web server."""
+    any_address = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # nothing is bound here
+    return any_address.get(settings.web_host, settings.web_host)

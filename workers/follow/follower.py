@@ -1,8 +1,7 @@
-"""Follows the topics that the system writes, as a `read_committed` consumer without a group."""
+"""Reads the topics that the system writes, as a `read_committed` consumer without a group."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -10,39 +9,43 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.catalog import OUTBOUND
 from schemas.cloudevents import Decoders
+from schemas.dead_letters import DEAD_LETTERS_TOPIC
 from schemas.errors import InvalidRecord
 from schemas.fields import Emitted
 from schemas.topics import DEAD_LETTER_BYTES_MAX
-from workers.follow.phrases import DEAD_LETTER_STYLE, Said, said, said_dead_letter
+from workers.follow.lines import (
+    RenderedRecord,
+    render_dead_letter,
+    render_event,
+    render_unreadable,
+)
 from workers.kafka.clients import client_arguments, new_consumer, stop_consumer
-from workers.process.cancellation import end_if_cancelled
 from workers.process.errors import CommandFailed
+from workers.process.retries import end_if_cancelled
 from workers.settings import Settings
 
-DEAD_LETTERS = "dead-letters"
-
-FOLLOWED = (*OUTBOUND, DEAD_LETTERS)
-"""What can be followed, in the order in which one cause's events are best read."""
+FOLLOWED_TOPICS = (*OUTBOUND, DEAD_LETTERS_TOPIC)
+"""The topics that can be followed. Events of one cause are best read in this order."""
 
 POLL_MILLISECONDS = 200
 
 
-class Seen(NamedTuple):
-    """A record that was read."""
+class FollowedRecord(NamedTuple):
+    """A record of a followed topic."""
 
     topic: str
     """Without the prefix."""
     key: str
-    said: Said
+    rendered: RenderedRecord
     data: Emitted | None
-    """None for a dead letter, or for what is no event of this version."""
+    """None for a dead letter, and for a record that is no event of this version."""
 
 
 class Follower:
-    """Reads every partition of some topics, from their start or from now on."""
+    """Reads all partitions of some topics, from their start or from now on."""
 
     def __init__(self, settings: Settings, topics: Collection[str], *, from_start: bool) -> None:
-        self._names = {settings.topic(topic): topic for topic in FOLLOWED if topic in topics}
+        self._names = {settings.topic(topic): topic for topic in FOLLOWED_TOPICS if topic in topics}
         self._ranks = {name: rank for rank, name in enumerate(self._names)}
         self._from_start = from_start
         self._decoders = {topic: Decoders(structs) for topic, structs in OUTBOUND.items()}
@@ -54,7 +57,10 @@ class Follower:
         )
 
     async def __aenter__(self) -> Self:
-        """Connect; what is published from now on is seen. Raises KafkaError, CommandFailed."""
+        """Connect and note the positions to read from.
+
+        Raises CommandFailed when a topic does not exist, and KafkaError.
+        """
         await self._consumer.start()
         try:
             await self._seek()
@@ -63,12 +69,7 @@ class Follower:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await stop_consumer(self._consumer)
 
     async def _seek(self) -> None:
@@ -77,12 +78,12 @@ class Follower:
         if self._from_start:
             await self._consumer.seek_to_beginning(*partitions)
             return
-        # Explicit positions: `latest` would be looked up at some later moment.
+        # Explicit positions: `latest` would be resolved at some later moment.
         for partition, end in (await self._consumer.end_offsets(partitions)).items():
             self._consumer.seek(partition, end)
 
     async def _partitions(self) -> list[TopicPartition]:
-        # Of the admin client: a consumer only knows the partitions of what it subscribes to.
+        # From an admin client: a consumer knows only the topics that it subscribes to.
         admin = AIOKafkaAdminClient(**self._arguments)
         await admin.start()
         try:
@@ -97,36 +98,39 @@ class Follower:
             for partition in topic["partitions"]
         ]
 
-    async def next(self) -> list[Seen]:
-        """What arrived meanwhile, by time; empty when nothing does within a moment."""
+    async def poll(self) -> list[FollowedRecord]:
+        """Returns the records that have arrived, by time; none if none arrives within a moment."""
         polled = await self._consumer.getmany(timeout_ms=POLL_MILLISECONDS)
         end_if_cancelled()
         records = [record for batch in polled.values() for record in batch]
         records.sort(key=lambda record: (record.timestamp, self._ranks[record.topic]))
-        return [self._seen(record) for record in records]
+        return [self._read(record) for record in records]
 
-    async def rest(self) -> list[Seen]:
-        """What is left up to the present ends of the topics."""
+    async def read_to_end(self) -> list[FollowedRecord]:
+        """Returns all records that are left before the present ends of the topics."""
         ends = await self._consumer.end_offsets(self._consumer.assignment())
-        found: list[Seen] = []
+        found: list[FollowedRecord] = []
         while [tp for tp, end in ends.items() if await self._consumer.position(tp) < end]:
-            found += await self.next()
+            found += await self.poll()
         return found
 
-    def _seen(self, record: ConsumerRecord) -> Seen:
+    def _read(self, record: ConsumerRecord) -> FollowedRecord:
         topic = self._names[record.topic]
         key = (record.key or b"").decode(errors="replace")
-        when = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-        if topic == DEAD_LETTERS:
-            # A name may be there several times: the headers that say what was wrong come last.
+        published_at = datetime.fromtimestamp(record.timestamp / 1000, UTC).astimezone()
+        if topic == DEAD_LETTERS_TOPIC:
+            # A name may occur several times: the `dl_` headers come last.
             headers = {
                 name: (value or b"").decode(errors="replace") for name, value in record.headers
             }
-            place = f"{record.partition}:{record.offset}"
-            return Seen(topic, key, said_dead_letter(when.astimezone(), place, headers), None)
+            position = f"{record.partition}:{record.offset}"
+            rendered = render_dead_letter(published_at, position, headers)
+            return FollowedRecord(topic, key, rendered, None)
         try:
             event = self._decoders[topic].decode(record.value, record.headers, record.timestamp)
         except InvalidRecord as error:
-            phrase = f"unreadable: {error.code}, {record.topic}/{record.partition}/{record.offset}"
-            return Seen(topic, key, Said(when.astimezone(), key, phrase, DEAD_LETTER_STYLE), None)
-        return Seen(topic, key, said(event.time.astimezone(), event.data), event.data)
+            position = f"{record.topic}/{record.partition}/{record.offset}"
+            rendered = render_unreadable(published_at, key, error.code, position)
+            return FollowedRecord(topic, key, rendered, None)
+        rendered = render_event(event.time.astimezone(), event.data)
+        return FollowedRecord(topic, key, rendered, event.data)

@@ -1,4 +1,7 @@
-"""Several partitions of a topic at once, each in order; what is small shares a transaction."""
+"""Applies items of several lanes at once, each lane in order; small items share a group.
+
+For the topic reader a lane is a partition, an item a poll, and a group one transaction.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -9,11 +12,11 @@ LaneT = TypeVar("LaneT")
 ItemT = TypeVar("ItemT")
 
 
-WORTH = 0.25
-"""The part of the largest size that makes a group worth running beside others."""
+FULL_ENOUGH = 0.25
+"""The share of the largest size from which on a group starts beside others that run."""
 
-PATIENCE_SECONDS = 0.1
-"""How long a smaller one waits for others, which may be held up by what is none of its own."""
+HOLD_SECONDS = 0.1
+"""How long a smaller group is held back while others run, which may themselves be held up."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,14 +29,16 @@ class _Waiting(Generic[LaneT, ItemT]):
 _Group: TypeAlias = list[_Waiting[LaneT, ItemT]]
 
 
-class Groups(Generic[LaneT, ItemT]):
+class LaneGroups(Generic[LaneT, ItemT]):
     """Runs items in groups, up to `width` groups at once.
 
-    Items of one lane run one after the other, in the order they were added. A group takes all that
-    waits and is not held up by an item of its lane before it, up to `size_max`. Like Nagle's
-    algorithm, it is small only when no other runs, or after a moment: under a light load what a
-    group costs is shared by all that came while the last one ran; under a heavy one groups are
-    large, and several run, so that Python works on one while Postgres works on another.
+    Items of one lane run one after the other, in the order they were added. A group takes all
+    items that wait, up to `size_max`; an item waits only while an earlier one of its lane runs.
+
+    As in Nagle's algorithm, a small group starts only when no other runs, or after
+    `HOLD_SECONDS`. Under a light load the cost of a group is thus shared by all items that
+    arrived while the last one ran. Under a heavy load groups are large and several run at once,
+    so that Python works on one while Postgres works on another.
     """
 
     def __init__(
@@ -43,55 +48,55 @@ class Groups(Generic[LaneT, ItemT]):
         run: Callable[[Sequence[ItemT]], Awaitable[bool]],
         start: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
-        """`run` says whether it is done; if not, it gets each lane's items by themselves. `start`
-        makes a task of what it is given."""
+        """`run` returns whether the group is done; if not, it gets the items of each lane alone.
+        `start` makes a task of a coroutine."""
         self._width = width
         self._size_max = size_max
         self._run = run
         self._start_task = start
         self._waiting: list[_Waiting[LaneT, ItemT]] = []
         self._apart: list[_Group[LaneT, ItemT]] = []
-        """What could not run together, a group for each lane; these lanes count as busy."""
+        """Groups of one lane each, which could not run together; their lanes count as busy."""
         self._running = 0
         self._busy: set[LaneT] = set()
         self._started = asyncio.Event()
-        self._patience: asyncio.TimerHandle | None = None
+        self._hold: asyncio.TimerHandle | None = None
 
     async def add(self, lane: LaneT, size: int, item: ItemT) -> None:
-        """Run an item when its turn comes; returns when it waits for it, and not much else does."""
+        """Add an item, to run when its turn comes. Returns when there is room for one more."""
         while _size(self._waiting) >= self._size_max:
             self._started.clear()
             await self._started.wait()
         self._waiting.append(_Waiting(lane, size, item))
         self._start()
 
-    def _start(self, *, patient: bool = True) -> None:
+    def _start(self, *, hold_small: bool = True) -> None:
         while self._running < self._width and self._apart:
             self._begin(self._apart.pop(0))
         while self._running < self._width and (group := self._next()):
-            if patient and self._running and _size(group) < self._size_max * WORTH:
-                self._lose_patience_later()
+            if hold_small and self._running and _size(group) < self._size_max * FULL_ENOUGH:
+                self._start_small_later()
                 break
-            patient = True
+            hold_small = True
             taken = set(group)
             self._waiting = [waiting for waiting in self._waiting if waiting not in taken]
             self._busy.update(waiting.lane for waiting in group)
             self._begin(group)
             self._started.set()
 
-    def _lose_patience_later(self) -> None:
-        def lose() -> None:
-            self._patience = None
-            self._start(patient=False)
+    def _start_small_later(self) -> None:
+        def start() -> None:
+            self._hold = None
+            self._start(hold_small=False)
 
-        if self._patience is None:
-            self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, lose)
+        if self._hold is None:
+            self._hold = asyncio.get_running_loop().call_later(HOLD_SECONDS, start)
 
     def _begin(self, group: _Group[LaneT, ItemT]) -> None:
         self._running += 1
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        if self._hold is not None:
+            self._hold.cancel()
+            self._hold = None
         self._start_task(self._run_group(group))
 
     def _next(self) -> _Group[LaneT, ItemT]:
@@ -101,7 +106,7 @@ class Groups(Generic[LaneT, ItemT]):
             if waiting.lane in self._busy:
                 continue
             size += waiting.size
-            # Only the last one can be without room: after it nothing was let in.
+            # `add` lets nothing in once the size is reached, so only the last item can be too much.
             if group and size > self._size_max:
                 break
             group.append(waiting)

@@ -1,4 +1,4 @@
-"""Consecutive records of one partition, on their way through the batch loop."""
+"""A slice: consecutive records of one partition, on their way through the batch loop."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -7,11 +7,11 @@ from typing import Any
 from db.positions import Claim, Partition
 from schemas.cloudevents import Incoming
 from schemas.errors import InvalidRecord
-from workers.ingest.transport import KafkaRecord
+from workers.kafka.records import KafkaRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class PartitionSlice:
     """Consecutive records of one partition, decoded or known to be invalid."""
 
     partition: Partition
@@ -22,8 +22,8 @@ class Segment:
     records: list[KafkaRecord]
     events: list[Incoming[Any] | InvalidRecord]
 
-    def joined(self, following: "Segment") -> "Segment":
-        """Itself and the one that follows in its partition."""
+    def joined(self, following: "PartitionSlice") -> "PartitionSlice":
+        """This slice and the one that follows it in the partition, as one slice."""
         return replace(
             self,
             end=following.end,
@@ -32,47 +32,47 @@ class Segment:
         )
 
     def claim(self) -> Claim:
-        """What has to be claimed to apply it."""
+        """The claim to make in the transaction that applies it."""
         return Claim(*self.partition, self.start, self.end)
 
-    def cut(self, count: int) -> tuple["Segment", "Segment"]:
-        """Its first `count` records, and the others."""
+    def cut(self, count: int) -> tuple["PartitionSlice", "PartitionSlice"]:
+        """Cut it into its first `count` records and the others."""
         middle = self.records[count - 1].offset + 1
         return (
             replace(self, end=middle, records=self.records[:count], events=self.events[:count]),
             replace(self, start=middle, records=self.records[count:], events=self.events[count:]),
         )
 
-    def after(self, position: int) -> "Segment":
-        """What of it lies at or after a position."""
+    def after(self, position: int) -> "PartitionSlice":
+        """The part of it that lies at or after a position."""
         count = sum(record.offset < position for record in self.records)
         return replace(
             self, start=position, records=self.records[count:], events=self.events[count:]
         )
 
 
-def joined(segments: Iterable[Segment]) -> list[Segment]:
-    """Segments in order; one that goes on where its partition's last one ends is joined to it."""
-    found: list[Segment] = []
+def joined(slices: Iterable[PartitionSlice]) -> list[PartitionSlice]:
+    """Join each slice to the one before it in its partition, if it starts where that one ends."""
+    found: list[PartitionSlice] = []
     last: dict[Partition, int] = {}
-    for segment in segments:
-        place = last.get(segment.partition)
-        if place is not None and found[place].end == segment.start:
-            found[place] = found[place].joined(segment)
+    for slice_ in slices:
+        place = last.get(slice_.partition)
+        if place is not None and found[place].end == slice_.start:
+            found[place] = found[place].joined(slice_)
         else:
-            last[segment.partition] = len(found)
-            found.append(segment)
+            last[slice_.partition] = len(found)
+            found.append(slice_)
     return found
 
 
 def records_of(
-    segments: Iterable[Segment],
+    slices: Iterable[PartitionSlice],
 ) -> Iterator[tuple[KafkaRecord, Incoming[Any] | InvalidRecord]]:
     """All records with their events, in order."""
-    for segment in segments:
-        yield from zip(segment.records, segment.events, strict=True)
+    for slice_ in slices:
+        yield from zip(slice_.records, slice_.events, strict=True)
 
 
-def are_dead(segments: Iterable[Segment]) -> list[bool]:
-    """Of each record, whether it is to be dead-lettered."""
-    return [isinstance(event, InvalidRecord) for segment in segments for event in segment.events]
+def are_dead(slices: Iterable[PartitionSlice]) -> list[bool]:
+    """Whether each record is to be dead-lettered, in order."""
+    return [isinstance(event, InvalidRecord) for slice_ in slices for event in slice_.events]

@@ -4,75 +4,35 @@ Faust's pipeline costs the same for an event whatever it holds, so an event that
 thousand records makes the pipeline's cost disappear. What is overridden, and why:
 
 - `getmany` delivers one message per partition and poll, whose value is a `Poll`;
-- the schema passes that value through undecoded, so that a bad record is ours to set aside;
-- `_new_offset` and `_add_gap`: Faust's bookkeeping commits past records that are not processed
-  when offsets have gaps, and stalls; ours knows that acks come in order;
-- `seek_to_committed`: positions come from Postgres, where they are exact. What is committed to
-  the group serves lag tools alone, so that failing to commit it is no reason to crash;
+- the schema (poll.py) passes that value through undecoded, so that we dead-letter bad records;
+- `_new_offset` and `_add_gap`: where offsets have gaps, Faust's bookkeeping commits past records
+  that are not processed, and stalls; ours relies on acks that come in order;
+- `seek_to_committed`: positions come from Postgres, where they are exact. The offsets committed
+  to the consumer group serve lag tools alone, so a failed commit of them is no reason to crash;
 - the consumer itself, since Faust fixes its isolation level.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from time import thread_time
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast
+from typing import Any, ClassVar, cast
 
 import aiokafka
-import faust
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from workers.kafka.adaptive_fetch import PatientConsumer, fetch_arguments
+from workers.ingest.poll import Poll
+from workers.ingest.positions import Positions
+from workers.kafka.adaptive_fetch import AdaptiveFetchConsumer, fetch_arguments
 from workers.kafka.clients import client_arguments
 from workers.process import metrics
+from workers.process.crash import end_process_on_error
+from workers.settings import Settings
 
-if TYPE_CHECKING:
-    from workers.worker.app import InboxApp
-
-REQUEST_MILLISECONDS = 40_000
+CONSUMER_REQUEST_MILLISECONDS = 40_000
 ENDS_SECONDS = 10
-
-
-class KafkaRecord(Protocol):
-    """A record as aiokafka, which has no types, gives it."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    """Milliseconds since 1970."""
-    timestamp_type: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
-
-
-class Poll(NamedTuple):
-    """The records that one poll returned of one partition."""
-
-    tp: TP
-    start: int
-    """Where the last poll of this partition ended, or the position that was sought."""
-    end: int
-    """The position after the last record, past any gap that follows it."""
-    records: "list[KafkaRecord]"
-
-    @property
-    def size(self) -> int:
-        """Its records, those of more than a KiB counted as one for each: what a poll weighs."""
-        return max(len(self.records), sum(len(one.value or b"") for one in self.records) // 1024)
-
-
-class PollSchema(faust.Schema[Any, Any]):
-    """Passes polls through as they are."""
-
-    def loads_key(self, app: Any, message: Any, **kwargs: Any) -> Any:
-        return None
-
-    def loads_value(self, app: Any, message: Any, **kwargs: Any) -> Any:
-        return message.value
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -82,17 +42,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         super().__post_init__()
         self._ends: dict[TP, int] = {}
         self._computed = 0.0
-        """Seconds that this thread had computed by the last poll, waiting left out."""
+        """CPU seconds that this thread had used by the last poll."""
 
     @property
-    def _inbox(self) -> "InboxApp":
-        return cast(Consumer, self.consumer).app
+    def _transport(self) -> "Transport":
+        return cast(Consumer, self.consumer).transport
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
+        settings = self._transport.settings
         self._assignor = RoundRobinPartitionAssignor
-        return PatientConsumer(
-            **client_arguments(self._inbox.settings),
+        return AdaptiveFetchConsumer(
+            **client_arguments(settings),
             client_id=conf.broker_client_id,
             group_id=conf.id,
             group_instance_id=conf.consumer_group_instance_id,
@@ -101,8 +62,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
-            **fetch_arguments(len(self._inbox.ingested_topics), self._inbox.settings.partitions),
-            request_timeout_ms=REQUEST_MILLISECONDS,
+            **fetch_arguments(len(self._transport.positions.topics), settings.partitions),
+            request_timeout_ms=CONSUMER_REQUEST_MILLISECONDS,
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
@@ -115,9 +76,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         timeout: float | None = None,  # noqa: ASYNC109  # Faust's signature
         max_records: int | None = None,
     ) -> Any:
-        # All that is buffered of a partition, which is limited in bytes; batches are cut later.
+        # Takes all that is buffered of a partition (limited in bytes). Batches are cut later.
         fetched = await super()._fetch_records(consumer, active_partitions, timeout, None)
-        # No await from here on: a fetched position is read before anything can move it.
+        # No await from here on, so that nothing moves a fetched position before it is read.
         polls = {}
         for tp, records in fetched.items():
             end = self._state(tp).position
@@ -133,7 +94,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return subscription.assignment.state_value(tp)
 
     async def seek_to(self, positions: Mapping[TP, int], idle: set[TP]) -> None:
-        """Read on from these positions, and nothing of the idle partitions."""
+        """Seek these positions, and pause the idle partitions."""
         await self.call_thread(self._seek_to, positions, idle)
 
     async def _seek_to(self, positions: Mapping[TP, int], idle: set[TP]) -> None:
@@ -141,8 +102,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer.pause(*map(driver.ensure_aiokafka_TP, idle))
         self._ends = {tp: end for tp, end in self._ends.items() if tp in self.assignment()}
         for tp, position in positions.items():
-            consumer.seek(driver.ensure_aiokafka_TP(tp), position)
-            self._ends[tp] = position
+            # One that was lost meanwhile is read by its new owner.
+            if tp in self.assignment():
+                consumer.seek(driver.ensure_aiokafka_TP(tp), position)
+                self._ends[tp] = position
 
     async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
         """See Consumer.ends."""
@@ -152,12 +115,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def lags(self, applied: Mapping[TP, int]) -> dict[TP, int]:
         """See Consumer.lags."""
-        ingested = self._inbox.ingested_topics
+        ingested = self._transport.positions.topics
         ends = await self.ends(tp for tp in self.assignment() if tp.topic in ingested)
         return {tp: max(0, end - self._reached(tp, applied)) for tp, end in ends.items()}
 
     def _reached(self, tp: TP, applied: Mapping[TP, int]) -> int:
-        """Markers of transactions are passed over without a poll, so that positions count too."""
+        """The position up to which a partition is applied.
+
+        The fetcher passes over the markers of transactions without a poll. So once all that was
+        delivered is applied, the fetcher's position counts.
+        """
         delivered = self._ends.get(tp, 0)
         done = applied.get(tp, delivered)
         position = self._state(tp).position
@@ -183,14 +150,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 class Consumer(driver.Consumer):
     """Delivers polls, and starts each partition where Postgres says."""
 
-    app: "InboxApp"
+    transport: "Transport"
     _thread: ConsumerThread
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def subscribe(self, topics: Iterable[str]) -> None:
-        """Join the group, unless there is nothing to read: the role `web` alone reads nothing."""
+        """Join the consumer group, unless there is nothing to read, as for roles web and send."""
         if names := set(topics):
             await super().subscribe(names)
 
@@ -206,7 +173,7 @@ class Consumer(driver.Consumer):
             return
         polls = cast(Mapping[TP, Poll], fetched)
         for tp, poll in polls.items():
-            # What is passed over here is read again: the next poll's start gives the gap away.
+            # Polls dropped here are read again: the next poll's start shows the gap.
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 break
             if active is None or tp in active or tp in self._buffered_partitions:
@@ -230,9 +197,9 @@ class Consumer(driver.Consumer):
         )
 
     def on_buffer_full(self, tp: TP) -> None:
-        """Leave the partition as it is: a full buffer makes the fetcher wait for a place.
+        """Do nothing: when a buffer is full, the fetcher waits for room in it.
 
-        Faust would stop fetching it; with all partitions stopped it sleeps for a second.
+        Faust would stop fetching the partition, and sleep for a second once all are stopped.
         """
 
     def _new_offset(self, tp: TP) -> int | None:
@@ -248,34 +215,41 @@ class Consumer(driver.Consumer):
         """Gaps need no bookkeeping: polls know where they end."""
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Start every partition where its records are not applied yet."""
+        """Seek the position of every partition assigned. Ends the process on a foreign log."""
         assigned = self.assignment()
-        idle = {tp for tp in assigned if tp.topic not in self.app.ingested_topics}
-        positions = await self.app.load_positions(assigned - idle)
-        await self._thread.seek_to(positions, idle)
-        await self.app.check_positions(positions)
-        return positions
+        positions = self.transport.positions
+        idle = {tp for tp in assigned if tp.topic not in positions.topics}
+        found = await positions.load(assigned - idle)
+        await self._thread.seek_to(found, idle)
+        await end_process_on_error(positions.check_against(found, self.ends))
+        return found
 
     async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
-        """The last stable offsets. Raises KafkaError or TimeoutError when Kafka is away."""
+        """Return the last stable offsets. Raises KafkaError or TimeoutError if Kafka is down."""
         ends: dict[TP, int] = await self._thread.call_thread(self._thread.ends, tps)
         return ends
 
     async def rewind(self, tp: TP, position: int) -> None:
-        """Read a partition again from a position, since records were passed over."""
+        """Read a partition again from a position, because records were passed over."""
         self._read_offset[tp] = position
         await self._thread.seek_to({tp: position}, set())
 
     async def lags(self, applied: Mapping[TP, int]) -> dict[TP, int]:
-        """How many records of each ingested partition are not applied, to the last stable offset.
+        """Return how many offsets of each ingested partition are not applied.
 
-        Asks the broker. Raises KafkaError or TimeoutError when it does not answer.
+        Counted to the last stable offset, which the broker reports. Raises KafkaError or
+        TimeoutError when it does not answer.
         """
         lags: dict[TP, int] = await self._thread.call_thread(self._thread.lags, applied)
         return lags
 
 
 class Transport(driver.Transport):
-    """Faust's Kafka transport with our consumer."""
+    """Faust's Kafka transport with our consumer, and what that needs."""
 
     Consumer: ClassVar[type[Consumer]] = Consumer
+
+    def __init__(self, url: Any, app: Any, positions: Positions, settings: Settings) -> None:
+        super().__init__(url, app)
+        self.positions = positions
+        self.settings = settings

@@ -1,1 +1,1 @@
-"""Our Kafka clients, and what is published with them."""
+"""Our Kafka clients: consumers, producers, and the administration of topics."""

@@ -1,58 +1,62 @@
-"""An aiokafka consumer that knows when to wait.
+"""An aiokafka consumer that adapts to the traffic how long a fetch waits at the broker.
 
-It is a patient client, and it lingers only while records come. A fetch names every partition that
-the consumer has, so it costs milliseconds of Python whatever it brings, and until it is answered
-aiokafka sends no other. While records come, a fetch waits at the broker for more of them, but not
-long, since partitions whose records are not taken yet are not part of it. When nothing came, and
-all partitions are part of it, the next one waits long, and returns with the first byte.
+A fetch lists every partition of the consumer, so it costs milliseconds of Python, even if it
+returns no record. aiokafka sends the next fetch only after the answer. While records arrive, a
+fetch waits at the broker for more of them, but not long: partitions whose records are not taken
+yet are not part of it. After an empty fetch, all partitions are part of the next one. So it waits
+long, and returns with the first byte.
 """
 
 from typing import Any
 
 import aiokafka
 
-from workers.kafka.clients import be_patient
+from workers.kafka.clients import guard_client
 
-# Bounds what a worker holds in memory of a backlog, whatever its length.
-BYTES_MAX = 16 * 1024 * 1024
+FETCH_BYTES_MAX = 16 * 1024 * 1024
+"""Limits how much of a backlog a worker holds in memory, however long the backlog is."""
 TOPIC_BYTES_MAX = 12 * 1024 * 1024
-"""Shared by the partitions of a topic, each of which may wait with what was fetched of it."""
+"""Shared by the partitions of a topic: the records of each may wait in memory at the same time."""
 PARTITION_BYTES_MIN, PARTITION_BYTES_MAX = 256 * 1024, 1536 * 1024
-"""Larger polls make larger batches, which cost less a record: see docs/decisions."""
+"""Larger polls make larger batches, which cost less per record: see docs/decisions."""
 
-BYTES_MIN, WAIT_MILLISECONDS = 64 * 1024, 20
-"""While records come, a fetch waits for so many bytes, but not longer."""
+BUSY_BYTES_MIN, BUSY_WAIT_MILLISECONDS = 64 * 1024, 20
+"""While records arrive, a fetch waits for this many bytes, or until this time has passed."""
 PARTITION_WAIT_MILLISECONDS = 0.2
-"""Or for so long of each partition: a fetch costs 30 µs of each, and may not take all the time."""
+"""With many partitions it waits longer: this time for each. A fetch costs 30 µs per partition, and
+fetches must not take all the time."""
 IDLE_BYTES_MIN, IDLE_WAIT_MILLISECONDS = 1, 500
+"""After an empty fetch, the next one waits for any byte, or until this time has passed."""
 
 
 def fetch_arguments(topics: int, partitions: int) -> dict[str, int]:
-    """How a consumer of so many topics, each of so many partitions, fetches."""
-    share = TOPIC_BYTES_MAX // partitions
+    """Returns the fetch settings for a consumer of topics that each have so many partitions."""
+    partition_share = TOPIC_BYTES_MAX // partitions
     wait = int(topics * partitions * PARTITION_WAIT_MILLISECONDS)
     return {
-        "fetch_min_bytes": BYTES_MIN,
-        "fetch_max_wait_ms": max(WAIT_MILLISECONDS, wait),
-        "fetch_max_bytes": BYTES_MAX,
-        "max_partition_fetch_bytes": max(PARTITION_BYTES_MIN, min(PARTITION_BYTES_MAX, share)),
+        "fetch_min_bytes": BUSY_BYTES_MIN,
+        "fetch_max_wait_ms": max(BUSY_WAIT_MILLISECONDS, wait),
+        "fetch_max_bytes": FETCH_BYTES_MAX,
+        "max_partition_fetch_bytes": max(
+            PARTITION_BYTES_MIN, min(PARTITION_BYTES_MAX, partition_share)
+        ),
     }
 
 
-class PatientConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
-    """Subscribe to topics once it is started, not before."""
+class AdaptiveFetchConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
+    """Adapts the wait of each fetch to the answer of the last. Subscribe after the start only."""
 
     async def start(self) -> None:
-        """Return when brokers are known. Raises KafkaError when nobody answers at first."""
-        be_patient(self._client)
+        """Return when brokers are known. Raises KafkaError when no broker answers at first."""
+        guard_client(self._client)
         await super().start()
         self._fetcher._proc_fetch_request = self._fetch
 
     async def _fetch(self, *request: Any) -> bool:
-        """One fetch; whether it brought anything."""
+        """Fetch once, and return whether records came. Set how long the next fetch waits."""
         fetcher = self._fetcher
-        brought: bool = await type(fetcher)._proc_fetch_request(fetcher, *request)
-        idle = not brought and not fetcher._records
+        fetched: bool = await type(fetcher)._proc_fetch_request(fetcher, *request)
+        idle = not fetched and not fetcher._records
         fetcher._fetch_min_bytes = IDLE_BYTES_MIN if idle else self._fetch_min_bytes
         fetcher._fetch_max_wait_ms = IDLE_WAIT_MILLISECONDS if idle else self._fetch_max_wait_ms
-        return brought
+        return fetched

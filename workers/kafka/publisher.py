@@ -1,8 +1,7 @@
-"""Publishes commands and events of the directory, each under the key of its topic."""
+"""Publishes inbound events and commands, as other services do, with the keys of their topics."""
 
 import uuid
 from datetime import datetime
-from types import TracebackType
 from typing import Self
 
 from schemas.catalog import TOPIC_OF
@@ -16,10 +15,10 @@ from workers.settings import Settings
 
 
 class Publisher:
-    """A service's end of Kafka."""
+    """Publishes the events of one source. Use it as a context manager."""
 
     def __init__(self, settings: Settings, source: str) -> None:
-        """`source` is what its events name as theirs."""
+        """`source` is the `source` attribute of the events."""
         self._settings = settings
         self._source = source
         self._producer = new_producer(settings)
@@ -28,22 +27,17 @@ class Publisher:
         await self._producer.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._producer.stop()
 
     async def publish(self, data: EventData, time: datetime) -> str:
-        """Publish an event; its id, once Kafka has it. Raises KafkaError."""
+        """Publish an event, and return its id when Kafka has it. Raises KafkaError."""
         event = CloudEvent(str(uuid.uuid4()), data.TYPE, time, data, source=self._source)
         await self.publish_event(event)
         return event.id
 
     async def publish_event(self, event: CloudEvent) -> None:
-        """Publish an event as it is, its id and source too. Raises KafkaError."""
+        """Publish an event with its own id and source. Raises KafkaError."""
         await self._producer.send_and_wait(
             self._settings.topic(TOPIC_OF[event.type]),
             encode(event),
@@ -53,10 +47,10 @@ class Publisher:
 
 
 def record_key(data: EventData) -> str:
-    """The key of the record that carries an inbound event: what its topic is partitioned by.
+    """Returns the key of the record of an inbound event, by which its topic is partitioned.
 
-    A delivery receipt that does not name its conversation is keyed by an id derived from the
-    provider's, so that at least all receipts of one message keep their order.
+    A delivery receipt without a conversation id gets a key derived from the provider's message id,
+    so that at least the receipts of one message keep their order.
     """
     if isinstance(data, MessageReceived):
         return conversation_id(data.account_id, data.channel_id, data.contact.address)

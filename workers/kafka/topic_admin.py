@@ -1,4 +1,4 @@
-"""Creates the topics, and verifies that those which exist are as the contract says."""
+"""Creates the topics that are missing, and verifies the others against the contract."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -13,18 +13,21 @@ from workers.kafka.clients import client_arguments
 from workers.process.errors import CommandFailed
 from workers.settings import Settings
 
-REQUEST_MILLISECONDS = 30_000
-KNOWN_RETRY_SECONDS = 0.1
+ADMIN_REQUEST_MILLISECONDS = 30_000
+TOPICS_POLL_SECONDS = 0.1
+
+TOPIC_EXISTS = 36
+"""Kafka's error code TOPIC_ALREADY_EXISTS: another `inbox topics` created the topic before."""
 
 
 class TopicMismatch(Exception):
-    """Topics are not as they must be; the message has a line for each difference."""
+    """Topics differ from the contract. The message has a line for each difference."""
 
 
 async def ensure_topics(settings: Settings) -> list[str]:
-    """Create the topics that are missing; their full names.
+    """Create the topics that are missing, and return their full names.
 
-    Raises TopicMismatch when one that exists differs: it is never changed behind anyone's back.
+    Raises TopicMismatch when an existing topic differs from the contract: it is never changed.
     """
     async with _admin(settings) as admin:
         existing = set(await admin.list_topics())
@@ -36,9 +39,9 @@ async def ensure_topics(settings: Settings) -> list[str]:
 
 
 async def require_topics(settings: Settings, names: Iterable[str]) -> None:
-    """Raise CommandFailed unless these topics, named without the prefix, exist.
+    """Raise CommandFailed unless these topics exist. Their names are without the prefix.
 
-    Asked first, because Kafka's clients wait half a minute for a topic that is not there.
+    Commands check this first, because Kafka's clients wait half a minute for a missing topic.
     """
     async with _admin(settings) as admin:
         existing = set(await admin.list_topics())
@@ -50,7 +53,7 @@ async def require_topics(settings: Settings, names: Iterable[str]) -> None:
 async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(
         **client_arguments(settings),
-        request_timeout_ms=REQUEST_MILLISECONDS,
+        request_timeout_ms=ADMIN_REQUEST_MILLISECONDS,
     )
     try:
         await admin.start()
@@ -62,7 +65,7 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
 async def _create(
     admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic]
 ) -> list[Topic]:
-    """Create topics; those that it was this call which created."""
+    """Create topics, and return those that this call created."""
     response = await admin.create_topics(
         [
             NewTopic(
@@ -86,17 +89,13 @@ async def _create(
 
 
 async def _wait_until_known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
-    """Wait until the brokers know topics that were just created, here or by somebody else."""
+    """Wait until the brokers know topics that this or another process has just created."""
     try:
-        async with asyncio.timeout(REQUEST_MILLISECONDS / 1000):
+        async with asyncio.timeout(ADMIN_REQUEST_MILLISECONDS / 1000):
             while not names <= set(await admin.list_topics()):  # noqa: ASYNC110  # no signal
-                await asyncio.sleep(KNOWN_RETRY_SECONDS)
+                await asyncio.sleep(TOPICS_POLL_SECONDS)
     except TimeoutError as error:
         raise KafkaTimeoutError("the topics were created, but no broker knows them") from error
-
-
-TOPIC_EXISTS = 36
-"""Kafka's error code TOPIC_ALREADY_EXISTS: another `inbox topics` was faster."""
 
 
 async def _verify(admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic]) -> None:
@@ -109,11 +108,11 @@ async def _verify(admin: AIOKafkaAdminClient, settings: Settings, topics: list[T
     for described in found:
         name = described["topic"]
         topic = names[name]
-        wanted = {"partitions": str(topic.partitions or settings.partitions)} | topic.config
+        expected = {"partitions": str(topic.partitions or settings.partitions)} | topic.config
         actual = {"partitions": str(len(described["partitions"]))} | configs[name]
         differences += [
             f"{name}: {key} is {actual.get(key)}, must be {value}"
-            for key, value in wanted.items()
+            for key, value in expected.items()
             if actual.get(key) != value
         ]
     if differences:

@@ -1,4 +1,4 @@
-"""Kafka transactions of the relay: whole batches to known partitions, every send awaited."""
+"""The relay's Kafka transactions: whole batches to known partitions, every send awaited."""
 
 import asyncio
 import time
@@ -12,37 +12,37 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBase
 
 from db.outbox import OutboxRecord
-from schemas.cloudevents import CONTENT_TYPE_HEADER
+from schemas.cloudevents import EVENT_HEADERS
 from workers.kafka.clients import new_producer
 from workers.process import metrics
 from workers.settings import Settings
 
-BATCH_BYTES_MAX = 512 * 1024
-"""Bytes of one Kafka record batch; a larger record gets one of its own."""
+TRANSACTION_BATCH_BYTES_MAX = 512 * 1024
+"""The size of one Kafka record batch. A larger record gets a batch of its own."""
 
-REQUEST_BYTES_MAX = 8 * 1024 * 1024
+TRANSACTION_REQUEST_BYTES_MAX = 8 * 1024 * 1024
 
 TRANSACTION_MILLISECONDS = 10_000
-"""A crash freezes readers for at most so long."""
+"""After a crash, `read_committed` consumers wait at most this long for the open transaction."""
 
 STEP_SECONDS = 15.0
-"""Longest wait for one step of a transaction; then its outcome is unknown, and the producer new."""
+"""The longest wait for one step of a transaction. After that its outcome is unknown, and the shard
+starts again with a new producer."""
 
 ABORT_SECONDS = 2.0
 
 _CODEC_ZSTD = DefaultRecordBase.CODEC_ZSTD
-_EVENT_HEADERS = [CONTENT_TYPE_HEADER]
 
 
 def transactional_producer(settings: Settings, shard: int) -> AIOKafkaProducer:
-    """The producer of a shard's owner: starting it fences the one before."""
+    """Returns the producer of a shard's owner. Starting it fences that of the last owner."""
     return new_producer(
         settings,
         client_id=f"inbox-relay-{shard}",
         transactional_id=f"{settings.topic_prefix}relay-{shard}",
         transaction_timeout_ms=TRANSACTION_MILLISECONDS,
-        max_batch_size=BATCH_BYTES_MAX,
-        max_request_size=REQUEST_BYTES_MAX,
+        max_batch_size=TRANSACTION_BATCH_BYTES_MAX,
+        max_request_size=TRANSACTION_REQUEST_BYTES_MAX,
         request_timeout_ms=int(STEP_SECONDS * 1000),
     )
 
@@ -50,13 +50,13 @@ def transactional_producer(settings: Settings, shard: int) -> AIOKafkaProducer:
 async def transact(producer: AIOKafkaProducer, records: list[OutboxRecord]) -> None:
     """Publish records in one transaction, in order per partition.
 
-    Raises KafkaError or TimeoutError; then the producer is of no more use.
+    Raises KafkaError or TimeoutError. The producer cannot be used after that.
     """
     try:
         await producer.begin_transaction()
         await _fill_and_commit(producer, records)
     except (IllegalOperation, AssertionError) as error:
-        # How aiokafka says that it was fenced, or failed, between two steps of ours.
+        # aiokafka raises these when the producer was fenced or failed between two of our steps.
         await _abort(producer)
         raise KafkaError(f"the transaction is over: {error}") from error
     except BaseException:
@@ -67,7 +67,7 @@ async def transact(producer: AIOKafkaProducer, records: list[OutboxRecord]) -> N
 async def _fill_and_commit(producer: AIOKafkaProducer, records: list[OutboxRecord]) -> None:
     began = perf_counter()
     async with asyncio.timeout(STEP_SECONDS):
-        # The commit would ignore a send that failed, so every one is awaited.
+        # The commit would ignore a failed send, so every send is awaited.
         await asyncio.gather(*await _send(producer, records))
     sent = perf_counter()
     async with asyncio.timeout(STEP_SECONDS):
@@ -77,10 +77,10 @@ async def _fill_and_commit(producer: AIOKafkaProducer, records: list[OutboxRecor
 
 
 class _LargeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
-    """A batch of one dead letter of a size that came compressed, and has to go so too."""
+    """A batch of one dead letter whose record came compressed, and is too large uncompressed."""
 
     def __init__(self) -> None:
-        super().__init__(BATCH_BYTES_MAX, _CODEC_ZSTD, is_transactional=True)
+        super().__init__(TRANSACTION_BATCH_BYTES_MAX, _CODEC_ZSTD, is_transactional=True)
 
 
 async def _send(
@@ -90,9 +90,9 @@ async def _send(
     futures = []
     timestamp = int(time.time() * 1000)
     batches: dict[tuple[str, int], Any] = {}
-    for topic, partition, key, value, given in records:
-        headers = _EVENT_HEADERS if given is None else list(given)
-        large = len(value or b"") > BATCH_BYTES_MAX
+    for topic, partition, key, value, own in records:
+        headers = EVENT_HEADERS if own is None else list(own)
+        large = len(value or b"") > TRANSACTION_BATCH_BYTES_MAX
         batch = batches.get((topic, partition))
         if (
             batch is None
@@ -113,15 +113,18 @@ async def _send_batch(
     producer: AIOKafkaProducer, batch: BatchBuilder, topic: str, partition: int
 ) -> asyncio.Future[object]:
     future: asyncio.Future[object] = await producer.send_batch(batch, topic, partition=partition)
-    # The first failure ends the transaction; asyncio need not complain that nobody saw the others.
+    # The first failure ends the transaction. Reading the errors of the others here keeps asyncio
+    # from warning about them.
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return future
 
 
 async def _abort(producer: AIOKafkaProducer) -> None:
-    """Abort what is open, so that stopping does not wait for it; not for long: the next owner's
-    `InitProducerId` aborts it in any case. A commit of unknown outcome cannot be aborted, which
-    aiokafka says with an AssertionError."""
+    """Abort an open transaction, so that stopping the producer does not wait for it.
+
+    Does not wait long, since the next owner's `InitProducerId` aborts it in any case. A commit of
+    unknown outcome cannot be aborted: aiokafka raises AssertionError then.
+    """
     with suppress(KafkaError, TimeoutError, AssertionError):
         async with asyncio.timeout(ABORT_SECONDS):
             await producer.abort_transaction()

@@ -1,4 +1,7 @@
-"""The markers on `relay`: how far each shard is published, in the transaction that publishes."""
+"""The progress markers on the topic `relay`: how far each shard is published.
+
+A marker is in the same Kafka transaction as the records up to its number.
+"""
 
 import asyncio
 
@@ -11,11 +14,11 @@ from workers.outbox.kafka_transaction import STEP_SECONDS
 from workers.settings import Settings
 
 MARKER_RECORDS = 64
-"""How far back to look for a marker first; then four times as far, and so on."""
+"""How many records are read back at first to find a marker; then four times as many, and so on."""
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """The marker: the number of the newest row of a shard that is published."""
+    """The content of a marker: the number of a shard's newest published row."""
 
     shard: int
     number: int
@@ -26,13 +29,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 def marker_record(settings: Settings, progress: Progress) -> OutboxRecord:
-    """A marker, on the shard's partition."""
+    """Returns a marker as a record of the shard's partition."""
     key = str(progress.shard).encode()
     return OutboxRecord(settings.topic("relay"), progress.shard, key, _encode(progress), ())
 
 
 async def read_marker(settings: Settings, shard: int) -> int | None:
-    """The number that the last committed marker holds; None where there is no marker."""
+    """Returns the number in the last committed marker, or None if there is no marker.
+
+    Raises KafkaError or TimeoutError.
+    """
     consumer = new_consumer(settings, request_timeout_ms=int(STEP_SECONDS * 1000))
     marker = TopicPartition(settings.topic("relay"), shard)
     try:

@@ -9,34 +9,33 @@ from db.errors import is_transient
 from db.outbox import OutboxRow, outbox_numbers
 from workers.outbox.shard import Shard
 from workers.process import metrics
+from workers.process.retries import doubled_seconds
 from workers.settings import Settings
 
-POLL_SECONDS = 0.05
-"""How often to look for what other workers committed; this worker's own commits wake it."""
+CHECK_SECONDS = 0.05
+"""How often to check for rows that other workers committed. This worker hands over its own."""
+
+CHECK_SECONDS_LONGEST = 3.2
+"""The longest pause between checks while the database does not answer."""
 
 
 class Relay:
     """Publishes the shards that the consumer group gives this worker."""
 
-    _pool: Pool
-
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, pool: Pool) -> None:
         self._settings = settings
+        self._pool = pool
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._shards: dict[int, Shard] = {}
         self._ended: asyncio.Queue[asyncio.Task[None]] = asyncio.Queue()
 
-    def start(self, pool: Pool) -> None:
-        """Use this pool from now on."""
-        self._pool = pool
-
     @property
     def running(self) -> bool:
-        """Whether every shard that was given is being published."""
+        """Whether every assigned shard is being published."""
         return all(shard.published is not None for shard in self._shards.values())
 
     async def assign(self, shards: Iterable[int]) -> None:
-        """Publish these shards from now on, and no others."""
+        """Publish exactly these shards from now on."""
         wanted = set(shards)
         await asyncio.gather(*(self._stop(lost) for lost in self._tasks.keys() - wanted))
         for number in wanted - self._tasks.keys():
@@ -47,7 +46,7 @@ class Relay:
         metrics.SHARDS.set(len(self._tasks))
 
     async def wait_failed(self) -> None:
-        """Wait, for ever unless a shard cannot go on; then its error is raised."""
+        """Wait for ever, or until a shard cannot go on; then raise its error."""
         while True:
             task = await self._ended.get()
             if not task.cancelled():
@@ -56,7 +55,7 @@ class Relay:
                 raise RuntimeError(f"{task.get_name()} was cancelled, and not by us")
 
     async def stop(self) -> None:
-        """Stop publishing; the next owner begins the transactions in flight again."""
+        """Stop publishing. The next owners repeat the transactions that were open."""
         await asyncio.gather(*(self._stop(shard) for shard in list(self._tasks)))
 
     async def _stop(self, number: int) -> None:
@@ -67,29 +66,29 @@ class Relay:
             await task
 
     def hand_over(self, rows: Iterable[OutboxRow]) -> None:
-        """Rows that this worker committed: its own shards need not read them from the table."""
+        """Give rows that this worker committed to its shards, which need not load them then."""
         for row in rows:
             if shard := self._shards.get(row.shard):
                 shard.hand_over(row)
 
     async def watch(self) -> None:
-        """Look, for ever, for what other workers committed."""
+        """Check for ever for rows that other workers committed."""
         failures = 0
         while True:
-            await asyncio.sleep(POLL_SECONDS * 2 ** min(failures, 6))
+            await asyncio.sleep(doubled_seconds(failures + 1, CHECK_SECONDS, CHECK_SECONDS_LONGEST))
             try:
-                await self._look()
+                await self._note_newest_rows()
                 failures = 0
             except Exception as error:
                 if not is_transient(error):
                     raise
                 failures += 1
 
-    async def _look(self) -> None:
+    async def _note_newest_rows(self) -> None:
         if not self._shards:
             return
         async with self._pool.acquire() as connection:
             numbers = await outbox_numbers(connection, self._shards)
         for number, newest in numbers.items():
             if shard := self._shards.get(number):
-                shard.hear(newest)
+                shard.note_newest(newest)

@@ -1,9 +1,12 @@
-"""One shard of the outbox, published by its one owner, each record exactly once.
+"""One shard of the outbox: its one owner publishes it, each record exactly once.
 
-`InitProducerId` first (which fences the old owner), then the last progress marker, read with
-`read_committed`, then, again and again: the rows after the marker, in one Kafka transaction with
-the marker of the last. So whoever dies when, a `read_committed` consumer sees each record once,
-in order. Rows are deleted after the transaction; what a crash leaves is below the marker.
+1. `InitProducerId` fences the old owner.
+2. The shard reads its last progress marker with `read_committed`.
+3. Again and again, it publishes the rows after the marker. One Kafka transaction contains the rows
+   and the marker of the last row.
+
+So a `read_committed` consumer sees each record once and in order, no matter when an owner dies.
+Rows are deleted after their transaction. Rows that a crash leaves are below the marker.
 """
 
 import asyncio
@@ -22,35 +25,35 @@ from workers.kafka.clients import stop_producer
 from workers.outbox.kafka_transaction import STEP_SECONDS, transact, transactional_producer
 from workers.outbox.progress_marker import Progress, marker_record, read_marker
 from workers.process import metrics
-from workers.process.cancellation import end_if_cancelled
-from workers.process.errors import StrangeLog
-from workers.process.retries import pause_seconds
+from workers.process.errors import ForeignLog
+from workers.process.retries import end_if_cancelled, pause_seconds
 from workers.settings import Settings
 
 log = logging.getLogger(__name__)
 
-BYTES_MAX = 4 * 1024 * 1024
-"""Of the values in one transaction, but for its last row's."""
+SHARD_BYTES_MAX = 4 * 1024 * 1024
+"""A transaction takes no further row when its values have this size."""
 
 ROWS_MAX = 4
-"""Rows read from the table at once, for the same: a row ends at about 1 MiB."""
+"""The most rows that are loaded at once. A row ends at about 1 MiB, so this is the same limit."""
 
-HANDED_BYTES_MAX = BYTES_MAX
-"""Of the rows of a shard that wait in memory; when the relay falls behind, it reads the table."""
+HANDED_BYTES_MAX = SHARD_BYTES_MAX
+"""A shard takes no further rows into memory then. A relay that falls behind reads the table."""
 
-IDLE_SECONDS = 1.0
-"""How often an idle shard looks for itself, whatever it was told."""
+IDLE_SHARD_SECONDS = 1.0
+"""How often an idle shard checks the table itself, without being woken."""
 
 DELETE_ROWS = 16
 DELETE_SECONDS = 0.05
-"""What is published is deleted when it is so many rows, or when nothing new came for so long: one
-statement for several transactions."""
+"""Published rows are deleted when there are so many, or when nothing new came for so long. So one
+statement deletes the rows of several transactions."""
 
 RESTART_SECONDS_FIRST = 0.2
+"""The pause after the first failure in a row."""
 
 
 class RowsGone(Exception):
-    """The next row is missing: another owner published it, or the outbox has lost it."""
+    """The next row is missing: another owner published it, or the outbox lost it."""
 
 
 class Shard:
@@ -61,37 +64,37 @@ class Shard:
         self._settings = settings
         self._pool = pool
         self._work = asyncio.Event()
-        """Set when there may be something to publish."""
+        """Set when there may be rows to publish."""
         self._newest = 0
-        """The number of the newest row that was heard of."""
+        """The number of the newest committed row that this worker knows of."""
         self._deleted = 0
-        """The number of the newest row that is deleted."""
+        """The number of the newest deleted row."""
         self._handed: dict[int, tuple[OutboxRow, int]] = {}
-        """Rows by number, each with its bytes."""
+        """Rows that were handed over, by number, each with its size in bytes."""
         self._handed_bytes = 0
         self.published: int | None = None
-        """The number of the newest row that is published; None until the shard is taken over."""
+        """The number of the newest published row; None until the shard is taken over."""
         self._gone_after: int | None = None
-        """The number after which rows were missing when last they were."""
+        """The number after which rows were last found missing."""
 
     def hand_over(self, row: OutboxRow) -> None:
-        """A committed row. Kept when there is room; the table has it in any case."""
+        """Take a committed row. It is kept only if there is room, since the table has it too."""
         if self._handed_bytes < HANDED_BYTES_MAX:
             size = sum(len(record.value or b"") for record in row.records)
             self._handed[row.number] = (row, size)
             self._handed_bytes += size
-        self.hear(row.number)
+        self.note_newest(row.number)
 
-    def hear(self, newest: int) -> None:
-        """The number of a row that is committed."""
+    def note_newest(self, newest: int) -> None:
+        """Note the number of a committed row, and wake the shard if the row is not published."""
         self._newest = max(self._newest, newest)
         if self.published is None or newest > self.published:
             self._work.set()
 
     async def run(self) -> None:
-        """Publish for ever. After an error everything is begun anew: producer, marker, rows.
+        """Publish for ever. After an error, start again with a new producer and the marker.
 
-        Raises StrangeLog when the marker and the outbox are not of one history.
+        Raises ForeignLog when the marker and the outbox are not of one history.
         """
         failures = 0
         while True:
@@ -105,7 +108,8 @@ class Shard:
                 self.published = None
                 name = type(error).__name__
             metrics.RELAY_RESTARTS.labels(name).inc()
-            # Fenced: the new owner needs a moment, and if it was no owner we take over again.
+            # If the error was that of a fenced producer, the new owner needs a moment. If there is
+            # no new owner, this worker takes over again.
             seconds = pause_seconds(failures + 1, RESTART_SECONDS_FIRST)
             log.warning("shard %d: %s, again in %.1f s", self._number, name, seconds)
             await asyncio.sleep(seconds)
@@ -123,39 +127,42 @@ class Shard:
             await stop_producer(producer)
 
     async def _take_over(self) -> int:
-        """How far the shard is published, now that the old owner is fenced."""
+        """Returns how far the shard is published, now that the old owner is fenced."""
         marker = await read_marker(self._settings, self._number)
         async with self._pool.acquire() as connection:
             newest = (await outbox_numbers(connection, [self._number])).get(self._number, 0)
             if marker is not None and newest < marker:
-                raise StrangeLog(
+                raise ForeignLog(
                     f"shard {self._number} is published up to {marker}, but the outbox only "
                     f"counts to {newest}: this Kafka and this Postgres are not of one history"
                 )
             published = marker
             if published is None:
-                # Nothing was ever published to this Kafka, so all that waits is to be.
+                # Nothing was ever published to this Kafka, so every waiting row is published.
                 waiting = await load_outbox(connection, self._number, 0, rows_max=1)
                 published = waiting[0].number - 1 if waiting else newest
             await delete_outbox(connection, self._number, published)
         self._deleted = self.published = published
-        # A newer one may have been heard of meanwhile.
-        self.hear(newest)
+        # A newer row may have been noted meanwhile.
+        self.note_newest(newest)
         return published
 
     async def _publish(self, producer: AIOKafkaProducer, published: int) -> int:
-        """Publish the rows after a number, or wait until there may be some."""
-        # Cleared before anything is looked for, so that a wake-up meanwhile is not lost.
+        """Publish the next rows after a number, or wait until there may be some.
+
+        Returns the number of the last published row.
+        """
+        # Cleared before the check for rows, so that a wake-up in between is not lost.
         self._work.clear()
         rows = self._take_handed(published)
         if not rows and self._newest > published:
             rows = await self._load(published)
         if not rows:
-            rows = await self._rest(published)
+            rows = await self._wait_for_rows(published)
         if not rows:
             return published
         if rows[0].number != published + 1:
-            self._judge_gap(published, rows[0].number)
+            self._raise_gap(published, rows[0].number)
         records = [record for row in rows for record in row.records]
         records.append(marker_record(self._settings, Progress(self._number, rows[-1].number)))
         await transact(producer, records)
@@ -172,15 +179,18 @@ class Shard:
         metrics.RELAY_SECONDS.labels("load").observe(perf_counter() - began)
         return rows
 
-    async def _rest(self, published: int) -> list[OutboxRow]:
-        """Wait until there may be rows; those that were there though nobody told of them."""
+    async def _wait_for_rows(self, published: int) -> list[OutboxRow]:
+        """Wait until there may be rows, and delete published rows meanwhile.
+
+        Returns the rows that the table holds though nothing woke the shard.
+        """
         with suppress(TimeoutError):
             await asyncio.wait_for(self._work.wait(), DELETE_SECONDS)
             return []
         if self._deleted < published:
             await self._delete(published)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._work.wait(), IDLE_SECONDS)
+            await asyncio.wait_for(self._work.wait(), IDLE_SHARD_SECONDS)
             return []
         return await self._load(published)
 
@@ -189,33 +199,35 @@ class Shard:
             await delete_outbox(connection, self._number, published)
         self._deleted = published
 
-    def _judge_gap(self, published: int, next_number: int) -> NoReturn:
-        """Say why rows after a number are missing.
+    def _raise_gap(self, published: int, next_number: int) -> NoReturn:
+        """Raise the error of missing rows: RowsGone the first time, then ForeignLog.
 
-        A worker that was frozen wakes up as the owner that it no longer is, and may look for rows
-        before it hears so. Taking over again shows whether they were published: the marker that
-        says so was committed before they were deleted. So only a gap that is still there after
-        the same marker is a loss.
+        A worker that was frozen may still believe that it owns the shard, and may load rows before
+        Kafka tells it that it was fenced. Another owner may have published and deleted the rows
+        meanwhile. Taking over again settles this, since a row's marker is committed before the row
+        is deleted. So rows are lost only if they are still missing after the same marker.
         """
         if self._gone_after != published:
             self._gone_after = published
             raise RowsGone(f"rows {published + 1} to {next_number - 1}")
-        raise StrangeLog(
+        raise ForeignLog(
             f"shard {self._number}: row {published + 1} is missing from the outbox, which "
             f"goes on with {next_number}: is this the Kafka that it was published to?"
         )
 
     def _take_handed(self, published: int) -> list[OutboxRow]:
-        """The rows after a number that were handed over, as far as none is missing."""
+        """Returns the rows after a number that were handed over, up to the first missing row."""
         rows: list[OutboxRow] = []
         taken = 0
-        while taken < BYTES_MAX and (found := self._handed.pop(published + len(rows) + 1, None)):
+        while taken < SHARD_BYTES_MAX and (
+            found := self._handed.pop(published + len(rows) + 1, None)
+        ):
             row, size = found
             rows.append(row)
             taken += size
         self._handed_bytes -= taken
         if not rows and self._handed:
-            # What is missing here is in the table; what is old was published from there.
+            # The missing row is in the table. Older rows were published from the table.
             self._handed.clear()
             self._handed_bytes = 0
         return rows

@@ -1,23 +1,24 @@
-"""What stops a worker or a command.
+"""The errors that end a worker or a command.
 
 Exception
+├── CommandFailed           a command cannot do its work
 └── WorkerStop              the process must end; a supervisor starts it again
-    ├── DeadLetterFlood     too much is dead-lettered: rather stop than set everything aside
-    └── StrangeLog          the log and the positions do not belong together
+    ├── DeadLetterFlood     too many records would be dead-lettered
+    └── ForeignLog          Kafka's log and the positions do not belong together
 """
 
 
 class CommandFailed(Exception):
-    """A command cannot do what it was asked, and a person can mend that."""
+    """A command cannot do its work. A person can repair the cause, which the message contains."""
 
 
 class WorkerStop(Exception):
-    """The worker cannot go on; a person should look."""
+    """The worker cannot continue, and a person should find out why."""
 
 
 class DeadLetterFlood(WorkerStop):
-    """So much is dead-lettered that this program is more likely wrong than the records are."""
+    """So many records are invalid that the fault is more likely in this program than in them."""
 
 
-class StrangeLog(WorkerStop):
-    """Kafka and Postgres are not of one history, so that exactly once cannot be kept."""
+class ForeignLog(WorkerStop):
+    """Kafka and Postgres do not have the same history, so exactly once cannot be kept."""

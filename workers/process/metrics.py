@@ -1,4 +1,4 @@
-"""Every metric, declared once; docs/operating.md's table is made from this."""
+"""Every metric, declared once. The table of docs/operating.md is made from this module."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -8,17 +8,17 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 _RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
 
 RECORDS = Counter(
-    "inbox_records", "Records applied, dead-lettered ones too", ["topic"], registry=REGISTRY
+    "inbox_records", "Records applied, including dead-lettered ones", ["topic"], registry=REGISTRY
 )
 DUPLICATES = Counter(
     "inbox_duplicates",
-    "Messages and commands that were applied before, so that they changed nothing",
+    "Messages and commands that changed nothing, because they had been applied before",
     ["topic"],
     registry=REGISTRY,
 )
 ERASED = Counter(
     "inbox_erased_messages",
-    "Messages not recorded, since their conversation was deleted after they were sent",
+    "Messages not recorded, because their conversation was deleted after they were sent",
     registry=REGISTRY,
 )
 DEAD_LETTERS = Counter(
@@ -33,38 +33,38 @@ BATCH_RECORDS = Histogram(
 )
 FETCH_SECONDS = Histogram(
     "inbox_fetch_seconds",
-    "Time that the thread of the Kafka consumer computed from one poll to the next",
+    "CPU time of the Kafka consumer's thread from one poll to the next",
     buckets=_SECONDS,
     registry=REGISTRY,
 )
 STAGE_SECONDS = Histogram(
     "inbox_stage_seconds",
-    "Time that one batch spent in a stage: decode, claim, load, decide, save, outbox, commit",
+    "Time of a batch in one stage: decode, claim, load, decide, save, outbox, commit",
     ["topic", "stage"],
     buckets=_SECONDS,
     registry=REGISTRY,
 )
 RETRIES = Counter(
     "inbox_retries",
-    "Batches tried again, by the error's name",
+    "Batches retried, by the name of the error",
     ["topic", "error"],
     registry=REGISTRY,
 )
 REFUSED_POSITIONS = Counter(
     "inbox_refused_positions",
-    "Batches whose partition had been moved on by somebody else",
+    "Batches not applied, because another worker had moved the position of their partition",
     ["topic"],
     registry=REGISTRY,
 )
 UNKNOWN_COMMITS = Counter(
     "inbox_unknown_commits",
-    "Commits of unknown outcome that turned out to be done, settled by the position",
+    "Commits with an unknown outcome that the position later showed to be done",
     ["topic"],
     registry=REGISTRY,
 )
 WINDOW_WARNINGS = Counter(
     "inbox_window_warnings",
-    "Windows about to close of which somebody was told",
+    "Windows about to close, of which users were notified",
     registry=REGISTRY,
 )
 LAG_RECORDS = Gauge(
@@ -77,14 +77,14 @@ OUTBOX_AGE_SECONDS = Gauge(
 PUBLISHED = Counter("inbox_published", "Records published from the outbox", registry=REGISTRY)
 RELAY_SECONDS = Histogram(
     "inbox_relay_seconds",
-    "Time that one transaction of the relay spent in a stage: load, send, commit",
+    "Time of a transaction of the relay in one stage: load, send, commit",
     ["stage"],
     buckets=_SECONDS,
     registry=REGISTRY,
 )
 RELAY_RESTARTS = Counter(
     "inbox_relay_restarts",
-    "Shards that were started over, by the error's name; ProducerFenced: another owner took over",
+    "Restarts of shards, by the name of the error; ProducerFenced: another worker took over",
     ["error"],
     registry=REGISTRY,
 )
@@ -94,7 +94,7 @@ PARTITIONS = Gauge(
 )
 SENDS = Counter(
     "inbox_sends",
-    "POSTs of replies to the provider, by how they ended: Taken, NotTaken, Refused, Unknown",
+    "POSTs of replies to the provider, by outcome: Taken, NotTaken, Refused, Unknown",
     ["outcome"],
     registry=REGISTRY,
 )
@@ -102,16 +102,16 @@ SEND_SECONDS = Histogram(
     "inbox_send_seconds", "Time of one POST to the provider", buckets=_SECONDS, registry=REGISTRY
 )
 SENDS_IN_FLIGHT = Gauge(
-    "inbox_sends_in_flight", "Replies being posted by this worker", registry=REGISTRY
+    "inbox_sends_in_flight", "Replies that this worker is posting now", registry=REGISTRY
 )
 STRAY_RECEIPTS = Counter(
     "inbox_stray_receipts",
-    "Delivery receipts of messages that nobody here is known to have sent; kept all the same",
+    "Delivery receipts of messages that the inbox is not known to have sent; they are kept",
     registry=REGISTRY,
 )
 SETTLED = Counter(
     "inbox_sends_settled",
-    "POSTs of unknown outcome that were settled, by what told: receipt, list",
+    "POSTs with an unknown outcome that were settled, by the source of the outcome: receipt, list",
     ["by"],
     registry=REGISTRY,
 )
@@ -120,8 +120,8 @@ WEBHOOK_SECONDS = Histogram(
     "inbox_webhook_seconds", "Time to answer a webhook", buckets=_SECONDS, registry=REGISTRY
 )
 SPOOL_RECORDS = Gauge(
-    "inbox_spool_records", "Webhooks on this copy's disk, waiting for Kafka", registry=REGISTRY
+    "inbox_spool_records", "Webhooks in this worker's spool, waiting for Kafka", registry=REGISTRY
 )
-SPOOL_BYTES = Gauge("inbox_spool_bytes", "Bytes of them", registry=REGISTRY)
-SPOOLED = Counter("inbox_spooled", "Webhooks that were written to the spool", registry=REGISTRY)
-DRAINED = Counter("inbox_drained", "Webhooks of the spool that Kafka has by now", registry=REGISTRY)
+SPOOL_BYTES = Gauge("inbox_spool_bytes", "Size of these webhooks in bytes", registry=REGISTRY)
+SPOOLED = Counter("inbox_spooled", "Webhooks written to the spool", registry=REGISTRY)
+DRAINED = Counter("inbox_drained", "Webhooks published from the spool", registry=REGISTRY)

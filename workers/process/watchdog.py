@@ -1,4 +1,4 @@
-"""Ends the process when it makes no progress while there is work, or does not stop in time."""
+"""Ends the process when it makes no progress while it has work, or does not stop in time."""
 
 import faulthandler
 import os
@@ -7,19 +7,19 @@ import threading
 import time
 
 SHUTDOWN_SECONDS = 9.0
-"""Everything is gone within ten seconds of the signal: Faust may wait for ever for one event."""
+"""A worker must end within ten seconds of the signal, but Faust may wait for an event for ever."""
 
 EXIT_STALLED = 75
-"""sysexits.h: a temporary failure, try again."""
+"""EX_TEMPFAIL of sysexits.h: a temporary failure, try again."""
 
 CHECK_SECONDS = 0.5
 
 
 class Watchdog:
-    """A thread of its own, so that an event loop that hangs is noticed too.
+    """Watches the process from a thread of its own, so that it also notices a blocked event loop.
 
-    Signs of life are batches applied, a backlog of nothing, and a database or a broker that is
-    known to be away and waited for: those come back by themselves.
+    Progress is: a batch is applied, the backlog is empty, or the worker waits for a database or a
+    broker that it knows to be away, because those come back by themselves.
     """
 
     def __init__(self, stall_seconds: float) -> None:
@@ -29,22 +29,22 @@ class Watchdog:
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        """Watch from now on."""
+        """Start to watch."""
         self.progress()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def progress(self) -> None:
-        """A sign of life."""
+        """Note that the worker makes progress."""
         if not self._stopping:
             self._deadline = time.monotonic() + self._stall_seconds
 
     def stopping(self) -> None:
-        """The process was told to stop, and has so long to do it."""
+        """Note that the process got the signal to stop: it now has SHUTDOWN_SECONDS to end."""
         self._stopping = True
         self._deadline = time.monotonic() + SHUTDOWN_SECONDS
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._stopped.set()
 
     def _watch(self) -> None:

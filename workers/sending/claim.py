@@ -1,8 +1,9 @@
-"""One claim of the sender: what is due in conversations that nobody else holds."""
+"""One claim of the sender: takes what is due in conversations that nobody else has locked."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Self
 
 from msgspec.structs import replace
 
@@ -12,74 +13,84 @@ from db.outbox import OutboxRow
 from db.queries import QUERIES
 from db.sends import (
     SenderKey,
-    lock_free_conversations,
     lock_rates,
     save_rates,
+    try_lock_conversations,
     unsettled_sends,
     update_sends,
 )
 from domain.rates import Bucket
-from domain.sending import POST_SECONDS, Moved, Send, Step, begin, doubt, next_step
-from workers.outbox.collector import Outbox
+from domain.sending import POST_SECONDS, Moved, Send, Step, begin, mark_uncertain, next_step
+from workers.outbox.collector import OutboxCollector
 from workers.settings import Settings
 
 
 class SendClaim:
-    """One transaction: what is to be posted by this worker, and what it is to look for."""
+    """One transaction: the parts that this worker will post, and those that it will check."""
 
-    _now: datetime
-    _outbox: Outbox
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._conversations: dict[ConversationKey, tuple[int, datetime | None]] = {}
-        self._unsettled: dict[ConversationKey, list[Send]] = {}
-        self._buckets: dict[SenderKey, Bucket] = {}
+    def __init__(
+        self,
+        now: datetime,
+        outbox: OutboxCollector,
+        conversations: Mapping[ConversationKey, tuple[int, datetime | None]],
+        unsettled: Mapping[ConversationKey, list[Send]],
+        buckets: dict[SenderKey, Bucket],
+    ) -> None:
+        self._now = now
+        self._outbox = outbox
+        self._conversations = conversations
+        """By conversation: its version, and until when its window is open."""
+        self._unsettled = unsettled
+        self._buckets = buckets
         self._waiting: Counter[SenderKey] = Counter()
+        """How many parts of each sender have to wait for its rate."""
         self._taken: set[SenderKey] = set()
         self._changed: list[Send] = []
         self.posts: list[Send] = []
-        self.looks: list[Send] = []
+        """Parts to post."""
+        self.checks: list[Send] = []
+        """Uncertain parts to find in the provider's list."""
         self.has_moved = False
-        """Whether more may be due at once: a part made way for the one behind it."""
+        """Whether more may be due at once, because a part made way for the one behind it."""
         self.wait_seconds: float | None = None
-        """When a sender may send again that may not now; None: all that was due is under way."""
+        """How soon a sender may send again that reached its rate; None: no sender did."""
 
-    async def load(self, connection: AnyConnection, keys: Collection[ConversationKey]) -> None:
-        """Lock those conversations that are free, and their senders' buckets, and read them."""
-        self._conversations = await lock_free_conversations(connection, keys)
-        self._unsettled = await unsettled_sends(connection, self._conversations)
-        queued = (
-            send for sends in self._unsettled.values() for send in sends if send.state == "queued"
-        )
+    @classmethod
+    async def load(
+        cls,
+        connection: AnyConnection,
+        keys: Collection[ConversationKey],
+        settings: Settings,
+    ) -> Self:
+        """Lock those conversations that nobody else has locked, and their senders' buckets."""
+        conversations = await try_lock_conversations(connection, keys)
+        unsettled = await unsettled_sends(connection, conversations)
+        queued = (send for sends in unsettled.values() for send in sends if send.state == "queued")
         senders = {(send.account_id, send.from_address) for send in queued}
-        for sender, next_at in (await lock_rates(connection, senders)).items():
-            self._buckets[sender] = Bucket(self._rate(sender[1]), next_at)
-        # Read once everything is locked: a window may have closed, or a token come, meanwhile.
-        self._now = await connection.fetchval(QUERIES["clock"])
-        self._outbox = Outbox(self._settings, self._now)
-
-    def _rate(self, address: str) -> float:
-        """Messages per second of a sender."""
-        fitting = (begin for begin in self._settings.send_rates if address.startswith(begin))
-        return self._settings.send_rates[max(fitting, key=len)]
+        buckets = {
+            sender: Bucket(_rate(settings, sender[1]), next_at)
+            for sender, next_at in (await lock_rates(connection, senders)).items()
+        }
+        # Read after everything is locked: meanwhile a window may close, or a sender may send again.
+        now: datetime = await connection.fetchval(QUERIES["clock"])
+        return cls(now, OutboxCollector(settings, now), conversations, unsettled, buckets)
 
     def decide(self, room: int) -> None:
-        """Take the next step of each conversation, so many POSTs and looks at most."""
+        """Take the next step of each conversation, with at most `room` POSTs and checks."""
         steps = [
             (next_step(unsettled, self._now), key) for key, unsettled in self._unsettled.items()
         ]
-        # Where a sender may not send all of them, those go first that have waited longest.
-        steps.sort(key=lambda step: (_asked_at(step[0], self._now), step[1]))
+        # When a sender may not send all parts, those that have waited longest go first.
+        steps.sort(key=lambda step: (_created_at(step[0], self._now), step[1]))
         for step, key in steps:
-            for send in step.doubts:
-                self._move(doubt(send, self._now))
-            for send in step.looks[: max(0, room - len(self.posts) - len(self.looks))]:
-                # Nobody else looks meanwhile.
+            for send in step.overdue:
+                self._move(mark_uncertain(send, self._now))
+            for send in step.checks[: max(0, room - len(self.posts) - len(self.checks))]:
+                # Not due meanwhile, so that nobody else checks it too.
                 later = self._now + timedelta(seconds=POST_SECONDS)
                 self._changed.append(replace(send, due_at=later))
-                self.looks.append(send)
-            if step.post is not None and len(self.posts) + len(self.looks) < room:
+                self.checks.append(send)
+            if step.post is not None and len(self.posts) + len(self.checks) < room:
                 self._post(step.post, *self._conversations[key])
 
     def _post(self, send: Send, version: int, window_until: datetime | None) -> None:
@@ -107,7 +118,7 @@ class SendClaim:
         return send
 
     async def save(self, connection: AnyConnection) -> list[OutboxRow]:
-        """Write it all; the outbox rows that are to be handed to the relay once it is committed."""
+        """Write all changes, and return the outbox rows: for the relay, after the commit."""
         await update_sends(connection, self._changed)
         await save_rates(
             connection, {sender: self._buckets[sender].next_at for sender in self._taken}
@@ -115,5 +126,11 @@ class SendClaim:
         return await self._outbox.save(connection)
 
 
-def _asked_at(step: Step, now: datetime) -> datetime:
+def _created_at(step: Step, now: datetime) -> datetime:
     return step.post.created_at if step.post is not None else now
+
+
+def _rate(settings: Settings, address: str) -> float:
+    """How many messages per second an address may send."""
+    fitting = (prefix for prefix in settings.send_rates if address.startswith(prefix))
+    return settings.send_rates[max(fitting, key=len)]

@@ -1,12 +1,10 @@
-"""Writes down what became of a POST, and publishes it."""
+"""Settles parts of replies: records how their POSTs and checks ended, and emits the events."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from msgspec.structs import replace
-
 from db.connect import AnyConnection, Pool
-from db.conversations import lock_conversations, save_conversations
+from db.conversations import conversation_key, lock_conversations, save_conversations
 from db.errors import is_unique_violation
 from db.outbox import OutboxRow
 from db.queries import QUERIES
@@ -18,67 +16,67 @@ from db.sends import (
     update_sends,
 )
 from domain.conversation import Conversation
-from domain.delivery import OUTSIDE_WINDOW, window_after_refusal
+from domain.delivery import OUTSIDE_WINDOW, close_window
+from domain.listed_messages import ListedMessage, find_listed
 from domain.receipts import apply_all
 from domain.sending import (
-    Listed,
     Moved,
-    Outcome,
+    PostOutcome,
     Send,
     Unknown,
     accept,
     after_post,
-    found,
-    look_again,
+    check_again,
 )
-from workers.outbox.collector import Outbox
+from workers.outbox.collector import OutboxCollector
 from workers.process import metrics
+from workers.process.hooks import Hooks
 from workers.settings import Settings
 
 
 class Settlement:
-    """The transactions that end what a claim began, each under its conversation's lock."""
+    """The transactions that end a claimed part's POST or check, under its conversation's lock."""
 
-    def __init__(
-        self, settings: Settings, pool: Pool, committed: Callable[[list[OutboxRow]], None]
-    ) -> None:
+    def __init__(self, settings: Settings, pool: Pool, hooks: Hooks) -> None:
         self._settings = settings
         self._pool = pool
-        self._committed = committed
+        self._hooks = hooks
 
-    async def after_post(self, posted: Send, outcome: Outcome) -> None:
-        """A POST has ended."""
+    async def after_post(self, posted: Send, outcome: PostOutcome) -> None:
+        """Record how a POST ended."""
         try:
             await self._after_post(posted, outcome)
         except Exception as error:
             if not is_unique_violation(error):
                 raise
-            # Its id is another part's: either that part was settled wrongly, or this answer lies.
+            # The answer holds the id of another part. Either that part was settled wrongly, or the
+            # answer is wrong.
             await self._after_post(posted, Unknown())
 
-    async def _after_post(self, posted: Send, outcome: Outcome) -> None:
+    async def _after_post(self, posted: Send, outcome: PostOutcome) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            conversation, send = await _locked(connection, posted)
-            # Gone: deleted with its conversation meanwhile. Another attempt: it is not ours.
+            conversation, send = await _lock_part(connection, posted)
+            # None: the conversation was deleted meanwhile. Another number of attempts: this
+            # outcome is recorded already, and the part was claimed again since then.
             if conversation is None or send is None or send.attempts != posted.attempts:
                 return
             now: datetime = await connection.fetchval(QUERIES["clock"])
             moved = after_post(send, outcome, now, conversation.version)
             rows = await self._save(connection, conversation, moved, now)
-        self._committed(rows)
+        self._hooks.committed(rows)
 
-    async def after_look(self, looked: Send, listed: Sequence[Listed]) -> None:
-        """The provider's list was read."""
+    async def after_check(self, checked: Send, listed: Sequence[ListedMessage]) -> None:
+        """Record what the provider's list showed of an uncertain part."""
         async with self._pool.acquire() as connection, connection.transaction():
-            conversation, send = await _locked(connection, looked)
+            conversation, send = await _lock_part(connection, checked)
             if conversation is None or send is None or send.state != "uncertain":
                 return
-            key = (send.account_id, send.conversation_id)
+            key = conversation_key(send)
             unsettled = (await unsettled_sends(connection, [key]))[key]
-            message = found(send, unsettled, await _free(connection, send, listed))
+            message = find_listed(send, unsettled, await _unclaimed(connection, send, listed))
             now: datetime = await connection.fetchval(QUERIES["clock"])
             if message is None:
-                moved = look_again(send, now, conversation.version)
+                moved = check_again(send, now, conversation.version)
             else:
                 moved = accept(
                     send,
@@ -88,58 +86,54 @@ class Settlement:
                     message.error_code,
                 )
             rows = await self._save(connection, conversation, moved, now)
-        self._committed(rows)
+        self._hooks.committed(rows)
         metrics.SETTLED.labels("list").inc(message is not None)
 
     async def _save(
         self, connection: AnyConnection, conversation: Conversation, moved: Moved, now: datetime
     ) -> list[OutboxRow]:
         send, outgoing = moved
-        said = [*outgoing]
+        events = [*outgoing]
         if outgoing and send.provider_message_id is not None:
-            # Receipts may have been faster than the answer that says whose they are.
+            # Receipts may have come before the answer that identifies their part.
             key = (send.account_id, send.provider_message_id)
             early = await receipts_of(connection, [key])
             send, more = apply_all(send, early, conversation.version)
-            said += more
+            events += more
         await update_sends(connection, [send])
         if send.error_code == OUTSIDE_WINDOW:
-            await _close_window(connection, conversation, send, now)
-        outbox = Outbox(self._settings, now)
-        for item in said:
-            outbox.add(item)
+            closed = close_window(conversation, send.began_at, now)
+            if closed is not conversation:
+                await save_conversations(connection, new=(), changed=[closed])
+        outbox = OutboxCollector(self._settings, now)
+        for event in events:
+            outbox.add(event)
         return await outbox.save(connection)
 
 
-async def _locked(connection: AnyConnection, send: Send) -> tuple[Conversation | None, Send | None]:
-    """A part as it is now, and its conversation, locked."""
-    key = (send.account_id, send.conversation_id)
+async def _lock_part(
+    connection: AnyConnection, send: Send
+) -> tuple[Conversation | None, Send | None]:
+    """Lock a part's conversation. Returns both as they are now; None for what is deleted."""
+    key = conversation_key(send)
     conversation = (await lock_conversations(connection, [key])).get(key)
     parts = await sends_by_message(connection, [(send.account_id, send.message_id, send.part)])
     return conversation, parts[0] if parts else None
 
 
-async def _free(connection: AnyConnection, send: Send, listed: Sequence[Listed]) -> list[Listed]:
-    """Those messages of a list that are not known to be another part's."""
+async def _unclaimed(
+    connection: AnyConnection, send: Send, listed: Sequence[ListedMessage]
+) -> list[ListedMessage]:
+    """Those messages of a list that are not known to be another part."""
     keys = [(send.account_id, message.provider_message_id) for message in listed]
     others = {
         claimed.provider_message_id for claimed in await sends_by_provider_id(connection, keys)
     }
-    # Those too of parts that are deleted by now: what their callbacks named is kept.
+    # Also the messages of parts that are deleted by now: their receipts are kept.
     others |= {
         receipt.provider_message_id
         for receipt in await receipts_of(connection, keys)
         if receipt.message_id is not None
-        and (receipt.message_id, receipt.attempt) != (send.message_id, send.part)
+        and (receipt.message_id, receipt.part) != (send.message_id, send.part)
     }
     return [message for message in listed if message.provider_message_id not in others]
-
-
-async def _close_window(
-    connection: AnyConnection, conversation: Conversation, send: Send, now: datetime
-) -> None:
-    posted_at = send.posting_at or send.created_at
-    until = window_after_refusal(conversation.window_until, posted_at, now)
-    if until != conversation.window_until:
-        closed = replace(conversation, window_until=until)
-        await save_conversations(connection, new=(), changed=[closed])

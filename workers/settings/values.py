@@ -1,4 +1,4 @@
-"""How the text of a variable becomes a value; a ValueError says what is wrong with it."""
+"""Parses the texts of variables into values. The message of a ValueError is the reason."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from schemas.fields import Account
 
 
 class TwilioAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One of our accounts at Twilio, and the secrets it may sign with."""
+    """One of our accounts at Twilio, and the secrets with which Twilio may sign."""
 
     account_id: Account
     auth_token: str = msgspec.field(default="")
@@ -27,12 +27,12 @@ SendRates = dict[str, float]
 
 
 def text(value: str) -> str:
-    """Any text."""
+    """Returns the text itself: any text is valid."""
     return value
 
 
 def url(*schemes: str) -> Callable[[str], str]:
-    """A URL with one of these schemes."""
+    """Returns a parser of URLs with one of these schemes."""
 
     def parse(value: str) -> str:
         parts = urlsplit(value)
@@ -40,14 +40,14 @@ def url(*schemes: str) -> Callable[[str], str]:
             raise ValueError(f"must be a URL with {' or '.join(schemes)}")
         if parts.scheme.startswith("http") and (parts.query or parts.fragment):
             raise ValueError("must be a URL without query and fragment")
-        parts.port  # noqa: B018  # reading it raises ValueError for a port that is none
+        parts.port  # noqa: B018  # raises ValueError for an invalid port
         return value.rstrip("/")
 
     return parse
 
 
 def integer(lowest: int, highest: int) -> Callable[[str], int]:
-    """A whole number within limits."""
+    """Returns a parser of whole numbers between two limits."""
 
     def parse(value: str) -> int:
         if not value.isascii() or not value.isdigit() or not lowest <= int(value) <= highest:
@@ -58,7 +58,7 @@ def integer(lowest: int, highest: int) -> Callable[[str], int]:
 
 
 def ratio(value: str) -> float:
-    """A part: above 0, at most 1."""
+    """Returns a number above 0 and at most 1."""
     try:
         ratio = float(value)
     except ValueError:
@@ -69,18 +69,18 @@ def ratio(value: str) -> float:
 
 
 def brokers(value: str) -> tuple[str, ...]:
-    """`host:port,...`"""
+    """Returns the addresses of a list `host:port,...`."""
     brokers = tuple(broker.strip() for broker in value.split(","))
     for broker in brokers:
         host, _, port = broker.rpartition(":")
-        good_host = (host and not set(host) & set(" ;:/@,")) or host.startswith("[")
-        if not good_host or not port.isdigit() or not 0 < int(port) < 65536:
+        valid_host = (host and not set(host) & set(" ;:/@,")) or host.startswith("[")
+        if not valid_host or not port.isdigit() or not 0 < int(port) < 65536:
             raise ValueError(f"must be host:port,... and {broker!r} is not")
     return brokers
 
 
 def one_of(*known: str) -> Callable[[str], str]:
-    """One of these words, in any case."""
+    """Returns a parser of one of these words, in upper or lower case."""
 
     def parse(value: str) -> str:
         if value.upper() not in known:
@@ -91,11 +91,11 @@ def one_of(*known: str) -> Callable[[str], str]:
 
 
 log_level = one_of("DEBUG", "INFO", "WARNING", "ERROR")
-"""A level of the standard library's logging."""
+"""Parses a level of the standard library's logging."""
 
 
 def file(value: str) -> Path:
-    """A file that can be read."""
+    """Returns the path of a file, which must be readable."""
     try:
         with open(value, "rb") as opened:
             opened.read(1)
@@ -105,7 +105,7 @@ def file(value: str) -> Path:
 
 
 def topic_name_part(value: str) -> str:
-    """What may stand in a topic's or a group's name."""
+    """Returns a text that may be part of the name of a topic or a consumer group."""
     if not set(value) <= set(
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
     ) or (len(value) > 100):
@@ -114,7 +114,7 @@ def topic_name_part(value: str) -> str:
 
 
 def twilio_accounts(value: str) -> TwilioAccounts:
-    """Our accounts at Twilio, by AccountSid."""
+    """Returns our accounts at Twilio, by AccountSid."""
     try:
         return msgspec.json.decode(value, type=TwilioAccounts)
     except msgspec.MsgspecError as error:
@@ -122,7 +122,7 @@ def twilio_accounts(value: str) -> TwilioAccounts:
 
 
 def send_rates(value: str) -> SendRates:
-    """Messages per second, by the beginning of a sender's address."""
+    """Returns messages per second, by the beginning of a sender's address."""
     try:
         rates = msgspec.json.decode(value, type=SendRates)
     except msgspec.MsgspecError as error:

@@ -1,108 +1,48 @@
-"""Twilio's API as the sender uses it: one POST per call, and every way it can end told apart.
+"""Twilio's API: posts the parts of replies, and lists messages and their files.
 
-Whether a message was taken decides whether it may be posted again, so nothing here retries. Only
-what surely happened before Twilio took it counts as not taken: a connection that was never
-made, and 429. Whatever goes wrong once bytes were sent is unknown.
+Whether Twilio took a part decides whether it may be posted again, so nothing here retries, and
+every end of a POST has an outcome of its own. Only after two of them is it certain that Twilio did
+not take the part: a connection that was never made, and 429. After any other error, bytes were
+sent, and the outcome is unknown.
 """
 
 import logging
 import random
-from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import msgspec
-from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 from twilio.base.values import unset
-from twilio.http import AsyncHttpClient
-from twilio.http.response import Response
 from twilio.rest import Client
 
 from domain.delivery import ACCEPTED
-from domain.sending import NotTaken, Outcome, Refused, Send, Taken, Unknown
+from domain.sending import NotTaken, PostOutcome, Refused, Send, Taken, Unknown
 from schemas.fields import AccountId
 from workers.process.retries import doubled_seconds
 from workers.settings import Settings
-from workers.twilio.form import MEDIA_MAX
+from workers.twilio.form import STATUS_PATH
+from workers.twilio.http import HttpClient, StatusError, bad_answers
+from workers.twilio.inbound_form import MEDIA_MAX
+from workers.twilio.status_form import callback_query
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 5.0
-REQUEST_SECONDS = 10.0
-
 RETRY_SECONDS_FIRST = 0.1
 RETRY_SECONDS_MAX = 30.0
+"""How long to wait before a part that was not taken is posted again, if Twilio names no time."""
+
 JITTER = 0.1
+"""The share by which such a wait is made shorter or longer, at random."""
 
 RETRY_AFTER_SECONDS_MAX = 3600.0
-"""A reply waits no longer for what an answer asks for."""
+"""A part waits no longer than this, even if an answer asks for more."""
 
 PAGE_MESSAGES = 1_000
 """Messages of one page of a list."""
-
-STATUS_PATH = "/twilio/status"
-
-
-class _Answered(TwilioException):  # type: ignore[misc]  # the library has no types
-    """An answer that says nothing of the request: 429, 5xx, or a redirect."""
-
-    def __init__(self, status: int, retry_after: str | None) -> None:
-        self.status = status
-        self.retry_after = retry_after
-
-
-class _HttpClient(AsyncHttpClient):  # type: ignore[misc]  # the library has no types
-    """What the library makes its requests with.
-
-    Its own client asks without any time limit, since it sets none where it is given none, and
-    logs queries, which hold addresses.
-    """
-
-    def __init__(self, api_url: str) -> None:
-        super().__init__(logging.getLogger(__name__), is_async=True)
-        self._api_url = api_url
-        self._session = aiohttp.ClientSession(
-            # A connection that the server closed while it was idle fails when it is used, and
-            # nobody can tell whether it took anything.
-            connector=aiohttp.TCPConnector(force_close=True, limit=0),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS),
-        )
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: dict[str, Any] | None,
-        data: dict[str, Any] | None,
-        headers: dict[str, str],
-        auth: tuple[str, str],
-        **_: Any,
-    ) -> Response:
-        """Make one request. Raises _Answered, aiohttp's ClientError and TimeoutError."""
-        credentials = b64encode(":".join(auth).encode()).decode()
-        path = urlunsplit(("", "", *urlsplit(url)[2:]))
-        async with self._session.request(
-            method,
-            self._api_url + path,
-            params=params,
-            data=data,
-            headers=headers | {"Authorization": f"Basic {credentials}"},
-            allow_redirects=False,
-        ) as answer:
-            text = await answer.text(errors="replace")
-        if answer.status == 429 or answer.status // 100 not in {2, 4}:
-            raise _Answered(answer.status, answer.headers.get("Retry-After"))
-        return Response(answer.status, text, answer.headers)
-
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._session.close()
 
 
 class TwilioMessage(NamedTuple):
@@ -121,35 +61,35 @@ class TwilioMessage(NamedTuple):
 
 
 class TwilioMedia(NamedTuple):
-    """A file of a message, as a webhook names it."""
+    """A file of a message, as a webhook has it."""
 
     url: str
     content_type: str
 
 
 class Twilio:
-    """Our accounts at Twilio. Made inside a running event loop; close it."""
+    """Our accounts at Twilio. Make it inside a running event loop, and close it."""
 
     def __init__(self, settings: Settings) -> None:
         self._api_url = settings.twilio_api_url
-        self._http = _HttpClient(self._api_url)
-        self._callback = settings.public_url + STATUS_PATH
+        self._http = HttpClient(self._api_url)
+        self._status_url = settings.public_url + STATUS_PATH
         self._clients = {
             account.account_id: Client(sid, account.auth_token, http_client=self._http)
             for sid, account in reversed(settings.twilio_accounts.items())
             if account.auth_token
         }
-        """Of several accounts at Twilio the first one named sends."""
+        """By our account. Of several accounts at Twilio the one that is set first sends."""
 
     async def close(self) -> None:
         """Close all connections."""
         await self._http.close()
 
     def knows(self, account_id: str) -> bool:
-        """Whether there is an account at Twilio to send from."""
+        """Whether an account of ours has an account at Twilio to send from."""
         return account_id in self._clients
 
-    async def post(self, send: Send) -> Outcome:
+    async def post(self, send: Send) -> PostOutcome:
         """Post a part of a reply, once."""
         client = self._clients.get(send.account_id)
         if client is None:
@@ -162,7 +102,7 @@ class Twilio:
                 media_url=list(send.media_urls) or unset,
                 content_sid=send.content_sid or unset,
                 content_variables=_variables(send),
-                status_callback=f"{self._callback}?mid={send.message_id}&a={send.part}",
+                status_callback=f"{self._status_url}?{callback_query(send.message_id, send.part)}",
             )
         except Exception as error:
             return _outcome(error, send)
@@ -178,52 +118,42 @@ class Twilio:
         to_address: str | None = None,
         since: datetime,
     ) -> AsyncIterator[TwilioMessage]:
-        """The messages of an account that were sent on the day of `since` or later.
+        """Yield the messages of an account that were sent on the day of `since` or later.
 
-        Raises TwilioException, aiohttp's ClientError and TimeoutError.
+        The newest come first. Raises BadAnswer, aiohttp's ClientError, TimeoutError, and
+        ValueError for an answer that is no JSON.
         """
         client = self._clients[account_id]
-        pages = await client.messages.stream_async(
-            from_=from_address or unset,
-            to=to_address or unset,
-            date_sent_after=since.date(),
-            page_size=PAGE_MESSAGES,
-        )
-        async for message in pages:
-            yield TwilioMessage(
-                message.sid,
-                str(message.direction),
-                message.from_ or "",
-                message.to or "",
-                message.body or "",
-                str(message.status),
-                int(message.num_media or 0),
-                message.date_created,
-                message.date_sent,
-                _code(message.error_code),
+        with bad_answers():
+            pages = await client.messages.stream_async(
+                from_=from_address or unset,
+                to=to_address or unset,
+                date_sent_after=since.date(),
+                page_size=PAGE_MESSAGES,
             )
+            async for message in pages:
+                yield TwilioMessage(
+                    message.sid,
+                    str(message.direction),
+                    message.from_ or "",
+                    message.to or "",
+                    message.body or "",
+                    str(message.status),
+                    int(message.num_media or 0),
+                    message.date_created,
+                    message.date_sent,
+                    _code(message.error_code),
+                )
 
     async def media(self, account_id: AccountId, message_sid: str) -> list[TwilioMedia]:
         """The files of a message. Raises as `messages` does."""
         message = self._clients[account_id].messages(message_sid)
+        with bad_answers():
+            files = await message.media.list_async(limit=MEDIA_MAX)
         return [
             TwilioMedia(self._api_url + file.uri.removesuffix(".json"), file.content_type or "")
-            for file in await message.media.list_async(limit=MEDIA_MAX)
+            for file in files
         ]
-
-
-def status_of(error: TwilioException) -> int | None:
-    """The HTTP status of an answer that is an error; None when the answer cannot be read."""
-    match error:
-        case _Answered(status=status):
-            return status
-        case TwilioRestException() | TwilioServiceException():
-            return int(error.status)
-        case TwilioException(args=(_, Response() as response)):
-            # Of a list, which the library does not read as it reads all others.
-            return int(response.status_code)
-        case _:
-            return None
 
 
 def _variables(send: Send) -> Any:
@@ -232,43 +162,50 @@ def _variables(send: Send) -> Any:
     return msgspec.json.encode(send.content_variables).decode()
 
 
-def _outcome(error: Exception, send: Send) -> Outcome:
-    """What an error says of whether the message was taken."""
+def _outcome(error: Exception, send: Send) -> PostOutcome:
+    """Whether Twilio took a part whose POST ended in an error."""
     match error:
-        case _Answered(status=429, retry_after=retry_after):
+        case StatusError(status=429, retry_after=retry_after):
             return NotTaken(_again_seconds(send, retry_after))
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
             return NotTaken(_again_seconds(send, None))
         case TwilioRestException() | TwilioServiceException():
-            # Of a 4xx: any other is raised as _Answered.
+            # Their status is a 4xx: the others are raised as StatusError.
             return Refused(_code(error.code))
         case _:
-            # A 5xx may come from something in front of what took the message.
+            # A 5xx may come from a server in front of the one that took the part.
             log.info("a POST ended with %s", type(error).__name__)
             return Unknown()
 
 
 def _code(code: object) -> int | None:
-    """One of Twilio's error codes, or the status of an answer that has none."""
+    """A code of Twilio's, or the HTTP status of an answer that has none; None for anything else."""
     return code if isinstance(code, int) and 0 < code < 2**31 else None
 
 
 def _again_seconds(send: Send, retry_after: str | None) -> float:
-    """What the answer asks for; else doubled with each attempt, a little apart from others."""
-    if asked := _asked_seconds(retry_after or ""):
-        return min(asked, RETRY_AFTER_SECONDS_MAX)
+    """How long a part waits before it is posted again.
+
+    As long as the answer asks for. If it asks for nothing, or for a time that is over, the wait
+    doubles with each attempt, with some jitter.
+    """
+    if seconds := _retry_after_seconds(retry_after or ""):
+        return min(seconds, RETRY_AFTER_SECONDS_MAX)
     seconds = doubled_seconds(send.attempts, RETRY_SECONDS_FIRST, RETRY_SECONDS_MAX)
     return seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  # spreads load
 
 
-def _asked_seconds(retry_after: str) -> float | None:
-    """The seconds of a header Retry-After, which may also name a time; none if it is not ahead."""
+def _retry_after_seconds(retry_after: str) -> float | None:
+    """The seconds of a header `Retry-After`, which may also hold a date; 0 for a date in the past.
+
+    None when it holds neither (RFC 9110, section 10.2.3).
+    """
     if retry_after.isascii() and retry_after.isdigit():
         return float(retry_after[:9])
     try:
         until = parsedate_to_datetime(retry_after)
     except ValueError:
         return None
-    # An offset of -0000 stands for UTC too, without saying so.
+    # An offset of -0000 is UTC too, but is parsed into a time without an offset.
     ahead = until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)
     return max(0.0, ahead.total_seconds())

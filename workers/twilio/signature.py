@@ -1,4 +1,4 @@
-"""Who signed a webhook: one of our accounts at Twilio, or nobody of ours."""
+"""Which of our accounts at Twilio signed a webhook, if any did."""
 
 import logging
 from collections.abc import Mapping
@@ -18,9 +18,10 @@ _ALGORITHMS = ("HMAC_SHA1", "HMAC_SHA256")
 def authenticate(
     accounts: TwilioAccounts, url: str, headers: Mapping[str, str], body: bytes
 ) -> tuple[MultiDict[str], AccountId] | None:
-    """A body's fields and the account of ours that signed them; None when none did.
+    """A body's fields, and the account of ours that signed them; None when none did.
 
-    `url` is what Twilio calls, with its query. Never raises, whatever was sent.
+    `url` is the URL that Twilio calls, with its query. Never raises: every error counts as not
+    signed.
     """
     try:
         form = parse_form(body)
@@ -32,7 +33,7 @@ def authenticate(
             headers.get("X-Twilio-Webhooks-Signature-Settings", ""),
         )
     except Exception as error:
-        # Twilio's validator raises one thing or another on hostile input.
+        # Twilio's validator raises several errors on hostile input: TypeError, IndexError, ...
         log.info("webhook refused: %s", type(error).__name__)
         return None
     return (form, account.account_id) if account else None
@@ -43,7 +44,7 @@ def signer(
 ) -> TwilioAccount | None:
     """The account whose secret signed the form; None when none did.
 
-    `url` is what Twilio calls, with its query; `signature` and `settings` are the headers
+    `url` is the URL that Twilio calls, with its query. `signature` and `settings` are the headers
     `X-Twilio-Signature` and `X-Twilio-Webhooks-Signature-Settings`.
     """
     account = accounts.get(form.get("AccountSid", ""))
@@ -58,9 +59,9 @@ def signer(
 
 
 def _secrets(account: TwilioAccount, settings: str) -> tuple[str, ...]:
-    """The secrets that may have signed: the shared key that is named, or the tokens in use."""
-    for part in settings.split(","):
-        name, _, value = part.partition("=")
+    """The secrets that may have signed: the shared key that the header names, else the tokens."""
+    for setting in settings.split(","):
+        name, _, value = setting.partition("=")
         if name.strip() == "key":
             secret = account.signing_keys.get(value.strip())
             return (secret,) if secret else ()

@@ -1,4 +1,4 @@
-"""A status callback's form: what became of a message that we had sent."""
+"""The form of a status callback: what became of a message of ours, and which part it was."""
 
 from datetime import datetime
 from urllib.parse import parse_qsl, urlencode
@@ -11,10 +11,16 @@ from schemas.cloudevents import CloudEvent
 from schemas.fields import AccountId, ChannelId
 from schemas.ids import conversation_id, uuid5_text
 from schemas.messages import MessageStatus
-from workers.twilio.form import BadForm, field_text
+from workers.twilio.form import SOURCE, BadForm, check_fields, field_text, to_data
 
 DIGITS_MAX = 9
-"""Of an error code or an attempt: more than Twilio and we ever count, and no more than fits."""
+"""Of an error code or the number of a part. Neither Twilio nor we ever count so far, and larger
+numbers do not fit into a column."""
+
+
+def callback_query(message_id: str, part: int) -> str:
+    """The query of the callback URL of one part of a reply; `status_event` reads it."""
+    return f"mid={message_id}&a={part}"
 
 
 def status_event(
@@ -26,61 +32,59 @@ def status_event(
 ) -> CloudEvent:
     """The `message.status` of a form. Raises BadForm.
 
-    `query` is that of the URL called: of the `StatusCallback` that the message was sent with,
-    which may name our message (`mid`) and the attempt to send it (`a`), or say anything else.
+    `query` is the query of the URL that Twilio called. It is the one that the message was sent
+    with, usually that of `callback_query`. Any other text is allowed, and identifies no message.
     """
     sid = form.get("MessageSid") or form.get("SmsSid") or ""
     status = (field_text(form, "MessageStatus") or field_text(form, "SmsStatus")).strip()
     for name, value in (("MessageSid", sid), ("MessageStatus", status)):
         if not value:
             raise BadForm(f"{name} is missing")
-    for name in ("From", "To"):
-        if not form.get(name):
-            raise BadForm(f"{name} is missing")
-    asked = _asked(query)
+    check_fields(form, ("From", "To"))
+    message_id, part = _message_and_part(query)
     conversation = conversation_id(account_id, channel_id, field_text(form, "To"))
-    data = {
-        "account_id": account_id,
-        "channel_id": channel_id,
-        "conversation_id": conversation,
-        "message_id": _message_id(asked.get("mid", "")),
-        "attempt": _number(asked.get("a", "")) or None,
-        "provider_message_id": sid,
-        "status": status,
-        "error_code": _number(form.get("ErrorCode", "")),
-    }
-    try:
-        message = msgspec.convert(data, MessageStatus)
-    except msgspec.ValidationError as error:
-        raise BadForm(str(error)) from error
+    data = to_data(
+        {
+            "account_id": account_id,
+            "channel_id": channel_id,
+            "conversation_id": conversation,
+            "message_id": message_id,
+            # The contract's name of the field; its value is the part.
+            "attempt": part,
+            "provider_message_id": sid,
+            "status": status,
+            "error_code": _number(form.get("ErrorCode", "")),
+        },
+        MessageStatus,
+    )
     return CloudEvent(
         id=_event_id(account_id, sid, status, form),
         type=MessageStatus.TYPE,
         time=received_at,
-        data=message,
+        data=data,
         subject=conversation,
-        source="/inbox/twilio",
+        source=SOURCE,
     )
 
 
 def _event_id(account_id: AccountId, sid: str, status: str, form: MultiDict[str]) -> str:
-    """One id for a callback and Twilio's repeats of it, which have the same fields, in any order.
+    """The same id for a callback and its repeats, which have the same fields in any order.
 
-    Two callbacks of one word that differ, say in the carrier's date, are two receipts.
+    Two callbacks with one status that differ elsewhere, say in the carrier's date, are two
+    receipts.
     """
     return uuid5_text(f"{account_id}/{sid}/{status}/{urlencode(sorted(form.items()))}")
 
 
-def _asked(query: str) -> dict[str, str]:
-    """The query's parameters, the first of each name."""
-    return dict(reversed(parse_qsl(query)))
-
-
-def _message_id(text: str) -> UUID | None:
+def _message_and_part(query: str) -> tuple[UUID | None, int | None]:
+    """The message and the part of a query; None for each that is not there, or is none."""
+    # Of several parameters with one name the first one counts.
+    parameters = dict(reversed(parse_qsl(query)))
+    part = _number(parameters.get("a", "")) or None
     try:
-        return msgspec.convert(text, UUID)
+        return msgspec.convert(parameters.get("mid", ""), UUID), part
     except msgspec.ValidationError:
-        return None
+        return None, part
 
 
 def _number(text: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Which channel has an address, remembered for a few seconds."""
+"""Finds the channel that has an address, and remembers it for a few seconds."""
 
 import time
 
@@ -7,34 +7,40 @@ from db.directory import channel_by_address
 from schemas.fields import AccountId, ChannelId
 
 FRESH_SECONDS = 5.0
-"""A message to a channel just removed is recorded all the same, so a short while does no harm."""
+"""How long a channel is remembered. A message to a channel that was just removed is recorded all
+the same, so a short time does no harm."""
 
 CHANNELS_MAX = 10_000
+"""When it remembers so many, it forgets all of them."""
 
 
-class Channels:
-    """Asks Postgres, at most once in a while for each address that has a channel."""
+class ChannelCache:
+    """Reads the channel of an address from Postgres, at most once in FRESH_SECONDS."""
 
-    def __init__(self) -> None:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
         self._known: dict[tuple[AccountId, str, bool], tuple[ChannelId, float]] = {}
+        """By account, address and `removed`: the channel, and until when it is remembered
+        (monotonic)."""
 
     async def find(
-        self, pool: Pool, account_id: AccountId, address: str, *, removed: bool = False
+        self, account_id: AccountId, address: str, *, removed: bool = False
     ) -> ChannelId | None:
-        """The channel of an account with an address, or None.
+        """The channel of an account that has an address; None when there is none.
 
-        With `removed`, one that was removed counts where no other has the address. Raises
-        asyncpg's errors when the database does not answer and the address is not known.
+        With `removed`, a removed channel counts if no other has the address. Raises asyncpg's
+        errors when the channel is not remembered and the database does not answer.
         """
         key = (account_id, address, removed)
         now = time.monotonic()
         known = self._known.get(key)
         if known and known[1] > now:
             return known[0]
-        async with pool.acquire() as connection:
+        async with self._pool.acquire() as connection:
             channel_id = await channel_by_address(connection, account_id, address, removed=removed)
         if channel_id is None:
-            # Not remembered: it may be installed at any moment, and strangers fill no memory.
+            # Not remembered: the channel may be installed at any moment, and unknown addresses
+            # must not fill the memory.
             self._known.pop(key, None)
             return None
         if len(self._known) >= CHANNELS_MAX:

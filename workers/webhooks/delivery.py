@@ -1,4 +1,4 @@
-"""Passes webhooks on to Kafka: looks the channel up, makes the event, and has it acknowledged."""
+"""Gives webhooks to Kafka: finds the channel, makes the event, waits for the acknowledgement."""
 
 import asyncio
 import logging
@@ -11,24 +11,21 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from db.connect import Pool
-from db.outbox import Header
-from schemas.cloudevents import CONTENT_TYPE_HEADER, encode
+from schemas.cloudevents import EVENT_HEADERS, encode
 from schemas.codes import DeadLetter
+from schemas.dead_letters import DEAD_LETTERS_TOPIC, Header, webhook_headers
 from schemas.errors import InvalidRecord
-from workers.outbox.collector import partition_of
-from workers.outbox.dead_letter import webhook_headers
+from workers.kafka.partitions import partition_of
 from workers.settings import Settings
-from workers.webhooks.channel_cache import Channels
-from workers.webhooks.producer import KeptProducer
+from workers.webhooks.channel_cache import ChannelCache
+from workers.webhooks.producer import WebhookProducer
 from workers.webhooks.webhook import Webhook
 
 log = logging.getLogger(__name__)
 
-_EVENT_HEADERS: list[Header] = [CONTENT_TYPE_HEADER]
 
-
-class Produced(NamedTuple):
-    """A record as Kafka is given it."""
+class ProducedRecord(NamedTuple):
+    """A record for Kafka."""
 
     topic: str
     """With the prefix."""
@@ -41,20 +38,15 @@ class Produced(NamedTuple):
 class Delivery:
     """The one way of a webhook into Kafka, whether it comes from Twilio or from the spool."""
 
-    def __init__(self, settings: Settings, producer: KeptProducer) -> None:
+    def __init__(self, settings: Settings, producer: WebhookProducer, pool: Pool) -> None:
         self._settings = settings
         self._producer = producer
-        self._channels = Channels()
-        self._pool: Pool | None = None
-
-    def start(self, pool: Pool) -> None:
-        """Use this pool from now on."""
-        self._pool = pool
+        self._channels = ChannelCache(pool)
 
     async def deliver(self, webhook: Webhook) -> None:
-        """Return once Kafka has a webhook, acknowledged by all replicas.
+        """Return once all replicas of Kafka have acknowledged a webhook.
 
-        Raises whatever Kafka or Postgres, or the lack of them, comes up with.
+        Waits while there is no producer. Raises aiokafka's and asyncpg's errors.
         """
         record = await self._record(webhook)
         producer = await self._producer.get()
@@ -68,32 +60,30 @@ class Delivery:
         await sent
 
     async def deliver_in_order(self, webhooks: Sequence[Webhook]) -> list[Webhook]:
-        """Pass webhooks on, and return those that Kafka did not take, in order.
+        """Give webhooks to Kafka, and return those that it did not take, in order.
 
-        Each partition gets what is for it as one batch, which Kafka takes whole or not at all:
-        with two batches under way the first could fail, and the second be there before it. What
-        does not fit is left for the next call, when this one's is acknowledged. Raises whatever
-        Postgres comes up with; then nothing was passed on.
+        Each partition gets its webhooks as one batch, which Kafka takes whole or not at all. With
+        two batches in flight the first could fail, and the second would overtake it. So the
+        webhooks that do not fit into a batch are returned too, for the next call. Raises asyncpg's
+        errors, before anything is given to Kafka.
         """
         records = [await self._record(webhook) for webhook in webhooks]
         producer = await self._producer.get()
         batches: dict[tuple[str, int], _Batch] = {}
-        left: list[int] = []
+        not_taken: list[int] = []
         for index, record in enumerate(records):
             place = (record.topic, record.partition)
             if place not in batches:
                 batches[place] = _Batch(producer.create_batch(), [])
             if not batches[place].add(record, index):
-                left.append(index)
+                not_taken.append(index)
         sending = (_send(producer, place, batch) for place, batch in batches.items())
         for failed in await asyncio.gather(*sending):
-            left += failed
-        return [webhooks[index] for index in sorted(left)]
+            not_taken += failed
+        return [webhooks[index] for index in sorted(not_taken)]
 
-    async def _record(self, webhook: Webhook) -> Produced:
-        assert self._pool is not None
+    async def _record(self, webhook: Webhook) -> ProducedRecord:
         channel_id = await self._channels.find(
-            self._pool,
             webhook.account_id,
             webhook.our_address,
             removed=webhook.kind.removed_channels,
@@ -105,35 +95,35 @@ class Delivery:
         try:
             event = webhook.event(channel_id)
         except Exception as error:
-            # It was checked when it came: this program is not the one that took it. Set aside,
-            # rather than in the way of all that wait behind it.
+            # It was checked when it came, but by another version of this program. It is
+            # dead-lettered, so that the webhooks behind it do not wait for ever.
             log.error("webhook of %s: %s", webhook.account_id, type(error).__name__)
             detail = f"its form is no event: {type(error).__name__}"
             return self._dead_letter(webhook, InvalidRecord(DeadLetter.INVALID_DATA, detail))
-        return self._to(webhook.kind.topic, str(event.subject), encode(event), _EVENT_HEADERS)
+        return self._to(webhook.kind.topic, str(event.subject), encode(event), EVENT_HEADERS)
 
-    def _dead_letter(self, webhook: Webhook, error: InvalidRecord) -> Produced:
+    def _dead_letter(self, webhook: Webhook, error: InvalidRecord) -> ProducedRecord:
         topic = self._settings.topic(webhook.kind.topic)
         headers = webhook_headers(topic, webhook.account_id, error, webhook.received_at)
         if webhook.query:
-            # What the form does not say, and its event needs: it comes before what is said of it.
+            # The event needs the query beside the form. The `dl_` headers must come last.
             headers.insert(0, ("query", webhook.query.encode()))
-        made = self._to("dead-letters", webhook.contact, webhook.body, [*headers])
+        made = self._to(DEAD_LETTERS_TOPIC, webhook.contact, webhook.body, [*headers])
         return made._replace(key=None)
 
-    def _to(self, topic: str, key: str, value: bytes, headers: list[Header]) -> Produced:
+    def _to(self, topic: str, key: str, value: bytes, headers: list[Header]) -> ProducedRecord:
         partition = partition_of(key, self._settings.partitions)
-        return Produced(self._settings.topic(topic), partition, key.encode(), value, headers)
+        return ProducedRecord(self._settings.topic(topic), partition, key.encode(), value, headers)
 
 
 class _Batch(NamedTuple):
-    """What one partition is given at once, and where it stood among the webhooks."""
+    """The records of one partition, and their places among the webhooks."""
 
     builder: BatchBuilder
     indexes: list[int]
 
-    def add(self, record: Produced, index: int) -> bool:
-        """Whether it fits; when one did not, none after it does."""
+    def add(self, record: ProducedRecord, index: int) -> bool:
+        """Add a record, if it fits; whether it did. Once one did not fit, no later one does."""
         added = self.builder.append(
             timestamp=int(time.time() * 1000),
             key=record.key,
@@ -146,9 +136,9 @@ class _Batch(NamedTuple):
 
 
 async def _send(producer: AIOKafkaProducer, place: tuple[str, int], batch: _Batch) -> Sequence[int]:
-    """Send one batch; the indexes of what Kafka did not take, which are all of it or none."""
+    """Send one batch, and return the indexes that Kafka did not take: all of them, or none."""
     topic, partition = place
-    # Nothing of anybody else's may be added to it.
+    # Closed, so that the producer adds no other records to it.
     batch.builder.close()
     try:
         sent: asyncio.Future[Any] = await producer.send_batch(

@@ -1,4 +1,4 @@
-"""A Kafka producer that is there whenever Kafka is, so that a worker starts and goes on without."""
+"""The Kafka producer of the webhooks. A worker starts and goes on while Kafka is down."""
 
 import asyncio
 import logging
@@ -11,21 +11,24 @@ from workers.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# At DEBUG it logs each record, and whatever contacts wrote with it.
+# At DEBUG aiokafka logs each record, which holds the texts of contacts.
 logging.getLogger("aiokafka.producer.producer").setLevel(logging.INFO)
 
-START_SECONDS = 15.0
-START_AGAIN_SECONDS = 1.0
+PRODUCER_START_SECONDS = 15.0
+"""How long a producer may take to start."""
 
-REQUEST_MILLISECONDS = 10_000
-"""After this a record is no longer tried; whoever waited for it has put it into the spool."""
+PRODUCER_PAUSE_SECONDS = 1.0
+"""How long to wait before the next producer is made."""
 
-BATCH_BYTES_MAX = 256 * 1024
-REQUEST_BYTES_MAX = 8 * 1024 * 1024
+WEBHOOK_REQUEST_MILLISECONDS = 10_000
+"""How long aiokafka retries a record. By then its webhook is in the spool, too."""
+
+WEBHOOK_BATCH_BYTES_MAX = 256 * 1024
+WEBHOOK_REQUEST_BYTES_MAX = 8 * 1024 * 1024
 
 
-class KeptProducer:
-    """Makes producers, one after the other, until one starts; and a new one when it fails."""
+class WebhookProducer:
+    """Makes a producer, and the next one whenever it does not start, fails, or is renewed."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -34,21 +37,21 @@ class KeptProducer:
         self._unfit = asyncio.Event()
 
     async def get(self) -> AIOKafkaProducer:
-        """The producer, once there is one."""
+        """Wait until a producer has started, and return it."""
         while self._producer is None:
             await self._started.wait()
         return self._producer
 
     def renew(self) -> None:
-        """Have a new producer in place of one that takes nothing."""
+        """Replace the producer, because Kafka takes nothing through it."""
         self._unfit.set()
 
     async def keep(self) -> None:
-        """Keep a producer, for ever."""
+        """Keep a producer running, for ever."""
         while True:
             producer = self._new()
             try:
-                async with asyncio.timeout(START_SECONDS):
+                async with asyncio.timeout(PRODUCER_START_SECONDS):
                     await producer.start()
                 await self._serve(producer)
             except (KafkaError, OSError, TimeoutError) as error:
@@ -57,19 +60,22 @@ class KeptProducer:
                 self._producer = None
                 self._started.clear()
                 await stop_producer(producer)
-            await asyncio.sleep(START_AGAIN_SECONDS)
+            await asyncio.sleep(PRODUCER_PAUSE_SECONDS)
 
     def _new(self) -> AIOKafkaProducer:
         return new_producer(
             self._settings,
             client_id="inbox-webhooks",
-            max_batch_size=BATCH_BYTES_MAX,
-            max_request_size=REQUEST_BYTES_MAX,
-            request_timeout_ms=REQUEST_MILLISECONDS,
+            max_batch_size=WEBHOOK_BATCH_BYTES_MAX,
+            max_request_size=WEBHOOK_REQUEST_BYTES_MAX,
+            request_timeout_ms=WEBHOOK_REQUEST_MILLISECONDS,
         )
 
     async def _serve(self, producer: AIOKafkaProducer) -> None:
-        """Until it is said to be unfit, or its sender ends, which aiokafka tells nobody."""
+        """Return when `renew` was called, or when the producer's sender task ended.
+
+        aiokafka does not report the end of that task.
+        """
         self._unfit.clear()
         self._producer = producer
         self._started.set()

@@ -1,23 +1,25 @@
-"""Takes verified webhooks: into Kafka, or onto this machine's disk until Kafka can be had.
+"""Takes verified webhooks: into Kafka, or onto this machine's disk until Kafka takes them.
 
-In what order. Webhooks of one contact take turns: one is begun when the one before it is in Kafka
-or stands in the queue of the spool. It goes into Kafka directly only while the spool is empty, and
-whatever is in the spool goes into Kafka in the order it came, so that none overtakes another:
+The order of webhooks. The webhooks of one contact take turns: the next turn begins when the
+webhook before it is in Kafka, or is in the queue of the spool. A webhook goes to Kafka directly
+only while the spool is empty, and the spool's webhooks go to Kafka in the order they came. So none
+overtakes another:
 
-- One that was not acknowledged in time may still reach Kafka from the producer's buffer, before
-  or after its copy in the spool is drained, even long after the contact's next message. Then the
-  same message is there twice, and the second is dropped by its id. What counts is the first: no
-  later message of the contact is given to Kafka before a copy of this one is acknowledged.
-- The spool is empty only when Kafka has acknowledged all that was in it. A webhook that sees it
-  empty may go directly: all that its contact's spooled ones say is in Kafka by then.
-- One that fails while others pass directly makes the spool not empty at the moment it is put
-  there, before its contact's turn ends. Other contacts' may pass it: no order was promised.
-- After a crash nothing of the old process can enter Kafka later than the new one's, but for what
-  is under way in the network; that is, again, a repeat of what the spool holds, or was never
-  answered.
+- A webhook that was not acknowledged in time may still reach Kafka from the producer's buffer. It
+  may do so before or after its copy in the spool is drained, even long after the contact's next
+  message. Then Kafka has the message twice, and the second is dropped by its id. The first one
+  counts: no later message of the contact is given to Kafka before one of the two is acknowledged.
+- The spool is empty only when Kafka has acknowledged all of its webhooks. A webhook that finds it
+  empty may go to Kafka directly: everything that its contact had in the spool is in Kafka by then.
+- When a webhook fails while others go to Kafka directly, the spool stops being empty at the moment
+  the webhook is put there, before the contact's turn ends. Webhooks of other contacts may overtake
+  it: no order is promised between contacts.
+- After a crash, no webhook of the old process reaches Kafka later than one of the new process,
+  except those that were already on the network. Such a webhook is a repeat of one in the spool, or
+  was never answered.
 
-What is answered 503 was not taken: it may be in Kafka or on the disk all the same, and when Twilio
-asks again it is a repeat.
+A webhook that is answered 503 was not taken. It may be in Kafka or on the disk all the same; when
+Twilio tries again, that is a repeat.
 """
 
 import asyncio
@@ -26,44 +28,48 @@ from collections.abc import Sequence
 from weakref import WeakValueDictionary
 
 from db.connect import Pool
+from workers.process.retries import doubled_seconds
 from workers.settings import Settings
 from workers.webhooks.delivery import Delivery
-from workers.webhooks.producer import KeptProducer
+from workers.webhooks.producer import WebhookProducer
 from workers.webhooks.spool.spool import Chunk, Spool, SpoolRefused
 from workers.webhooks.webhook import Webhook
 
 log = logging.getLogger(__name__)
 
 KAFKA_SECONDS = 2.0
-"""How long Kafka, and Postgres before it, may take; then the spool is asked."""
+"""How long Kafka, and Postgres before it, may take; then the webhook goes to the spool."""
 
 ANSWER_SECONDS = 2.9
-"""All that a webhook may take from when it has been read."""
+"""How long a webhook may take in all, once it is read."""
 
-ATTEMPT_SECONDS = 30.0
-"""How long Kafka may take for what is drained; then the producer is made anew."""
+DRAIN_SECONDS = 30.0
+"""How long Kafka may take for drained webhooks; then the producer is replaced."""
 
-PAUSE_SECONDS_FIRST, PAUSE_SECONDS_MAX = 0.2, 2.0
-"""Between attempts to drain."""
+DRAIN_PAUSE_SECONDS_FIRST, DRAIN_PAUSE_SECONDS_MAX = 0.2, 2.0
+"""How long to wait between tries to drain: it doubles with each try that drains nothing."""
 
 
-class NotTaken(Exception):
-    """Neither Kafka nor the disk has the webhook: Twilio is to try again."""
+class WebhookNotTaken(Exception):
+    """Neither Kafka nor the disk took the webhook, so Twilio must try again."""
 
 
 class Receiver:
-    """What becomes of a webhook once it is known who signed it."""
+    """Takes the webhooks of one worker."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, pool: Pool) -> None:
         self._spool = Spool(settings.data_dir / "spool", settings.spool_bytes)
-        self._producer = KeptProducer(settings)
-        self._delivery = Delivery(settings, self._producer)
+        self._producer = WebhookProducer(settings)
+        self._delivery = Delivery(settings, self._producer, pool)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """By contact: held by the webhook whose turn it is."""
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self, pool: Pool) -> None:
-        """Take webhooks from now on, whatever servers are away; drain what was left."""
-        self._delivery.start(pool)
+    async def start(self) -> None:
+        """Take webhooks from now on, and drain those that wait on the disk.
+
+        Kafka and Postgres need not be up.
+        """
         await self._spool.open()
         if not self._spool.empty:
             log.warning("spool: webhooks were left, and are drained first")
@@ -71,36 +77,43 @@ class Receiver:
         self._tasks = [asyncio.create_task(each(), name=each.__qualname__) for each in work]
 
     async def run(self) -> None:
-        """Return, or raise, only when the work that was started cannot go on."""
+        """Wait, for ever unless a task that `start` began ends. Raises the error that ended it."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
 
     async def stop(self) -> None:
-        """Take nothing any more. What is in the spool stays there."""
+        """Take no more webhooks. Those in the spool stay there."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._spool.close()
 
     async def take(self, webhook: Webhook) -> None:
-        """Return once Kafka or the disk has a webhook. Raises NotTaken after 2.9 seconds."""
+        """Return once Kafka or the disk has a webhook.
+
+        Raises WebhookNotTaken, after ANSWER_SECONDS at the latest.
+        """
         now = asyncio.get_running_loop().time()
         turn = self._turns.setdefault(webhook.contact, asyncio.Lock())
         try:
             async with asyncio.timeout_at(now + ANSWER_SECONDS):
                 async with turn:
-                    spooled = await self._pass_on(webhook, now + KAFKA_SECONDS)
+                    spooled = await self._deliver_or_spool(webhook, now + KAFKA_SECONDS)
                 if spooled is not None:
                     await spooled
         except TimeoutError:
-            raise NotTaken("not within the time") from None
+            raise WebhookNotTaken("not within the time") from None
         except SpoolRefused as error:
-            raise NotTaken(str(error)) from error
+            raise WebhookNotTaken(str(error)) from error
 
-    async def _pass_on(self, webhook: Webhook, until: float) -> "asyncio.Future[None] | None":
-        """None once Kafka has it; or, when it does not by then (in the loop's time), what is done
-        when the disk has."""
+    async def _deliver_or_spool(
+        self, webhook: Webhook, until: float
+    ) -> "asyncio.Future[None] | None":
+        """Return None once Kafka has the webhook, or else a future that is done once the disk has.
+
+        `until` is how long Kafka may take, in the event loop's time. Raises SpoolRefused.
+        """
         if self._spool.empty and asyncio.get_running_loop().time() < until:
             try:
                 async with asyncio.timeout_at(until):
@@ -112,7 +125,7 @@ class Receiver:
         return self._spool.put(webhook.to_bytes())
 
     async def _drain(self) -> None:
-        """Pass on what the spool holds, for ever."""
+        """Give the spool's webhooks to Kafka, for ever."""
         while True:
             try:
                 chunk = await self._spool.next_chunk()
@@ -120,29 +133,31 @@ class Receiver:
                 await self._spool.drained(chunk)
             except OSError as error:
                 log.error("spool: cannot be drained: %s", error.strerror or error)
-                await asyncio.sleep(PAUSE_SECONDS_MAX)
+                await asyncio.sleep(DRAIN_PAUSE_SECONDS_MAX)
             else:
                 if self._spool.empty:
                     log.info("spool: drained")
 
     async def _drain_chunk(self, chunk: Chunk) -> None:
-        """Return once Kafka has all of a chunk."""
-        left: Sequence[Webhook] = _read(chunk)
-        pause = PAUSE_SECONDS_FIRST
-        while left:
-            before = len(left)
+        """Return once Kafka has all webhooks of a chunk."""
+        waiting: Sequence[Webhook] = _read(chunk)
+        failures = 0
+        while waiting:
+            before = len(waiting)
             try:
-                async with asyncio.timeout(ATTEMPT_SECONDS):
-                    left = await self._delivery.deliver_in_order(left)
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    waiting = await self._delivery.deliver_in_order(waiting)
             except Exception as error:
                 log.info("spool: not drained yet: %s", type(error).__name__)
                 if isinstance(error, TimeoutError):
                     self._producer.renew()
-            if len(left) < before:
-                pause = PAUSE_SECONDS_FIRST
+            if len(waiting) < before:
+                failures = 0
             else:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, PAUSE_SECONDS_MAX)
+                failures += 1
+                await asyncio.sleep(
+                    doubled_seconds(failures, DRAIN_PAUSE_SECONDS_FIRST, DRAIN_PAUSE_SECONDS_MAX)
+                )
 
 
 def _read(chunk: Chunk) -> list[Webhook]:
@@ -151,6 +166,6 @@ def _read(chunk: Chunk) -> list[Webhook]:
         try:
             webhooks.append(Webhook.from_bytes(record.data))
         except ValueError as error:
-            chunk.slot.set_aside()
+            chunk.slot.mark_damaged()
             log.error("spool: a record cannot be read: %s", type(error).__name__)
     return webhooks

@@ -1,7 +1,7 @@
-"""Finds contacts' messages that Twilio has and the inbox has not, and publishes them.
+"""Finds messages of contacts that Twilio has and the inbox lacks, and publishes them.
 
-A message has the event id that its webhook would give it, so that it is recorded once, however
-often it is published, and whether or not its webhook is still on its way.
+The event of a message has the id that its webhook would give it. So the message is recorded once,
+however often it is published, even if its webhook still arrives.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +13,6 @@ from typing import NamedTuple
 import aiohttp
 from msgspec.structs import replace
 from multidict import MultiDict
-from twilio.base.exceptions import TwilioException
 
 from db.connect import AnyConnection
 from db.messages import recorded_messages
@@ -23,46 +22,49 @@ from schemas.fields import AccountId, ChannelId
 from schemas.ids import inbound_message_id
 from workers.kafka.publisher import Publisher
 from workers.process.errors import CommandFailed
-from workers.twilio.client import PAGE_MESSAGES, Twilio, TwilioMedia, TwilioMessage, status_of
-from workers.twilio.form import BadForm, received_event
+from workers.twilio.client import PAGE_MESSAGES, Twilio, TwilioMedia, TwilioMessage
+from workers.twilio.form import BadForm
+from workers.twilio.http import BadAnswer
+from workers.twilio.inbound_form import received_event
 
 SOURCE = "/inbox/reconcile"
+"""The CloudEvents source of the events that it publishes."""
 
 SETTLED = timedelta(minutes=1)
-"""A message that is younger may well be on its way as a webhook."""
+"""A younger message is left alone: its webhook may still be on its way."""
 
 
 class Target(NamedTuple):
-    """A channel that gets what is sent to its address."""
+    """A channel that gets the messages to its address."""
 
     channel: Channel
     others: tuple[ChannelId, ...]
-    """All other channels of the account: its address may have been theirs."""
+    """All other channels of the account: one of them may have had its address before."""
 
     @property
     def name(self) -> str:
-        """How people call it."""
+        """The channel as people read it."""
         return f"{self.channel.account_id}/{self.channel.channel_id}"
 
 
 @dataclass(slots=True)
 class Count:
-    """What became of messages."""
+    """How many messages were listed, and what became of them."""
 
     listed: int = 0
-    """Those that Twilio has, since the time that was asked for."""
+    """Messages that Twilio has, from the requested time on."""
     recorded: int = 0
-    """Of these, those that the inbox has, or that were deleted lately."""
+    """Listed messages that the inbox has, or that were deleted lately."""
     published: int = 0
     left_alone: int = 0
-    """Those that were too new."""
+    """Listed messages that are too new."""
     unusable: int = 0
-    """Those that no event can be made of."""
+    """Listed messages of which no event can be made."""
     oldest: datetime | None = None
-    """How far back all is done; lists have the newest first."""
+    """All messages from this time on are done. Lists have the newest first."""
 
     def add(self, other: "Count") -> None:
-        """Add another count, but for how far back it is."""
+        """Add the numbers of another count; `oldest` stays."""
         self.listed += other.listed
         self.recorded += other.recorded
         self.published += other.published
@@ -71,9 +73,9 @@ class Count:
 
 
 def targets(channels: Sequence[Channel]) -> list[Target]:
-    """The channels of an account that get messages, of all that it has, by id.
+    """Those of an account's channels that get messages, by id.
 
-    Of channels with one address the first one counts.
+    `channels` are all that the account has. Of several with one address the first one counts.
     """
     first: dict[str, Channel] = {}
     for channel in channels:
@@ -91,9 +93,9 @@ def event_of(
     account_id: AccountId,
     channel_id: ChannelId,
 ) -> CloudEvent:
-    """The event of a message: that of its webhook's form, as far as the list tells what was in it.
+    """The event of a message. Raises BadForm.
 
-    Raises BadForm.
+    It is made like the event of the message's webhook, from the fields that the list has.
     """
     form = MultiDict(
         MessageSid=message.sid,
@@ -110,7 +112,7 @@ def event_of(
 
 
 def _readable(text: str) -> str:
-    """A text of JSON, which may hold half a character; a form's bytes are read likewise."""
+    """A text of JSON without lone surrogates, as if it were read from a form's bytes."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -119,7 +121,7 @@ def _sent_at(message: TwilioMessage) -> datetime:
 
 
 class Reconciler:
-    """Publishes what is missing, page by page."""
+    """Publishes missing messages, page by page."""
 
     def __init__(
         self,
@@ -129,21 +131,21 @@ class Reconciler:
         *,
         since: datetime,
         historical: bool,
-        refused: Callable[[str], None],
+        report: Callable[[str], None],
     ) -> None:
         self._connection = connection
         self._twilios = twilios
-        """Of each account its accounts at Twilio, by AccountSid."""
+        """By account: its accounts at Twilio, by AccountSid."""
         self._publisher = publisher
-        """None: nothing is published, only counted."""
+        """None: messages are only counted, not published."""
         self._since = since.astimezone(UTC)
         self._until = datetime.now(UTC) - SETTLED
         self._historical = historical
-        self._refused = refused
-        """Told of each message that no event can be made of."""
+        self._report = report
+        """Called with a line about each message of which no event can be made."""
 
     async def reconcile(self, target: Target, count: Count) -> None:
-        """Publish a channel's missing messages; `count` says at any time how far this is.
+        """Publish a channel's missing messages, and keep `count` up to date meanwhile.
 
         Raises CommandFailed when Twilio does not answer as it should, KafkaError and asyncpg's
         errors.
@@ -155,13 +157,13 @@ class Reconciler:
     async def _pages(
         self, sid: str, twilio: Twilio, channel: Channel
     ) -> AsyncIterator[list[TwilioMessage]]:
-        """What contacts wrote to a channel, some at a time, the newest first."""
+        """Yield the messages of contacts to a channel, some at a time, the newest first."""
         page: list[TwilioMessage] = []
-        with _asking(sid):
+        with _failing(sid):
             async for message in twilio.messages(
                 channel.account_id, to_address=channel.address, since=self._since
             ):
-                # The list tells days only, and has what we sent to numbers of our own, too.
+                # Twilio filters by day only, and lists what we sent to numbers of our own, too.
                 if (
                     message.direction == "inbound"
                     and message.to_address == channel.address
@@ -181,7 +183,7 @@ class Reconciler:
         count.left_alone += len(page) - len(settled)
         recorded = await self._recorded(target, [message.sid for message in settled])
         count.recorded += len(recorded)
-        # The oldest first, as a conversation went.
+        # The oldest first, in the order of the conversation.
         for message in reversed(settled):
             if message.sid not in recorded:
                 if await self._publish(sid, twilio, target, message):
@@ -192,7 +194,7 @@ class Reconciler:
             count.oldest = _sent_at(page[-1])
 
     async def _recorded(self, target: Target, sids: Sequence[str]) -> set[str]:
-        """Those that are recorded, or were deleted lately, on whichever channel.
+        """Those of some messages that are recorded, or were deleted lately, on any channel.
 
         A message belongs to the channel that had its address when it came.
         """
@@ -211,16 +213,16 @@ class Reconciler:
     async def _publish(
         self, sid: str, twilio: Twilio, target: Target, message: TwilioMessage
     ) -> bool:
-        """Publish a message; whether it can be."""
+        """Publish a message; False when no event can be made of it."""
         account_id, channel_id = target.channel.account_id, target.channel.channel_id
         media: Sequence[TwilioMedia] = ()
         if message.media_count:
-            with _asking(sid):
+            with _failing(sid):
                 media = await twilio.media(account_id, message.sid)
         try:
             event = event_of(message, media, account_id, channel_id)
         except BadForm as error:
-            self._refused(f"{target.name}: {message.sid} cannot be published: {error}")
+            self._report(f"{target.name}: {message.sid} cannot be published: {error}")
             return False
         if self._historical:
             event = replace(event, data=replace(event.data, historical=True))
@@ -230,18 +232,17 @@ class Reconciler:
 
 
 @contextmanager
-def _asking(sid: str) -> Iterator[None]:
-    """Turns whatever Twilio comes up with into CommandFailed."""
+def _failing(sid: str) -> Iterator[None]:
+    """Turn every failure of a request to Twilio into CommandFailed."""
     try:
         yield
-    except TwilioException as error:
-        status = status_of(error)
-        if status == 401:
+    except BadAnswer as error:
+        if error.status == 401:
             raise CommandFailed(f"Twilio refuses the auth_token of {sid}") from error
-        said = f"{status}" if status is not None else f"what makes no sense: {error}"
-        raise CommandFailed(f"Twilio answers for {sid} {said}") from error
+        answer = f"{error.status}" if error.status is not None else f"what makes no sense: {error}"
+        raise CommandFailed(f"Twilio answers for {sid} {answer}") from error
     except (aiohttp.ClientError, TimeoutError) as error:
-        said = str(error) or type(error).__name__
-        raise CommandFailed(f"Twilio does not answer for {sid}: {said}") from error
+        reason = str(error) or type(error).__name__
+        raise CommandFailed(f"Twilio does not answer for {sid}: {reason}") from error
     except ValueError as error:
         raise CommandFailed(f"Twilio answers for {sid} what makes no sense: {error}") from error

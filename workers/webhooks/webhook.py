@@ -1,4 +1,4 @@
-"""A verified webhook of Twilio: what it says, and how it waits on disk until Kafka takes it."""
+"""A verified webhook of Twilio: its event, and its bytes while it waits on disk for Kafka."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,41 +10,48 @@ from multidict import MultiDict
 
 from schemas.cloudevents import CloudEvent
 from schemas.fields import AccountId, ChannelId
-from workers.twilio.form import parse_form, received_event
+from workers.twilio.form import parse_form
+from workers.twilio.inbound_form import received_event
 from workers.twilio.status_form import status_event
 
 _ANY_CHANNEL = ChannelId("any")
 
 
-class Kind(NamedTuple):
-    """One of the two webhooks."""
+class WebhookKind(NamedTuple):
+    """One of the two webhooks of Twilio."""
 
     topic: str
-    """Where its events go, without the prefix."""
+    """The topic of its events, without the prefix."""
     our_field: str
-    """The form's field with our address, which tells the channel."""
+    """The form's field with our address, which identifies the channel."""
     contact_field: str
+    """The form's field with the contact's address."""
     event: Callable[[MultiDict[str], str, AccountId, ChannelId, datetime], CloudEvent]
-    """Of a form, the query of the URL, the account, the channel and the time of receipt."""
+    """Makes the event of a form, the query of its URL, the account, the channel, and the time of
+    receipt. Raises BadForm."""
     removed_channels: bool
-    """Whether the channel may be one that was removed since."""
+    """Whether its channel may be one that was removed meanwhile."""
 
 
-def _received(
+def _inbound_event(
     form: MultiDict[str], _query: str, account_id: AccountId, channel_id: ChannelId, at: datetime
 ) -> CloudEvent:
     return received_event(form, account_id, channel_id, at)
 
 
-INBOUND = Kind("messages.received", "To", "From", _received, removed_channels=False)
-# What was sent may be answered for long after its channel was removed.
-STATUS = Kind("messages.status", "From", "To", status_event, removed_channels=True)
+INBOUND_WEBHOOK = WebhookKind(
+    "messages.received", "To", "From", _inbound_event, removed_channels=False
+)
+# Statuses of a message may still come long after its channel was removed.
+STATUS_WEBHOOK = WebhookKind("messages.status", "From", "To", status_event, removed_channels=True)
 
-KINDS = {kind.topic: kind for kind in (INBOUND, STATUS)}
+WEBHOOK_KINDS = {kind.topic: kind for kind in (INBOUND_WEBHOOK, STATUS_WEBHOOK)}
+"""The webhooks by topic, without the prefix."""
 
 
 class _Spooled(msgspec.Struct, frozen=True):
-    """A webhook as it stands in the spool; fields may be added, none taken away."""
+    """A webhook as the spool stores it. Fields may be added, but none may be removed: another
+    version of this program may have written what is on the disk."""
 
     topic: str
     account_id: AccountId
@@ -59,48 +66,48 @@ _decode = msgspec.msgpack.Decoder(_Spooled).decode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """A webhook that one of our accounts signed."""
+    """A webhook that one of our accounts at Twilio signed."""
 
-    kind: Kind
+    kind: WebhookKind
     account_id: AccountId
     body: bytes
     """The form as it came."""
     form: MultiDict[str]
     """The body's fields."""
     query: str
-    """That of the URL, as it came."""
+    """The query of the URL, as it came."""
     received_at: datetime
 
     @property
     def our_address(self) -> str:
-        """The address of the channel it is about."""
+        """The address of its channel."""
         return self.form.get(self.kind.our_field, "")
 
     @property
     def contact(self) -> str:
-        """Webhooks with this in common are passed on in the order they came."""
+        """Identifies its contact: webhooks of one contact go to Kafka in the order they came."""
         contact = self.form.get(self.kind.contact_field, "")
         return f"{self.kind.topic} {self.account_id} {self.our_address} {contact}"
 
     def event(self, channel_id: ChannelId) -> CloudEvent:
-        """Its event. Raises BadForm."""
+        """The event of this webhook. Raises BadForm."""
         return self.kind.event(self.form, self.query, self.account_id, channel_id, self.received_at)
 
     def check(self) -> None:
-        """Raise BadForm when it is no event, whatever its channel is."""
+        """Raise BadForm when no event can be made of it, on any channel."""
         self.event(_ANY_CHANNEL)
 
     def to_bytes(self) -> bytes:
-        """As it is kept on disk."""
+        """The bytes that the spool stores."""
         return _encode(
             _Spooled(self.kind.topic, self.account_id, self.received_at, self.query, self.body)
         )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """What `to_bytes` wrote. Raises ValueError."""
+        """The webhook of which `to_bytes` made these bytes. Raises ValueError."""
         spooled = _decode(data)
-        kind = KINDS.get(spooled.topic)
+        kind = WEBHOOK_KINDS.get(spooled.topic)
         if kind is None:
             raise ValueError("a webhook of an unknown kind")
         return cls(

@@ -1,4 +1,4 @@
-"""How Faust is set up: what it would do that others do here is off."""
+"""The settings of Faust. Its own web pages, tables and topic declarations are off."""
 
 import os
 from typing import Any
@@ -14,13 +14,14 @@ def faust_settings(settings: Settings, brokers: tuple[str, ...]) -> dict[str, An
     """The keyword arguments of a Faust app."""
     return dict(
         broker=[f"kafka://{broker}" for broker in brokers],
-        # Of Faust's own producer; every other client has them of kafka_clients.
+        # For Faust's own producer. All other clients are made by workers/kafka/clients.py.
         broker_credentials=_credentials(settings.kafka_security),
         broker_client_id=f"inbox-{os.getpid()}",
         broker_session_timeout=10.0,
         broker_heartbeat_interval=3.0,
-        # What Faust waits for the positions after a rebalance; when that is over it never
-        # reads again. They come when Postgres does, and the watchdog sees to the rest.
+        # How long Faust waits for the positions after a rebalance. After that it would never
+        # read again, but the positions come only when Postgres answers. The watchdog ends a
+        # worker that makes no progress for another reason.
         broker_request_timeout=86_400.0,
         broker_rebalance_timeout=30.0,
         broker_commit_interval=1.0,

@@ -1,48 +1,47 @@
-"""A message later than a deletion starts afresh, and only another deletion ends that."""
+"""A message after a deletion starts the conversation afresh, until it is deleted again."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from schemas.conversations import Snapshot
-from tests.e2e.test_story import folded
+from tests.harness.conversation_states import folded
 from tests.harness.deletion import (
     HOUR,
     MARIA,
     UNKNOWN,
-    counted,
+    count_rows,
     delete,
     earlier,
+    fill_conversation,
     later,
-    live,
-    of,
-    opened,
+    log_of,
     request,
     results,
     tombstone,
 )
-from tests.harness.inbox import Inbox, Owner
+from tests.harness.inbox import Inbox, Owner, open_inbox
 from tests.harness.published import Event, command, conversation, link, message, note_changed
-from tests.harness.topics import Bus
+from tests.harness.topics import Topics
 from tests.harness.waiting import until
 from tests.harness.worker import Worker
 from workers.settings import Settings
 
 
 @pytest.fixture
-async def inbox(settings: Settings, bus: Bus, worker: Worker, owner: Owner) -> Inbox:
+async def inbox(settings: Settings, topics: Topics, worker: Worker, owner: Owner) -> Inbox:
     """An inbox with two users, and a channel that ana installed."""
-    return await opened(settings, bus, owner)
+    return await open_inbox(settings, topics, owner)
 
 
 async def test_a_later_message_starts_afresh_with_versions_that_go_on(inbox: Inbox) -> None:
-    await live(inbox)
+    await fill_conversation(inbox)
     await inbox.apply(command("close", MARIA, "ana", time=datetime.now(UTC) + HOUR), delete())
     old = await tombstone(inbox.owner)
     notes = len(await inbox.read("notes"))
     await inbox.apply(later())
 
-    created, recorded = (await of(inbox))[old["version"] :]
+    created, recorded = (await log_of(inbox))[old["version"] :]
     assert (created.kind, created.data["version"]) == ("conversation.created", old["version"] + 1)
     assert (recorded.kind, recorded.data["version"]) == (
         "conversation.message_recorded",
@@ -67,16 +66,16 @@ async def test_a_later_message_starts_afresh_with_versions_that_go_on(inbox: Inb
         None,
         old["deleted_at"],
     )
-    # Its old links are no more: what is written now joins no note.
+    # Its old links do not exist any more: new messages join no note.
     assert len(await inbox.read("notes")) == notes
-    assert await counted(inbox.owner, "links") == 0
-    # What was linked may be linked again, and what was answered asked for again.
+    assert await count_rows(inbox.owner, "links") == 0
+    # The same entity can be linked again, and an answered request be made again.
     await inbox.apply(link(MARIA, "deal:d1", id="link"), request(request_id="r1", id="ask"))
     answered = await results(inbox)
     assert answered["link"] == (None, old["version"] + 3)
     assert answered["ask"] == (None, old["version"] + 4)
     assert len(await inbox.read("notes")) == notes + 1
-    assert (await folded(inbox.bus))[conversation(MARIA)].snapshot == Snapshot("open", None)
+    assert (await folded(inbox.topics))[conversation(MARIA)].snapshot == Snapshot("open", None)
 
 
 async def test_a_conversation_that_started_afresh_can_be_deleted_again(inbox: Inbox) -> None:
@@ -89,11 +88,11 @@ async def test_a_conversation_that_started_afresh_can_be_deleted_again(inbox: In
     assert (await results(inbox))["second"] == (None, 6)
     assert (first["version"], second["version"]) == (3, 6)
     assert second["deleted_at"] > first["deleted_at"]
-    # What was deleted the first time is not forgotten the second.
+    # Messages of the first deletion are still known after the second one.
     await inbox.apply(later(provider_message_id="SM1"), later(provider_message_id="SM2"))
-    assert await counted(inbox.owner, "conversations") == 0
+    assert await count_rows(inbox.owner, "conversations") == 0
     await inbox.apply(later())
-    assert [read.data["version"] for read in await of(inbox)] == list(range(1, 9))
+    assert [read.data["version"] for read in await log_of(inbox)] == list(range(1, 9))
 
 
 async def test_the_same_deletion_again_says_nothing_and_leaves_what_came_after(
@@ -103,7 +102,7 @@ async def test_the_same_deletion_again_says_nothing_and_leaves_what_came_after(
     await inbox.apply(message(MARIA), deletion, deletion)
     await inbox.apply(deletion, later())
     await inbox.apply(deletion)
-    assert [read.kind for read in await of(inbox)] == [
+    assert [read.kind for read in await log_of(inbox)] == [
         "conversation.created",
         "conversation.message_recorded",
         "conversation.deleted",
@@ -111,7 +110,7 @@ async def test_the_same_deletion_again_says_nothing_and_leaves_what_came_after(
         "conversation.message_recorded",
     ]
     assert await results(inbox) == {"delete": (None, 3)}
-    assert await counted(inbox.owner, "messages") == 1
+    assert await count_rows(inbox.owner, "messages") == 1
 
 
 async def test_what_the_crm_says_of_a_note_deletes_nothing_that_came_back_meanwhile(
@@ -130,13 +129,13 @@ async def test_what_the_crm_says_of_a_note_deletes_nothing_that_came_back_meanwh
         waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
         return bool(await inbox.owner.fetchval(waits)) or await applied()
 
-    # Whoever would write to links is held up between reading and writing.
+    # Writers of the table links are held up between their reads and their writes.
     async with inbox.owner.transaction():
         await inbox.owner.execute("LOCK TABLE inbox.links IN SHARE MODE")
-        await inbox.bus.publish(Event(topic, key, value))
+        await inbox.topics.publish(Event(topic, key, value))
         await until(held_up_or_applied, "the batch of notes")
         await inbox.apply(later())
     await until(applied, "the note that was edited")
-    assert await counted(inbox.owner, "messages") == 1
-    assert await counted(inbox.owner, "conversations") == 1
+    assert await count_rows(inbox.owner, "messages") == 1
+    assert await count_rows(inbox.owner, "conversations") == 1
     assert await tombstone(inbox.owner) == before

@@ -1,4 +1,4 @@
-"""Tables and topics tell of one history though workers are killed while they delete."""
+"""Workers are killed while they delete: the tables and the topics still agree."""
 
 import random
 from collections import Counter
@@ -11,7 +11,7 @@ import msgspec
 from schemas.catalog import COMMANDS, OUTBOUND
 from schemas.ids import inbound_message_id
 from schemas.messages import MessageReceived
-from tests.e2e.test_story import folded, stored
+from tests.harness.conversation_states import folded, stored
 from tests.harness.deletion import HOUR, SENDER, request
 from tests.harness.inbox import Inbox, Owner
 from tests.harness.published import (
@@ -25,7 +25,7 @@ from tests.harness.published import (
     reply,
     user,
 )
-from tests.harness.topics import Bus
+from tests.harness.topics import Topics
 from tests.harness.waiting import until
 from tests.harness.worker import Worker
 from workers.settings import Settings
@@ -34,7 +34,7 @@ ROUNDS, CONTACTS = 3, [f"whatsapp:+49{number:04d}" for number in range(30)]
 
 
 def _mix(round_: int) -> list[Event]:
-    """Something of everything for each contact, in the order of one contact's life."""
+    """Returns events of all kinds for each contact, shuffled."""
     now = datetime.now(UTC)
     events = []
     for number, contact in enumerate(CONTACTS):
@@ -58,13 +58,13 @@ def _mix(round_: int) -> list[Event]:
 
 
 async def assert_consistent(inbox: Inbox) -> set[str]:
-    """Tables and topics tell of one history; the messages that it ever recorded."""
+    """Check that tables and topics agree. Returns the ids of all messages ever recorded."""
     owner = inbox.owner
     reads = {topic: await inbox.read(topic) for topic in OUTBOUND}
     ids = Counter(read.event["id"] for found in reads.values() for read in found)
     assert [id_ for id_, count in ids.items() if count > 1] == []
-    # One event for each version, in order: else it does not fold.
-    states = await folded(inbox.bus)
+    # There is one event for each version, in order: otherwise the fold fails.
+    states = await folded(inbox.topics)
     assert await stored(owner) == {key: each for key, each in states.items() if each.snapshot}
     gone = await owner.fetch(
         "SELECT conversation_id::text, t.version FROM inbox.tombstones AS t"
@@ -73,7 +73,7 @@ async def assert_consistent(inbox: Inbox) -> set[str]:
     assert dict(map(tuple, gone)) == {
         key: each.version for key, each in states.items() if not each.snapshot
     }
-    # Nothing is left of what is gone, and nothing is missing of what is there.
+    # Deleted conversations have no rows left, and the others miss none.
     assert [tuple(row) for row in await owner.fetch(_BELONGINGS)] == []
     recorded = Counter(
         read.data["message_id"]
@@ -87,7 +87,7 @@ async def assert_consistent(inbox: Inbox) -> set[str]:
     ]
     assert not kept & deleted
     assert kept | deleted == recorded.keys()
-    assert await inbox.bus.read("dead-letters") == []
+    assert await inbox.topics.read("dead-letters") == []
     return set(recorded)
 
 
@@ -106,15 +106,15 @@ SELECT conversation_id, c.message_count, b.messages, c.link_count, b.links
 FROM belongings AS b FULL JOIN inbox.conversations AS c USING (conversation_id)
 WHERE (b.messages, b.links) IS DISTINCT FROM (c.message_count, c.link_count)
 """
-"""Where a conversation's belongings are not as many as it counts, or it is not there."""
+"""Conversations whose counters differ from their rows, and rows without a conversation."""
 
 
 async def test_a_worker_that_is_killed_while_it_deletes_leaves_nothing_half_done(
-    settings: Settings, bus: Bus, owner: Owner, tmp_path: Path
+    settings: Settings, topics: Topics, owner: Owner, tmp_path: Path
 ) -> None:
-    # By a name of its own, so that the group knows it again at once.
+    # With a fixed name, so that the consumer group recognizes it after a restart.
     worker = Worker(replace(settings, instance_id="only"), tmp_path / "worker.log")
-    inbox = Inbox(settings, bus, owner)
+    inbox = Inbox(settings, topics, owner)
     given = [user("ana"), user("bo"), channel(SENDER, installed_by="ana")]
 
     async def all_applied() -> bool:
@@ -127,7 +127,7 @@ async def test_a_worker_that_is_killed_while_it_deletes_leaves_nothing_half_done
         for round_ in range(ROUNDS):
             mixed = _mix(round_)
             given += mixed
-            await bus.publish(*mixed)
+            await topics.publish(*mixed)
             worker.kill()
             await worker.start()
         await until(all_applied, "all that was published")
@@ -138,7 +138,7 @@ async def test_a_worker_that_is_killed_while_it_deletes_leaves_nothing_half_done
     envelopes = [msgspec.json.decode(each.value) for each in given]
     asked = {each["id"] for each in envelopes if each["type"] in COMMANDS}
     assert answered == asked
-    # What is later than every deletion is recorded whatever happens, and what is not may be.
+    # Messages later than every deletion are recorded in any case, the others perhaps.
     later_ones = {
         inbound_message_id(ACCOUNT, CHANNEL, each["data"]["provider_message_id"])
         for each in envelopes

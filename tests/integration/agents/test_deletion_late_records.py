@@ -1,4 +1,4 @@
-"""No record that comes late or again brings a deleted conversation back."""
+"""Late and repeated records never bring a deleted conversation back."""
 
 from collections import Counter
 from datetime import timedelta
@@ -13,20 +13,19 @@ from tests.harness.deletion import (
     REPLY,
     UNKNOWN,
     WORDS,
-    counted,
+    columns_holding,
+    count_rows,
     delete,
     earlier,
-    holding,
+    fill_conversation,
     later,
-    live,
-    of,
-    opened,
+    log_of,
     request,
     tombstone,
 )
-from tests.harness.inbox import Inbox, Owner, answers
+from tests.harness.inbox import Inbox, Owner, answers, open_inbox
 from tests.harness.published import command, link, message, note_changed, reply, unlink
-from tests.harness.topics import Bus
+from tests.harness.topics import Topics
 from tests.harness.worker import Worker
 from workers.settings import Settings
 
@@ -34,9 +33,9 @@ INSTANT = timedelta(microseconds=1)
 
 
 @pytest.fixture
-async def inbox(settings: Settings, bus: Bus, worker: Worker, owner: Owner) -> Inbox:
+async def inbox(settings: Settings, topics: Topics, worker: Worker, owner: Owner) -> Inbox:
     """An inbox with two users, and a channel that ana installed."""
-    return await opened(settings, bus, owner)
+    return await open_inbox(settings, topics, owner)
 
 
 @pytest.mark.parametrize("historical", [False, True], ids=["message", "import"])
@@ -47,23 +46,23 @@ async def test_what_a_provider_repeats_never_brings_a_conversation_back(
         earlier(provider_message_id="SM1"), earlier(provider_message_id="SM2"), delete()
     )
     before = [len(await inbox.read(topic)) for topic in ("conversations", "notifications")]
-    # As a log tells it, with its old time; as a webhook does, which knows no time but now.
+    # Repeats from a log have their old time; repeats from a webhook have the present time.
     repeats = [
         earlier(provider_message_id="SM1", historical=historical),
         later(provider_message_id="SM1", historical=historical),
         later(provider_message_id="SM2", historical=historical),
     ]
     await inbox.apply(*repeats)
-    assert await counted(inbox.owner, "conversations") == 0
-    assert await counted(inbox.owner, "messages") == 0
+    assert await count_rows(inbox.owner, "conversations") == 0
+    assert await count_rows(inbox.owner, "messages") == 0
 
-    # Neither before nor after the contact comes back, nor together with that.
+    # They change nothing before, together with and after a new message of the contact.
     await inbox.apply(*repeats, later(), *repeats)
     await inbox.apply(*repeats)
     after = [len(await inbox.read(topic)) for topic in ("conversations", "notifications")]
     assert after == [before[0] + 2, before[1] + 1]
-    assert await counted(inbox.owner, "messages") == 1
-    assert await holding(inbox.owner, BODY, NAME) == set()
+    assert await count_rows(inbox.owner, "messages") == 1
+    assert await columns_holding(inbox.owner, BODY, NAME) == set()
 
 
 async def test_a_message_not_later_than_the_deletion_never_brings_a_conversation_back(
@@ -71,38 +70,38 @@ async def test_a_message_not_later_than_the_deletion_never_brings_a_conversation
 ) -> None:
     await inbox.apply(message(MARIA), delete())
     deleted_at = (await tombstone(inbox.owner))["deleted_at"]
-    # They are new here: it was their way that took long.
+    # They were never recorded: they were sent before the deletion, and come late.
     late = [
         earlier(sent_at=deleted_at - HOUR),
         earlier(sent_at=deleted_at),
         earlier(sent_at=deleted_at, historical=True),
     ]
     await inbox.apply(*late)
-    assert await counted(inbox.owner, "conversations") == 0
+    assert await count_rows(inbox.owner, "conversations") == 0
 
     await inbox.apply(*late, later(sent_at=deleted_at + INSTANT), *late)
-    assert await counted(inbox.owner, "messages") == 1
+    assert await count_rows(inbox.owner, "messages") == 1
     await inbox.apply(*late)
-    assert await counted(inbox.owner, "messages") == 1
-    assert [read.kind for read in await of(inbox)] == [
+    assert await count_rows(inbox.owner, "messages") == 1
+    assert [read.kind for read in await log_of(inbox)] == [
         "conversation.created",
         "conversation.message_recorded",
         "conversation.deleted",
         "conversation.created",
         "conversation.message_recorded",
     ]
-    assert await holding(inbox.owner, BODY, NAME) == set()
+    assert await columns_holding(inbox.owner, BODY, NAME) == set()
 
 
 async def test_every_command_on_a_deleted_conversation_is_refused_and_changes_nothing(
     inbox: Inbox,
 ) -> None:
-    await live(inbox)
+    await fill_conversation(inbox)
     [*_, newest] = await inbox.read("notes")
     await inbox.apply(delete())
     before = await tombstone(inbox.owner)
     counts = [len(await inbox.read(topic)) for topic in ("conversations", "notes")]
-    asked = [
+    commands = [
         command("assign", MARIA, "ana", assignee_id="ana"),
         command("close", MARIA, "ana"),
         command("reopen", MARIA, "ana"),
@@ -114,7 +113,7 @@ async def test_every_command_on_a_deleted_conversation_is_refused_and_changes_no
         reply(MARIA, REPLY),
     ]
     answered = len(await inbox.read("results"))
-    await inbox.apply(*asked, note_changed("deleted", MARIA, newest.data["note_id"]))
+    await inbox.apply(*commands, note_changed("deleted", MARIA, newest.data["note_id"]))
     found = (await inbox.read("results"))[answered:]
     assert Counter(answers(found)) == Counter(
         {
@@ -129,6 +128,6 @@ async def test_every_command_on_a_deleted_conversation_is_refused_and_changes_no
         }
     )
     assert [len(await inbox.read(topic)) for topic in ("conversations", "notes")] == counts
-    assert await holding(inbox.owner, *WORDS) == set()
+    assert await columns_holding(inbox.owner, *WORDS) == set()
     assert await tombstone(inbox.owner) == before
-    assert await inbox.bus.read("dead-letters") == []
+    assert await inbox.topics.read("dead-letters") == []

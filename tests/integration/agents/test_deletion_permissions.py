@@ -2,28 +2,18 @@
 
 import pytest
 
-from tests.harness.deletion import (
-    BODY,
-    JONAS,
-    MARIA,
-    SENDER,
-    UNKNOWN,
-    counted,
-    delete,
-    opened,
-    results,
-)
-from tests.harness.inbox import Inbox, Owner
+from tests.harness.deletion import BODY, JONAS, MARIA, SENDER, UNKNOWN, count_rows, delete, results
+from tests.harness.inbox import Inbox, Owner, open_inbox
 from tests.harness.published import ACCOUNT, CHANNEL, channel, conversation, event, message, user
-from tests.harness.topics import Bus
+from tests.harness.topics import Topics
 from tests.harness.worker import Worker
 from workers.settings import Settings
 
 
 @pytest.fixture
-async def inbox(settings: Settings, bus: Bus, worker: Worker, owner: Owner) -> Inbox:
+async def inbox(settings: Settings, topics: Topics, worker: Worker, owner: Owner) -> Inbox:
     """An inbox with two users, and a channel that ana installed."""
-    return await opened(settings, bus, owner)
+    return await open_inbox(settings, topics, owner)
 
 
 async def test_only_the_user_who_installed_the_channel_may_delete(inbox: Inbox) -> None:
@@ -52,7 +42,7 @@ async def test_only_the_user_who_installed_the_channel_may_delete(inbox: Inbox) 
 
     await inbox.apply(delete(id="ana"))
     assert (await results(inbox))["ana"] == (None, 3)
-    assert await counted(inbox.owner, "conversations") == 0
+    assert await count_rows(inbox.owner, "conversations") == 0
 
 
 async def test_who_installed_the_channel_last_may_delete_though_it_was_removed(
@@ -81,9 +71,9 @@ async def test_nobody_deletes_in_the_name_of_another_account(inbox: Inbox) -> No
     await inbox.apply(message(MARIA, BODY), message(MARIA, BODY, account_id="other"))
     await inbox.apply(delete(account_id="other", id="other"))
     assert await results(inbox) == {"other": (UNKNOWN, 0)}
-    assert await counted(inbox.owner, "messages") == 1
+    assert await count_rows(inbox.owner, "messages") == 1
 
-    # Nor is another account's conversation with the same contact deleted along with it.
+    # A deletion in our account does not delete the other account's conversation either.
     await inbox.apply(delete(id="own"))
     rows = await inbox.owner.fetch("SELECT account_id, message_count FROM inbox.conversations")
     assert [tuple(row) for row in rows] == [("other", 1)]

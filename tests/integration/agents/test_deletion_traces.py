@@ -1,4 +1,4 @@
-"""A deleted conversation is gone from every table, and what stays of it tells nothing personal."""
+"""A deleted conversation is removed from every table; what stays of it is not personal."""
 
 from datetime import UTC, datetime
 
@@ -11,37 +11,36 @@ from tests.harness.deletion import (
     MARIAS_ID,
     NAME,
     WORDS,
-    counted,
+    columns_holding,
+    count_rows,
     delete,
     earlier,
-    holding,
-    live,
-    of,
-    opened,
+    fill_conversation,
+    log_of,
     results,
     tombstone,
 )
-from tests.harness.inbox import Inbox, Owner
+from tests.harness.inbox import Inbox, Owner, open_inbox
 from tests.harness.published import ACCOUNT, conversation, link, message
-from tests.harness.topics import Bus
+from tests.harness.topics import Topics
 from tests.harness.worker import Worker
 from workers.settings import Settings
 
 
 @pytest.fixture
-async def inbox(settings: Settings, bus: Bus, worker: Worker, owner: Owner) -> Inbox:
+async def inbox(settings: Settings, topics: Topics, worker: Worker, owner: Owner) -> Inbox:
     """An inbox with two users, and a channel that ana installed."""
-    return await opened(settings, bus, owner)
+    return await open_inbox(settings, topics, owner)
 
 
 async def test_nothing_that_the_contact_wrote_or_is_known_by_stays_in_any_table(
     inbox: Inbox, worker: Worker
 ) -> None:
-    await live(inbox)
+    await fill_conversation(inbox)
     await inbox.apply(message(JONAS, "stays"), link(JONAS, "deal:d1"))
     owner = inbox.owner
-    # The search finds what there is to find.
-    assert await holding(owner, *WORDS) == {
+    # The search works: it finds everything before the deletion.
+    assert await columns_holding(owner, *WORDS) == {
         "conversations.contact_address",
         "conversations.contact_name",
         "messages.sender_name",
@@ -53,27 +52,27 @@ async def test_nothing_that_the_contact_wrote_or_is_known_by_stays_in_any_table(
         "sends.media_urls",
         "identities.address",
     }
-    assert await counted(owner, "messages") == 3
-    assert await counted(owner, "links") == 3
-    assert await counted(owner, "entity_requests") == 2
+    assert await count_rows(owner, "messages") == 3
+    assert await count_rows(owner, "links") == 3
+    assert await count_rows(owner, "entity_requests") == 2
     notes = {row[0] for row in await owner.fetch("SELECT note_id::text FROM inbox.links")}
     ids = {row[0] for row in await owner.fetch("SELECT message_id FROM inbox.messages")}
 
     await inbox.apply(delete())
-    # Nothing waits to be published either: what does is compressed, and would not be found.
+    # Wait until the outbox is empty: its rows are compressed, so the search would not see them.
     await inbox.read("conversations")
-    assert await holding(owner, *WORDS) == set()
+    assert await columns_holding(owner, *WORDS) == set()
     for table in ("conversations", "messages", "links", "entity_requests", "sends", "identities"):
-        assert await counted(owner, table) == 0, table
+        assert await count_rows(owner, table) == 0, table
     kept = {row[0] for row in await owner.fetch("SELECT note_id::text FROM inbox.links")}
-    assert await holding(owner, *(notes - kept)) == set()
+    assert await columns_holding(owner, *(notes - kept)) == set()
     assert len(notes - kept) == 3
     log = worker.log.read_text()
     assert [word for word in WORDS if word in log] == []
 
-    # Jonas's is as it was.
+    # The conversation of Jonas is unchanged.
     for table, count in {"conversations": 1, "messages": 1, "links": 1}.items():
-        assert await counted(owner, table, JONAS) == count, table
+        assert await count_rows(owner, table, JONAS) == count, table
     rows = await owner.fetch("SELECT message_id, deleted_at FROM inbox.deleted_messages")
     assert {row["message_id"] for row in rows} == ids - {
         row[0] for row in await owner.fetch("SELECT message_id FROM inbox.messages")
@@ -84,7 +83,7 @@ async def test_nothing_that_the_contact_wrote_or_is_known_by_stays_in_any_table(
 async def test_a_tombstone_tells_who_deleted_when_and_the_version_and_nothing_more(
     inbox: Inbox,
 ) -> None:
-    await live(inbox)
+    await fill_conversation(inbox)
     before = await inbox.owner.fetchval("SELECT clock_timestamp()")
     await inbox.apply(delete(id="delete"))
     after = await inbox.owner.fetchval("SELECT clock_timestamp()")
@@ -95,14 +94,14 @@ async def test_a_tombstone_tells_who_deleted_when_and_the_version_and_nothing_mo
         "account_id": ACCOUNT,
         "conversation_id": conversation(MARIA),
         "deleted_by": "ana",
-        "version": len(await of(inbox)),
+        "version": len(await log_of(inbox)),
     }
 
 
 async def test_of_every_address_that_led_there_a_tombstone_stays_and_nothing_old_comes_back(
     inbox: Inbox,
 ) -> None:
-    await live(inbox)
+    await fill_conversation(inbox)
     await inbox.apply(delete())
     rows = await inbox.owner.fetch(
         "SELECT conversation_id::text, deleted_at, deleted_by, version FROM inbox.tombstones"
@@ -116,19 +115,19 @@ async def test_of_every_address_that_led_there_a_tombstone_stays_and_nothing_old
     by_id = {"contact": {"address": MARIAS_ID, "name": NAME}}
     named = {"contact": {"address": MARIAS_ID, "name": NAME, "identities": [MARIA]}}
     await inbox.apply(earlier(**by_id), earlier(**named), earlier(sent_at=old["deleted_at"]))
-    assert await holding(inbox.owner, *WORDS) == set()
+    assert await columns_holding(inbox.owner, *WORDS) == set()
 
-    # What comes later begins a life of its own.
+    # A later message from the other address starts a conversation of its own.
     await inbox.apply(message(MARIAS_ID, sent_at=datetime.now(UTC) + HOUR))
-    log = await of(inbox, MARIAS_ID)
+    log = await log_of(inbox, MARIAS_ID)
     assert [read.data["version"] for read in log] == [1, 2]
-    assert await holding(inbox.owner, MARIA) == set()
+    assert await columns_holding(inbox.owner, MARIA) == set()
 
 
 async def test_the_log_tells_of_a_deletion_what_was_and_never_a_text(inbox: Inbox) -> None:
-    await live(inbox)
+    await fill_conversation(inbox)
     await inbox.apply(delete(id="delete"))
-    log = await of(inbox)
+    log = await log_of(inbox)
     deleted = log[-1]
     assert deleted.kind == "conversation.deleted"
     assert deleted.event["causationid"] == "delete"
@@ -142,6 +141,8 @@ async def test_the_log_tells_of_a_deletion_what_was_and_never_a_text(inbox: Inbo
         "reason": "command",
     }
     assert (await results(inbox))["delete"] == (None, len(log))
-    # The log is kept for ever. What users name entities that they ask for is theirs to say.
-    said = [read.value for read in log if read.kind != "entity.requested"]
-    assert [word for word in WORDS if any(word.encode() in (value or b"") for value in said)] == []
+    # The log is kept for ever. The names in requests of entities were chosen by users.
+    values = [read.value for read in log if read.kind != "entity.requested"]
+    assert [
+        word for word in WORDS if any(word.encode() in (value or b"") for value in values)
+    ] == []

@@ -1,4 +1,4 @@
-"""Batches that meet over the addresses of one person: step by step, and amid dying workers."""
+"""Concurrent batches with the addresses of one person: step by step, and while workers die."""
 
 import asyncio
 import itertools
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench.runs.workers import running, until_applied
+from bench.runs.workers import running_workers, until_applied
 from db.connect import Connection, connect
 from db.errors import is_transient, is_unique_violation
 from db.queries import QUERIES
@@ -22,17 +22,17 @@ from schemas.commands import ConversationDelete
 from schemas.directory import ChannelInstalled, UserUpserted
 from schemas.ids import inbound_message_id
 from schemas.messages import MessageReceived
-from tests.e2e.test_story import folded, stored
-from tests.harness.identities import writes
+from tests.harness.conversation_states import folded, stored
+from tests.harness.identities import message_from
 from tests.harness.inbox import Inbox, Owner
 from tests.harness.published import ACCOUNT, CHANNEL, Event, channel, command, user
-from tests.harness.topics import Bus
+from tests.harness.topics import Topics
 from tests.harness.waiting import LIMIT_SECONDS, until
-from workers.agents.commands import Commands
-from workers.agents.directory_cache import Directories
+from workers.agents.commands import ConversationCommands
+from workers.agents.directory_cache import DirectoryCache
 from workers.agents.directory_changes import DirectoryChanges
 from workers.agents.received_messages import ReceivedMessages
-from workers.ingest.batch_loop import Work
+from workers.agents.work import Work
 from workers.settings import Settings, required
 
 DECODERS = Decoders((MessageReceived, ConversationDelete, UserUpserted, ChannelInstalled))
@@ -42,12 +42,12 @@ def _begin(topic: str) -> Work:
     if topic == "directory":
         return DirectoryChanges()
     if topic == "lifecycle":
-        return Commands(topic, Directories(), "")
-    return ReceivedMessages(Directories(), "")
+        return ConversationCommands(topic, DirectoryCache(), "")
+    return ReceivedMessages(DirectoryCache(), "")
 
 
 class Batch:
-    """A batch of one event, applied step by step on a connection of its own."""
+    """A batch of one event, applied step by step on its own connection."""
 
     STEPS = ("load", "save", "commit")
 
@@ -74,7 +74,7 @@ class Batch:
         self._busy = 0
 
     async def begin(self, step: str, owner: Owner) -> None:
-        """Begin a step after those before; returns once it is done or waits for another batch."""
+        """Begin the next step. Returns once it is done, or waits for the other batch."""
         self._busy += 1
         self._steps.put_nowait(step)
         waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = $1)"
@@ -85,7 +85,7 @@ class Batch:
                 await asyncio.wait([self._task], timeout=0.001)
 
     async def succeeded(self) -> bool:
-        """Whether it is committed; when not, the batch loop would try again."""
+        """Whether the batch is committed. If not, the batch loop would try it again."""
         try:
             await self._task
         except Exception as error:
@@ -97,7 +97,7 @@ class Batch:
 
 @pytest.fixture
 async def connections(database: Settings) -> AsyncIterator[list[Connection]]:
-    """Two connections, as workers have them."""
+    """Two connections as workers have them."""
     url = required(database.database_url, "database")
     both = [await connect(url, f"worker-{number}") for number in (1, 2)]
     yield both
@@ -106,7 +106,7 @@ async def connections(database: Settings) -> AsyncIterator[list[Connection]]:
 
 
 ORDERS = sorted(set(itertools.permutations((0, 0, 0, 1, 1, 1))))
-"""Every way in which two batches of three steps can meet."""
+"""All orders of the steps of two batches, each of three steps."""
 
 MEETINGS: dict[str, tuple[list[tuple[str, ...]], tuple[str, ...], tuple[str, ...]]] = {
     "one opens what the other names": ([], ("a",), ("b", "a")),
@@ -125,7 +125,7 @@ MEETINGS: dict[str, tuple[list[tuple[str, ...]], tuple[str, ...], tuple[str, ...
     ),
     "one ends what the other writes in": ([("a",), ("b",)], ("a", "b"), ("b",)),
 }
-"""Who wrote before, then the two that meet: each the sender and those that it names."""
+"""The messages before, then the two concurrent ones: for each the sender, and the others listed."""
 
 
 @pytest.mark.parametrize("meeting", MEETINGS.values(), ids=MEETINGS.keys())
@@ -153,7 +153,7 @@ async def test_a_deletion_that_meets_a_message_leaves_no_address_that_leads_nowh
         await apply(connections, owner, *before)
         deletion = command("delete", f"{person}:a", "ana")
         await meet(connections, owner, order, deletion, named(person, late))
-        # Nobody else's, nothing half done: what came later is there, or went with the others.
+        # Nothing is half done: the later message is recorded, or was deleted with the others.
         assert [tuple(row) for row in await owner.fetch(_HALF_DONE)] == []
         kept = len(await owner.fetch(_MESSAGES, f"{person}:%"))
         assert kept <= 1, order
@@ -162,14 +162,14 @@ async def test_a_deletion_that_meets_a_message_leaves_no_address_that_leads_nowh
 
 
 def named(person: int, addresses: tuple[str, ...]) -> Event:
-    """A message of one of many persons: from the first address, naming the others."""
-    return writes(*[f"{person}:{address}" for address in addresses])
+    """Returns a message of one of many persons: from the first address, listing the others."""
+    return message_from(*[f"{person}:{address}" for address in addresses])
 
 
 async def meet(
     connections: list[Connection], owner: Owner, order: tuple[int, ...], *events: Event
 ) -> None:
-    """Have the batches of two events take turns; one that is in the way is tried again."""
+    """Run the batches of two events in turns. A batch that fails is tried again at the end."""
     batches = [Batch(*one) for one in zip(connections, events, strict=True)]
     steps = [iter(Batch.STEPS) for _ in batches]
     for turn in order:
@@ -179,7 +179,7 @@ async def meet(
 
 
 async def apply(connections: list[Connection], owner: Owner, *events: Event) -> None:
-    """Apply events one by one, in batches that meet nobody."""
+    """Apply events one by one, in batches without concurrency."""
     for event in events:
         batch = Batch(connections[0], event)
         for step in Batch.STEPS:
@@ -195,15 +195,16 @@ LEFT JOIN inbox.conversations AS c USING (conversation_id)
 LEFT JOIN inbox.conversations AS own ON own.conversation_id = i.alias_id
 WHERE c IS NULL OR own IS NOT NULL
 """
-"""Addresses that lead nowhere, or have a conversation of their own all the same."""
+"""Aliases that lead nowhere, and aliases whose address has an own conversation too."""
 
 
 PERSONS, MESSAGES = 60, 6_000
 
 
 def _load(seed: int) -> tuple[list[Event], dict[str, str]]:
-    """Messages of persons with up to four addresses, under any keys, some of them twice; and who
-    sent each.
+    """Returns messages with any keys, some of them twice, and the sender of each by message id.
+
+    They are of persons with up to four addresses.
     """
     chance = random.Random(seed)  # noqa: S311  # repeatable on purpose
     events: list[Event] = []
@@ -213,7 +214,7 @@ def _load(seed: int) -> tuple[list[Event], dict[str, str]]:
         known = [f"whatsapp:+49{person:03d}{index}" for index in range(1 + person % 4)]
         address = chance.choice(known)
         others = chance.sample(known, chance.choice((0, 0, min(1, len(known)), len(known) // 2)))
-        made = writes(address, *others, provider_message_id=f"SM{number}")
+        made = message_from(address, *others, provider_message_id=f"SM{number}")
         message_id = inbound_message_id(ACCOUNT, CHANNEL, f"SM{number}")
         senders[message_id] = address
         for _ in range(chance.choice((1, 1, 1, 2))):
@@ -222,12 +223,12 @@ def _load(seed: int) -> tuple[list[Event], dict[str, str]]:
 
 
 async def test_workers_that_die_amid_strangely_keyed_messages_leave_one_conversation_per_person(
-    settings: Settings, bus: Bus, owner: Owner, tmp_path: Path
+    settings: Settings, topics: Topics, owner: Owner, tmp_path: Path
 ) -> None:
-    inbox = Inbox(settings, bus, owner)
+    inbox = Inbox(settings, topics, owner)
     events, senders = _load(seed=1)
-    await bus.publish(*events)
-    with running(replace(settings, batch_records=100), tmp_path, count=2) as workers:
+    await topics.publish(*events)
+    with running_workers(replace(settings, batch_records=100), tmp_path, count=2) as workers:
         for part in (1, 2, 3):
 
             async def applied(part: int = part) -> bool:
@@ -241,8 +242,8 @@ async def test_workers_that_die_amid_strangely_keyed_messages_leave_one_conversa
 
     ids = Counter(read.event["id"] for found in reads.values() for read in found)
     assert [id_ for id_, count in ids.items() if count > 1] == []
-    assert await folded(bus) == await stored(owner)
-    assert await bus.read("dead-letters") == []
+    assert await folded(topics) == await stored(owner)
+    assert await topics.read("dead-letters") == []
     rows = await owner.fetch("SELECT message_id::text, sender_address FROM inbox.messages")
     assert dict(map(tuple, rows)) == senders
     assert len(rows) == MESSAGES
@@ -259,8 +260,9 @@ async def test_workers_that_die_amid_strangely_keyed_messages_leave_one_conversa
 
 
 async def assert_one_conversation_per_person(owner: Owner, count: int) -> None:
-    """Of so many persons, whose addresses differ in the last character alone, each has one
-    conversation that goes on: the oldest of theirs. All their addresses lead there.
+    """Check that each of so many persons has one conversation that goes on: their oldest one.
+
+    All addresses of a person lead to it. They differ in the last character only.
     """
     rows = await owner.fetch(
         "SELECT conversation_id::text, contact_address, merged_into::text, status"

@@ -1,1 +1,1 @@
-"""The benchmarks, at a size at which they show only that they are right."""
+"""The benchmarks, so small that they show only that they are correct."""

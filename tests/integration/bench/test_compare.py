@@ -1,4 +1,4 @@
-"""The comparison with others: each system does its work, and what it lost or doubled is seen."""
+"""The comparison of systems: each does its work, and lost or doubled messages are counted."""
 
 from collections import Counter
 from pathlib import Path
@@ -7,14 +7,14 @@ import msgspec
 import pytest
 
 from bench.compare import compare, machine, main, medians, preload, ratios, report, write
-from bench.load.load import Load
+from bench.load.message_load import MessageLoad
 from bench.peers.counting import Once, count_once
 from bench.peers.systems import SYSTEMS, Run
 from workers.settings import Settings
 
-LOAD = Load(messages=300, conversations=30)
+LOAD = MessageLoad(messages=300, conversations=30)
 SLICE = 40
-TELLING = {"ours", "ours-2", "naive", "faststream"}
+NOTIFYING = {"ours", "ours-2", "naive", "faststream"}
 
 
 async def test_every_system_applies_each_message_once_and_tells_of_it_once(
@@ -27,7 +27,7 @@ async def test_every_system_applies_each_message_once_and_tells_of_it_once(
         number = SLICE if name == "naive" else LOAD.messages
         once = Once(found=number, lost=0, doubled=0, strange=0)
         assert [run.rows for run in runs] == [once], name
-        assert [run.told for run in runs] == [once if name in TELLING else None], name
+        assert [run.notified for run in runs] == [once if name in NOTIFYING else None], name
         processes = 2 if name == "ours-2" else 1
         assert all(len(run.peak_megabytes) == processes for run in runs), name
         assert all(megabytes > 0 for run in runs for megabytes in run.peak_megabytes), name
@@ -65,5 +65,5 @@ async def test_a_system_that_is_not_there_is_refused(capsys: pytest.CaptureFixtu
     assert "no such system: theirs" in capsys.readouterr().err
 
 
-def a_run(rate: float, rows: Once, told: Once) -> Run:
-    return Run(messages=3, rate=rate, peak_megabytes=(1.0,), rows=rows, told=told)
+def a_run(rate: float, rows: Once, notified: Once) -> Run:
+    return Run(messages=3, rate=rate, peak_megabytes=(1.0,), rows=rows, notified=notified)

@@ -1,4 +1,4 @@
-"""The benchmarks of latency and growth, at a size at which they show only that they are right."""
+"""The benchmarks of latency and growth, so small that they show only that they are correct."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from bench import growth, latency
 from bench.checkers.promises import Broken
-from bench.runs.cases import check_told, fill, new_case
+from bench.runs.cases import check_notified, fill, new_case
 from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.settings import Settings
 
@@ -39,10 +39,10 @@ async def test_a_message_that_nobody_was_told_of_is_found_out(
 ) -> None:
     case = await new_case(settings, postgres, "untold")
     await fill(case, 100)
-    await check_told(case)
+    await check_notified(case)
     case.published.append("00000000-0000-5000-8000-000000000000")
     with pytest.raises(Broken, match="1 missing"):
-        await check_told(case)
+        await check_notified(case)
 
 
 def test_a_percentile_is_the_value_that_so_many_do_not_exceed() -> None:

@@ -1,15 +1,13 @@
-"""`inbox erase` deletes all that a contact has, as those who may, and says what became of it."""
+"""`inbox erase` deletes all conversations of a contact, and prints the outcome of each."""
 
 import asyncio
-import os
 from dataclasses import replace
-from typing import TypeAlias
 
-import asyncpg
 import pytest
 from click.testing import CliRunner
 
-from tests.harness.command import Completed, inbox, run
+from tests.harness.command import Completed, environment_without_settings, inbox, run
+from tests.harness.inbox import Owner
 from tests.harness.published import (
     ACCOUNT,
     channel,
@@ -20,13 +18,11 @@ from tests.harness.published import (
     message,
     user,
 )
-from tests.harness.topics import Bus
+from tests.harness.topics import Topics
 from tests.harness.waiting import until
 from tests.harness.worker import Worker
 from workers.cli import inbox as command_line
 from workers.settings import Settings
-
-Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 MARIA, OTHER = "whatsapp:+4915112345678", "whatsapp:+4922"
 BODY = "unmistakable-words"
@@ -35,7 +31,7 @@ SELECT = ("--account", ACCOUNT, "--contact", MARIA)
 
 
 async def known(owner: Owner, *, users: int, channels: int) -> None:
-    """Wait until so much of the directory is applied."""
+    """Wait until the directory has so many users and channels."""
 
     async def applied() -> bool:
         query = "SELECT (SELECT count(*) FROM inbox.users), (SELECT count(*) FROM inbox.channels)"
@@ -45,42 +41,42 @@ async def known(owner: Owner, *, users: int, channels: int) -> None:
 
 
 async def conversations(owner: Owner) -> set[str]:
-    """The ids of all that there are."""
+    """Returns the ids of all conversations."""
     return {row[0] for row in await owner.fetch("SELECT conversation_id::text FROM conversations")}
 
 
 @pytest.fixture
 async def owner(owner: Owner) -> Owner:
-    """The schema's owner, with its schema at hand."""
+    """The schema's owner, whose queries need not name the schema."""
     await owner.execute("SET search_path TO inbox")
     return owner
 
 
 @pytest.fixture
-async def of_two_channels(bus: Bus, worker: Worker, owner: Owner) -> list[str]:
-    """Maria wrote to two channels, whose installers are ana and bo; their conversations."""
-    await bus.publish(user("ana"), user("bo"), channel("whatsapp:+1", "ana"))
-    await bus.publish(channel("whatsapp:+2", "bo", "wa2"))
+async def of_two_channels(topics: Topics, worker: Worker, owner: Owner) -> list[str]:
+    """Maria's conversations with two channels, which ana and bo installed."""
+    await topics.publish(user("ana"), user("bo"), channel("whatsapp:+1", "ana"))
+    await topics.publish(channel("whatsapp:+2", "bo", "wa2"))
     await known(owner, users=2, channels=2)
     sent_at = "2026-03-02T11:02:00+01:00"
-    await bus.publish(
+    await topics.publish(
         message(MARIA, BODY, sent_at=sent_at),
         message(MARIA, BODY, sent_at="2026-03-01T10:02:00Z"),
         message(MARIA, BODY, channel_id="wa2", sent_at=sent_at),
         message(OTHER, BODY),
         message(MARIA, BODY, account_id="another"),
     )
-    await bus.read_until("conversations", 9)
-    await bus.publish(link(MARIA, "deal:d1"), command("close", MARIA, "bo"))
-    await bus.read_until("results", 2)
+    await topics.read_until("conversations", 9)
+    await topics.publish(link(MARIA, "deal:d1"), command("close", MARIA, "bo"))
+    await topics.read_until("results", 2)
     return [conversation(MARIA), conversation(MARIA, channel="wa2")]
 
 
 async def test_without_yes_it_says_what_it_would_erase_and_erases_nothing(
-    settings: Settings, bus: Bus, of_two_channels: list[str], owner: Owner
+    settings: Settings, topics: Topics, of_two_channels: list[str], owner: Owner
 ) -> None:
     before = await conversations(owner)
-    commands = await bus.read("lifecycle")
+    commands = await topics.read("lifecycle")
     shown = await inbox(settings, "erase", *SELECT)
 
     assert (shown.status, shown.err) == (0, "")
@@ -93,23 +89,23 @@ async def test_without_yes_it_says_what_it_would_erase_and_erases_nothing(
         "2 conversations found, none erased: add --yes to erase",
     ]
     assert await conversations(owner) == before
-    assert await bus.read("lifecycle") == commands
+    assert await topics.read("lifecycle") == commands
 
 
 async def test_with_yes_each_conversation_is_deleted_by_who_installed_its_channel(
-    settings: Settings, bus: Bus, of_two_channels: list[str], owner: Owner
+    settings: Settings, topics: Topics, of_two_channels: list[str], owner: Owner
 ) -> None:
     before = await conversations(owner)
     erased = await inbox(settings, "erase", *SELECT, "--yes")
 
     assert (erased.status, erased.err) == (0, "")
     assert sorted(erased.lines) == sorted(f"{each}  erased" for each in of_two_channels)
-    # Another contact's stays, and so does what another account has of the same contact.
+    # Those of another contact stay, and those of the same contact in another account.
     assert await conversations(owner) == before - set(of_two_channels)
     assert len(before) == 4
     rows = await owner.fetch("SELECT conversation_id::text, deleted_by FROM tombstones")
     assert dict(map(tuple, rows)) == dict(zip(of_two_channels, ("ana", "bo"), strict=True))
-    deleted = [r for r in await bus.read("conversations") if r.kind == "conversation.deleted"]
+    deleted = [r for r in await topics.read("conversations") if r.kind == "conversation.deleted"]
     assert len(deleted) == 2
 
     again = await inbox(settings, "erase", *SELECT, "--yes")
@@ -127,17 +123,17 @@ async def test_a_contact_that_is_not_there_is_no_failure(settings: Settings, acc
 
 
 async def test_what_nobody_may_delete_is_named_with_the_remedy_and_the_others_are_erased(
-    settings: Settings, bus: Bus, of_two_channels: list[str], owner: Owner
+    settings: Settings, topics: Topics, of_two_channels: list[str], owner: Owner
 ) -> None:
-    # wa1 is ana's still; bo has left, cy lost the inbox, and of wa4 nobody ever told.
-    await bus.publish(
+    # wa1 is still ana's. bo is removed, cy has no inbox access, and wa4 was never installed.
+    await topics.publish(
         user("cy", inbox_access=False),
         channel("whatsapp:+3", "cy", "wa3"),
         event("user.removed", {"account_id": ACCOUNT, "user_id": "bo"}, key=ACCOUNT),
     )
     await known(owner, users=2, channels=3)
-    await bus.publish(*[message(MARIA, BODY, channel_id=id_) for id_ in ("wa3", "wa4")])
-    await bus.read_until("conversations", 15)
+    await topics.publish(*[message(MARIA, BODY, channel_id=id_) for id_ in ("wa3", "wa4")])
+    await topics.read_until("conversations", 15)
     wa1, wa2, wa3, wa4 = (conversation(MARIA, channel=id_) for id_ in ("wa1", "wa2", "wa3", "wa4"))
     remedy = "publish channel.installed again, naming an installer who has inbox access"
     obstacles = {
@@ -158,29 +154,34 @@ async def test_what_nobody_may_delete_is_named_with_the_remedy_and_the_others_ar
     assert erased.err == "inbox: 3 of 4 conversations not erased\n"
     assert not await conversations(owner) & {wa1}
 
-    # The remedy, as it was said.
-    await bus.publish(*[channel("whatsapp:+9", "ana", id_) for id_ in ("wa2", "wa3", "wa4")])
+    # The remedy that the lines contain.
+    await topics.publish(*[channel("whatsapp:+9", "ana", id_) for id_ in ("wa2", "wa3", "wa4")])
     await known(owner, users=2, channels=4)
     rest = await inbox(settings, "erase", *SELECT, "--yes")
     assert (rest.status, rest.err) == (0, "")
     assert sorted(rest.lines) == sorted(f"{id_}  erased" for id_ in (wa2, wa3, wa4))
 
 
-async def _asked(settings: Settings, bus: Bus, records: int) -> "asyncio.Task[Completed]":
-    """A running `inbox erase --yes` whose commands are published: so many records in all."""
+async def _start_erase(
+    settings: Settings, topics: Topics, records: int
+) -> "asyncio.Task[Completed]":
+    """Start `inbox erase --yes`, and wait until its commands are published.
+
+    The topic `lifecycle` then has so many records.
+    """
     task = asyncio.create_task(inbox(settings, "erase", *SELECT, "--yes"))
-    await bus.read_until("lifecycle", records)
+    await topics.read_until("lifecycle", records)
     return task
 
 
 async def test_a_command_that_is_rejected_is_told_with_its_code(
-    settings: Settings, bus: Bus, worker: Worker, of_two_channels: list[str]
+    settings: Settings, topics: Topics, worker: Worker, of_two_channels: list[str]
 ) -> None:
     await worker.stop()
-    # Somebody else was faster, by a moment that lasts until the worker is back.
-    await bus.publish(command("delete", MARIA, "ana"))
-    before = len(await bus.read("lifecycle"))
-    task = await _asked(settings, bus, before + 2)
+    # Another delete was published before. It stays unapplied until the worker is back.
+    await topics.publish(command("delete", MARIA, "ana"))
+    before = len(await topics.read("lifecycle"))
+    task = await _start_erase(settings, topics, before + 2)
     await worker.start()
     erased = await task
 
@@ -196,13 +197,13 @@ async def test_a_command_that_is_rejected_is_told_with_its_code(
 
 
 async def test_a_command_that_nobody_answers_in_time_is_told_and_is_applied_later(
-    settings: Settings, bus: Bus, worker: Worker, of_two_channels: list[str], owner: Owner
+    settings: Settings, topics: Topics, worker: Worker, of_two_channels: list[str], owner: Owner
 ) -> None:
     await worker.stop()
     erased = await inbox(settings, "erase", *SELECT, "--yes", "--wait", "1")
 
     assert erased.status == 1
-    ids = [record.event["id"] for record in await bus.read("lifecycle")][-2:]
+    ids = [record.event["id"] for record in await topics.read("lifecycle")][-2:]
     assert {line.partition("  ")[0] for line in erased.lines} == set(of_two_channels)
     for line in erased.lines:
         assert "not answered within 1 s: command " in line
@@ -210,19 +211,18 @@ async def test_a_command_that_nobody_answers_in_time_is_told_and_is_applied_late
     assert erased.err == "inbox: 2 of 2 conversations not erased\n"
 
     await worker.start()
-    await bus.read_until("results", 4)
+    await topics.read_until("results", 4)
     assert not await conversations(owner) & set(of_two_channels)
 
 
 async def test_what_is_missing_or_away_is_one_line(settings: Settings) -> None:
-    environment = {key: value for key, value in os.environ.items() if key[:6] != "INBOX_"}
-    no_database = await run(environment, "erase", *SELECT)
+    no_database = await run(environment_without_settings(), "erase", *SELECT)
     assert no_database.status == 2
     assert no_database.err == ("inbox: INBOX_DATABASE_URL: is not set, and this command needs it\n")
     no_kafka = await inbox(replace(settings, kafka=None), "erase", *SELECT, "--yes")
     assert no_kafka.status == 2
     assert no_kafka.err == "inbox: INBOX_KAFKA: is not set, and this command needs it\n"
-    # To look, none is needed.
+    # Without --yes no Kafka is needed.
     assert (await inbox(replace(settings, kafka=None), "erase", *SELECT)).status == 0
 
     no_topics = await inbox(replace(settings, topic_prefix="nowhere."), "erase", *SELECT, "--yes")
@@ -238,7 +238,7 @@ async def test_what_is_missing_or_away_is_one_line(settings: Settings) -> None:
 
 
 async def test_what_no_text_can_hold_is_refused(settings: Settings) -> None:
-    # Bytes that are not UTF-8 are passed on by the shell; NUL is not, but by other programs.
+    # A shell passes on bytes that are not UTF-8, but not NUL. Other programs may pass on NUL.
     for select in (("--account", "a\udcff", "--contact", MARIA), (*SELECT[:3], "+49\udcff")):
         refused = await inbox(settings, "erase", *select)
         assert (refused.status, refused.out) == (2, "")

@@ -1,4 +1,4 @@
-"""The limits of a session: whatever becomes of a worker, its locks end."""
+"""The limits of a session: the locks of a worker end, whatever happens to the worker."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -29,7 +29,7 @@ async def frozen(database: Settings, owner: Owner) -> AsyncIterator[Connection]:
 async def test_a_worker_that_froze_while_it_sent_a_statement_does_not_keep_its_locks(
     frozen: Connection, owner: Owner
 ) -> None:
-    # The beginning of a Parse message of 100,000 bytes, whose rest never comes.
+    # The beginning of a Parse message of 100,000 bytes; the rest never comes.
     _write(frozen, b"P" + (100_000).to_bytes(4, "big") + b"SELECT")
     assert not await _is_free(owner)
     await until(lambda: _is_free(owner), "the end of the frozen transaction")
@@ -43,7 +43,7 @@ async def test_a_worker_that_froze_in_a_copy_does_not_keep_its_locks_from_others
     other = await connect(required(database.database_url, "database"), "other")
     await until(lambda: _is_copying(other), "the COPY")
     assert await end_frozen_transactions(other, FROZEN_SECONDS) == 0
-    # Its own limit has passed, and nothing has come of it.
+    # The limit of the transaction has passed, and did not end it.
     age = "SELECT max(clock_timestamp() - xact_start) > '4 s' FROM pg_stat_activity"
     await until(partial(other.fetchval, f"{age} WHERE application_name = 'frozen'"), "its end")
     assert not await _is_free(owner)
@@ -64,5 +64,5 @@ async def _is_copying(connection: Connection) -> bool:
 
 
 async def _is_free(owner: Owner) -> bool:
-    """Whether nobody holds the position."""
+    """Whether no transaction has locked the position."""
     return bool(await owner.fetch("SELECT FROM inbox.positions FOR UPDATE SKIP LOCKED"))

@@ -1,4 +1,4 @@
-"""The schema: what migrations build, who may do what, and which plans the hot queries get."""
+"""The schema: the result of the migrations, the rights of the roles, the plans of hot queries."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ HOT = {
         " '{1}', '{now}', '{1}', '{1}', '{f}'",
     ),
     "due_windows": ("integer", "200"),
-    "leave_windows": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
+    "unwatch_windows": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
     "load_identities": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
     "load_requests": ("text[], uuid[], text[]", "'{a}', ARRAY[gen_random_uuid()], '{r}'"),
     "recorded_messages": ("text[], uuid[], text", "'{a}', ARRAY[gen_random_uuid()], 'inbound'"),
@@ -51,7 +51,7 @@ HOT = {
     "users_by_id": ("text[], text[]", "'{a}', '{u}'"),
     "channels_by_id": ("text[], text[]", "'{a}', '{c}'"),
     "channel_by_address": ("text, text", "'a', 'whatsapp:+1'"),
-    "lock_free_conversations": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
+    "try_lock_conversations": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
     "sends_by_message": ("text[], uuid[], integer[]", "'{a}', ARRAY[gen_random_uuid()], '{1}'"),
     "sends_by_provider_id": ("text[], text[]", "'{a}', '{SM1}'"),
     "update_sends": (
@@ -74,10 +74,10 @@ INDEX = {
 }
 
 FILTERS = (
-    # Of the one row that has the key.
+    # A filter on the one row that has the key.
     "Filter: (c.previous = next_offset)",
     "Filter: (direction = $3)",
-    # Among a batch's own rows and its few shards, which are in memory.
+    # A filter on a batch's own rows and its few shards, which are in memory.
     "Join Filter: (l.shard = a.shard)",
     "Join Filter: (g.shard = c.shard)",
 )
@@ -104,7 +104,7 @@ def _dump(postgres: EmbeddedPostgres, url: str) -> str:
         capture_output=True,
         text=True,
     ).stdout
-    # What differs from run to run, or from one minor version to the next.
+    # Drop lines that differ between runs, or between minor versions.
     lines = [
         line for line in dumped.splitlines() if not line.startswith(("\\", "--", "SET ", "SELECT "))
     ]
@@ -203,7 +203,7 @@ async def test_a_hot_query_goes_by_an_index_even_on_tables_nobody_analyzed(
     plan = "\n".join(row[0] for row in rows)
     assert "Seq Scan" not in plan, plan
     assert "Index" in plan, plan
-    # Every part of a key must be looked for, not found by filtering what a part of it brings.
+    # The index must be searched with the whole key. A filter means that only a part of it is used.
     for allowed in FILTERS:
         plan = plan.replace(allowed, "")
     assert "Filter" not in plan, plan

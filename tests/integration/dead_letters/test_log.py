@@ -1,19 +1,19 @@
-"""`inbox dead-letters` lists what was set aside without its content, and shows all of one."""
+"""`inbox dead-letters` lists dead letters without their content, and shows all of one."""
 
 from tests.harness.command import Completed, inbox
 from tests.harness.dead_letters import CONTACT, PARTITION, SECRET, TOPIC, changed, place, publish
 from tests.harness.published import message
-from tests.harness.topics import Bus
+from tests.harness.topics import Topics
 from tests.harness.worker import Worker
 from workers.settings import Settings
 
 
 async def test_list_shows_the_newest_without_their_content(
-    settings: Settings, bus: Bus, worker: Worker
+    settings: Settings, topics: Topics, worker: Worker
 ) -> None:
     await publish(settings, (b"key", SECRET.encode()), (None, changed(f'"{SECRET}"', "17")))
-    await bus.publish_raw("lifecycle", message(CONTACT, SECRET).value)
-    letters = await bus.read_until("dead-letters", 3)
+    await topics.publish_raw("lifecycle", message(CONTACT, SECRET).value)
+    letters = await topics.read_until("dead-letters", 3)
 
     def rows(listed: Completed) -> list[list[str]]:
         assert listed.status == 0, listed.err
@@ -44,17 +44,17 @@ async def test_list_shows_the_newest_without_their_content(
     assert [row[-1] for row in rows(await inbox(settings, "dead-letters", "list"))] == ["no"] * 3
     done = await inbox(settings, "dead-letters", "redrive", "--topic", TOPIC)
     assert done.lines[-1] == "2 redriven, 0 skipped, 0 impossible"
-    await bus.read_until("dead-letters", 5)
+    await topics.read_until("dead-letters", 5)
     listed = rows(await inbox(settings, "dead-letters", "list"))
     assert sorted(row[0] for row in listed if row[-1] == "yes") == sorted([first[0], second[0]])
 
 
 async def test_show_shows_all_of_one_and_nothing_that_drives_a_terminal(
-    settings: Settings, bus: Bus, worker: Worker
+    settings: Settings, topics: Topics, worker: Worker
 ) -> None:
     value = f"{SECRET}\x1b[2J\n\tOlá".encode()
     await publish(settings, (b"\xff\x00", value), (None, None))
-    text, nothing = await bus.read_until("dead-letters", 2)
+    text, nothing = await topics.read_until("dead-letters", 2)
 
     shown = await inbox(settings, "dead-letters", "show", place(text))
     assert shown.status == 0, shown.err
@@ -66,14 +66,14 @@ async def test_show_shows_all_of_one_and_nothing_that_drives_a_terminal(
 
 
 async def test_a_place_that_holds_no_dead_letter_is_said(
-    settings: Settings, bus: Bus, worker: Worker
+    settings: Settings, topics: Topics, worker: Worker
 ) -> None:
     await publish(settings, (b"key", b"{"))
-    [letter] = await bus.read_until("dead-letters", 1)
-    # Behind the record there is the marker of its transaction, which is no record.
+    [letter] = await topics.read_until("dead-letters", 1)
+    # After the record comes the control record of its transaction, which is no dead letter.
     for nowhere in (f"{PARTITION}:{letter.offset + 1}", "0:0", "99:0", f"{PARTITION}:999999999"):
-        for order in ("show", "redrive"):
-            done = await inbox(settings, "dead-letters", order, nowhere)
+        for command in ("show", "redrive"):
+            done = await inbox(settings, "dead-letters", command, nowhere)
             assert (done.status, done.out) == (1, "")
             assert done.err == f"inbox: there is no dead letter at {nowhere}\n"
     for wrong in ("1", "1:", "-1:2", "1:2:3"):

@@ -1,4 +1,4 @@
-"""`inbox dead-letters redrive` puts bad records back, which are applied once after a fix."""
+"""`inbox dead-letters redrive` puts bad records back; after a fix each is applied once."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,9 +10,9 @@ from tests.harness.command import inbox
 from tests.harness.dead_letters import (
     BAD,
     CONTACT,
+    DL_NAMES,
     HEADERS,
     PARTITION,
-    SAID,
     SECRET,
     TOPIC,
     Owner,
@@ -23,7 +23,7 @@ from tests.harness.dead_letters import (
     publish,
 )
 from tests.harness.published import command, conversation, message, user
-from tests.harness.topics import Bus
+from tests.harness.topics import Topics
 from tests.harness.waiting import until
 from tests.harness.worker import Worker
 from workers.settings import Settings
@@ -31,7 +31,7 @@ from workers.settings import Settings
 
 @pytest.fixture
 async def stopped(settings: Settings, tmp_path: Path) -> AsyncIterator[Worker]:
-    """A worker that is started by the test, so that all is there when it reads first."""
+    """A worker that the test starts, once all records are published."""
     worker = Worker(settings, tmp_path / "worker.log")
     yield worker
     if worker.process.poll() is None:
@@ -39,36 +39,36 @@ async def stopped(settings: Settings, tmp_path: Path) -> AsyncIterator[Worker]:
 
 
 async def recorded(owner: Owner) -> list[str]:
-    """The provider's ids of all messages that are recorded."""
+    """Returns the provider's ids of all recorded messages."""
     rows = await owner.fetch("SELECT provider_message_id FROM inbox.messages ORDER BY 1")
     return [row[0] for row in rows]
 
 
 async def test_what_is_still_wrong_is_set_aside_again_as_it_was(
-    settings: Settings, bus: Bus, worker: Worker, owner: Owner
+    settings: Settings, topics: Topics, worker: Worker, owner: Owner
 ) -> None:
     end = await publish(settings, *[(bad.key, bad.value) for bad in BAD])
-    before = await bus.read_until("dead-letters", len(BAD))
+    before = await topics.read_until("dead-letters", len(BAD))
 
     done = await inbox(settings, "dead-letters", "redrive", "--all")
     assert done.status == 0, done.err
     assert done.lines[-1] == f"{len(BAD)} redriven, 0 skipped, 0 impossible"
     assert SECRET not in done.out
     await applied_to(owner, settings, end + len(BAD))
-    letters = await bus.read_until("dead-letters", 2 * len(BAD))
+    letters = await topics.read_until("dead-letters", 2 * len(BAD))
     assert [letter.partition for letter in letters] == [PARTITION] * 2 * len(BAD)
     for old, new in zip(before, letters[len(BAD) :], strict=True):
         assert (new.key, new.value, new.headers[:-6]) == (old.key, old.value, HEADERS)
         assert new.header("dl_code") == old.header("dl_code")
         assert new.header("dl_partition") == str(PARTITION)
 
-    # Those redriven are done with; the new ones are not.
+    # The old dead letters count as redriven; the new ones do not.
     done = await inbox(settings, "dead-letters", "redrive", "--all", "--dry-run")
     assert done.lines[-1] == f"{len(BAD)} redriven, {len(BAD)} skipped, 0 impossible"
 
 
 async def test_what_postgres_refuses_is_found_by_halving_and_applied_once_after_a_fix(
-    settings: Settings, bus: Bus, stopped: Worker, owner: Owner
+    settings: Settings, topics: Topics, stopped: Worker, owner: Owner
 ) -> None:
     await owner.execute(
         "ALTER TABLE inbox.messages ADD CONSTRAINT no_poison CHECK (body <> 'poison')"
@@ -80,8 +80,8 @@ async def test_what_postgres_refuses_is_found_by_halving_and_applied_once_after_
     await applied_to(owner, settings, end)
 
     neighbours = [f"good{number:03d}" for number in range(20) if number != 11]
-    assert provider_ids(await bus.read_until("conversations", 20)) == neighbours
-    [letter] = await bus.read_until("dead-letters", 1)
+    assert provider_ids(await topics.read_until("conversations", 20)) == neighbours
+    [letter] = await topics.read_until("dead-letters", 1)
     assert (letter.key, letter.value) == records[11]
     assert letter.header("dl_code") == "unstorable"
     assert letter.header("dl_offset") == "11"
@@ -95,7 +95,7 @@ async def test_what_postgres_refuses_is_found_by_halving_and_applied_once_after_
         "1 redriven, 0 skipped, 0 impossible",
     ]
     await applied_to(owner, settings, end + 1)
-    log = await bus.read_until("conversations", 21)
+    log = await topics.read_until("conversations", 21)
     assert provider_ids(log) == [*neighbours, "good011"]
 
     done = await inbox(settings, "dead-letters", "redrive", place(letter))
@@ -105,33 +105,33 @@ async def test_what_postgres_refuses_is_found_by_halving_and_applied_once_after_
     await applied_to(owner, settings, end + 2)
     assert sorted(await recorded(owner)) == sorted([*neighbours, "good011"])
     assert await owner.fetchval("SELECT version FROM inbox.conversations") == 21
-    assert len(await bus.read("conversations")) == 21
-    assert len(await bus.read("dead-letters")) == 1
+    assert len(await topics.read("conversations")) == 21
+    assert len(await topics.read("dead-letters")) == 1
 
 
 async def test_a_redriven_command_is_as_old_as_when_it_was_set_aside(
-    settings: Settings, bus: Bus, worker: Worker, owner: Owner
+    settings: Settings, topics: Topics, worker: Worker, owner: Owner
 ) -> None:
-    """Else a close that names no time would count as issued after messages nobody has seen."""
-    await bus.publish(user("ana"), message(CONTACT))
-    await bus.read_until("conversations", 2)
+    """Otherwise a close without a time would count as issued after messages nobody has seen."""
+    await topics.publish(user("ana"), message(CONTACT))
+    await topics.read_until("conversations", 2)
     await until(lambda: owner.fetchval("SELECT count(*) FROM inbox.users"), "a user")
     await owner.execute(
         "ALTER TABLE inbox.conversations ADD CONSTRAINT never_closed CHECK (status = 'open')"
     )
     close = msgspec.json.decode(command("close", CONTACT, "ana").value)
     del close["time"]
-    await bus.publish_raw(
+    await topics.publish_raw(
         "lifecycle", msgspec.json.encode(close), conversation(CONTACT).encode(), HEADERS
     )
-    [letter] = await bus.read_until("dead-letters", 1)
+    [letter] = await topics.read_until("dead-letters", 1)
     await owner.execute("ALTER TABLE inbox.conversations DROP CONSTRAINT never_closed")
-    await bus.publish(message(CONTACT, "One more thing"))
-    await bus.read_until("conversations", 3)
+    await topics.publish(message(CONTACT, "One more thing"))
+    await topics.read_until("conversations", 3)
 
     done = await inbox(settings, "dead-letters", "redrive", place(letter))
     assert done.status == 0, done.err
-    [result] = await bus.read_until("results", 1)
+    [result] = await topics.read_until("results", 1)
     assert (result.kind, result.data["code"]) == ("command.rejected", "superseded")
 
 
@@ -143,14 +143,14 @@ async def test_redrive_wants_to_know_what(settings: Settings, arguments: list[st
 
 
 async def test_a_record_that_no_worker_set_aside_is_listed_and_left_alone(
-    settings: Settings, bus: Bus
+    settings: Settings, topics: Topics
 ) -> None:
-    await bus.publish_raw("dead-letters", b"stray", None, [("dl_topic", b"elsewhere")], 0)
-    said = dict.fromkeys(SAID, b"0") | {
+    await topics.publish_raw("dead-letters", b"stray", None, [("dl_topic", b"elsewhere")], 0)
+    headers = dict.fromkeys(DL_NAMES, b"0") | {
         "dl_topic": b"other.topic",
         "dl_at": b"2026-01-01T00:00:00Z",
     }
-    await bus.publish_raw("dead-letters", b"stray", None, said.items(), 0)
+    await topics.publish_raw("dead-letters", b"stray", None, headers.items(), 0)
 
     listed = await inbox(settings, "dead-letters", "list")
     assert [line.split()[0] for line in listed.lines[1:]] == ["0:0", "0:1"]

@@ -1,7 +1,6 @@
-"""Clients that are told of no broker at first start all the same; how they ask, connect and end."""
+"""Clients start although a broker at first knows of no brokers; how they connect and stop."""
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -11,11 +10,8 @@ from aiokafka.protocol.fetch import FetchRequest
 
 from db.outbox import OutboxRecord
 from tests.harness.waiting import until
-from workers.kafka.adaptive_fetch import PatientConsumer
+from workers.kafka.adaptive_fetch import AdaptiveFetchConsumer
 from workers.kafka.clients import (
-    UPDATES_MAX,
-    UPDATES_SECONDS,
-    be_patient,
     client_arguments,
     new_consumer,
     stop_consumer,
@@ -27,14 +23,14 @@ from workers.settings import Settings
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A broker that knows of none at the first two questions; how many each answer named."""
+    """The number of brokers in each answer of a broker. The first two answers contain none."""
     bootstrap = AIOKafkaClient.bootstrap
     given: list[int] = []
 
     async def starting(client: Any) -> None:
         await bootstrap(client)
         if len(given) < 2:
-            # As a broker answers that just started.
+            # A broker that has just started answers like this.
             client.cluster._brokers = {}
         given.append(len(client.cluster.brokers()))
 
@@ -45,7 +41,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 async def test_a_consumer_joins_its_group_once_brokers_are_known(
     settings: Settings, answers: list[int]
 ) -> None:
-    consumer = PatientConsumer(**client_arguments(settings), group_id=settings.group)
+    consumer = AdaptiveFetchConsumer(**client_arguments(settings), group_id=settings.group)
     await consumer.start()
     try:
         consumer.subscribe([settings.topic("messages.received")])
@@ -79,33 +75,10 @@ async def test_a_connection_that_has_just_ended_is_not_used(settings: Settings) 
         assert await consumer.topics()
         for connection in consumer._client._conns.values():
             connection._writer.transport.abort()
-        # Without a turn of the loop in which the reader would hear of it.
+        # No turn of the event loop comes before this, so the reader has not noticed the end.
         assert await consumer.topics()
     finally:
         await stop_consumer(consumer)
-
-
-async def test_metadata_is_asked_for_a_limited_number_of_times_in_a_second(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now, asked = 0.0, list[float]()
-
-    async def sleep(seconds: float) -> None:
-        nonlocal now
-        now += max(0.0, seconds)
-
-    async def update(*_arguments: Any) -> bool:
-        asked.append(now)
-        return False
-
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-    client = AIOKafkaClient()
-    client._metadata_update = update
-    be_patient(client)
-    for _ in range(UPDATES_MAX * 3):
-        assert not await client._metadata_update(client.cluster, None)
-    assert asked == [second * UPDATES_SECONDS for second in range(3) for _ in range(UPDATES_MAX)]
 
 
 async def test_stopping_a_consumer_whose_fetch_just_failed_cancels_nobody_else(
@@ -122,10 +95,10 @@ async def test_stopping_a_consumer_whose_fetch_just_failed_cancels_nobody_else(
 
     monkeypatch.setattr(AIOKafkaClient, "send", refuse_fetches)
     topic = settings.topic("relay")
-    # A second until it fetches again: it is stopped before.
+    # It would fetch again after a second. It is stopped before.
     consumer = new_consumer(settings, topic, retry_backoff_ms=1000)
     await consumer.start()
     await failed.wait()
-    # aiokafka's own `stop` raises CancelledError here, and leaves the connections open.
+    # aiokafka's own `stop` would raise CancelledError here, and leave the connections open.
     await stop_consumer(consumer)
     assert not any(each.connected() for each in consumer._client._conns.values())

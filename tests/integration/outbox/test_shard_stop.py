@@ -1,4 +1,4 @@
-"""A shard that is given up ends, whatever becomes of its cancellation on the way out."""
+"""A shard that is given up ends, even if its cancellation is lost on the way."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,8 +12,8 @@ from schemas.topics import RELAY_SHARDS
 from workers.outbox.relay import Relay
 from workers.settings import Settings, required
 
-STOP_SECONDS = 20.0
-"""Three steps of stopping a producer, and room."""
+SHARD_STOP_SECONDS = 20.0
+"""Three steps of stopping a producer, and some more time."""
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ async def database_pool(settings: Settings) -> AsyncIterator[Pool]:
 
 
 async def _fails_when_cancelled(reached: asyncio.Event) -> None:
-    """As a client that cannot be stopped in time: its error takes the cancellation's place."""
+    """Like a client that cannot be stopped in time: its error replaces the cancellation."""
     reached.set()
     try:
         await asyncio.Event().wait()
@@ -35,7 +35,7 @@ async def _fails_when_cancelled(reached: asyncio.Event) -> None:
 
 
 async def _returns_when_cancelled(reached: asyncio.Event) -> None:
-    """As `asyncio.wait_for` of Python 3.11, when what it waits for comes at the same moment."""
+    """Like `asyncio.wait_for` of Python 3.11 when its future is done at the same moment."""
     reached.set()
     try:
         await asyncio.Event().wait()
@@ -60,10 +60,9 @@ async def test_a_shard_that_loses_its_cancellation_ends_all_the_same(
         return await original(*args, **options)
 
     monkeypatch.setattr(workers.outbox.shard, step, slow)
-    relay = Relay(settings)
-    relay.start(database_pool)
+    relay = Relay(settings, database_pool)
     await relay.assign([0])
-    async with asyncio.timeout(STOP_SECONDS):
+    async with asyncio.timeout(SHARD_STOP_SECONDS):
         await reached.wait()
-    async with asyncio.timeout(STOP_SECONDS):
+    async with asyncio.timeout(SHARD_STOP_SECONDS):
         await relay.assign([])

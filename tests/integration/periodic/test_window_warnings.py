@@ -1,10 +1,10 @@
-"""Before a window closes on a contact who waits for an answer, somebody is told, once."""
+"""Before a window closes while its contact waits for an answer, users are warned, once."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.harness.inbox import Inbox, Owner
+from tests.harness.inbox import Inbox
 from tests.harness.published import (
     ACCOUNT,
     CHANNEL,
@@ -15,7 +15,6 @@ from tests.harness.published import (
     reply,
     user,
 )
-from tests.harness.topics import Bus
 from tests.harness.waiting import until
 from tests.harness.windows import (
     HOUR,
@@ -23,31 +22,16 @@ from tests.harness.windows import (
     MARIA,
     MINUTE,
     count,
-    opened,
     pass_time,
     warnings,
     written,
 )
-from tests.harness.worker import Worker
-from workers.settings import Settings
 
-ANA_IS_TOLD = [{"user_id": "ana", "reason": "unassigned", "media": ["desktop"]}]
-
-
-@pytest.fixture
-async def inbox(settings: Settings, bus: Bus, owner: Owner) -> Inbox:
-    """An inbox, of which some worker is yet to be started."""
-    return Inbox(settings, bus, owner)
-
-
-@pytest.fixture
-async def served(inbox: Inbox, worker: Worker) -> Inbox:
-    """An inbox with a user, and a channel that she installed."""
-    return await opened(inbox)
+WARNED_ANA = [{"user_id": "ana", "reason": "unassigned", "media": ["desktop"]}]
 
 
 async def log_of(inbox: Inbox, contact: str = MARIA) -> list[int]:
-    """The versions that the log tells of a conversation."""
+    """The versions of a conversation's events in the log."""
     key = conversation(contact)
     log = await inbox.read("conversations")
     return [read.data["version"] for read in log if read.data["conversation_id"] == key]
@@ -66,7 +50,7 @@ async def test_an_hour_before_a_window_closes_the_assignee_is_told(served: Inbox
     assert warning.data["message"] == {"message_id": recorded, "preview": "Is it still for sale?"}
     assert warning.data["contact_name"] == "Ana"
     assert warning.data["inbox_url"].endswith(f"/conversations/{conversation(MARIA)}")
-    # Nothing of the log changed.
+    # The warning is no change of the conversation.
     assert await log_of(served) == [1, 2, 3]
     assert warning.data["version"] == 3
     assert await count(served) == 0
@@ -80,17 +64,17 @@ async def test_those_are_told_of_an_unassigned_conversation_who_want_to_be(serve
     await served.apply(written(ago=23 * HOUR + MINUTE), written("messenger:1", ago=23.5 * HOUR))
     found = {read.data["conversation_id"]: read.data for read in await warnings(served)}
     assert found.keys() == {conversation(MARIA), conversation("messenger:1")}
-    assert [data["recipients"] for data in found.values()] == [ANA_IS_TOLD] * 2
+    assert [data["recipients"] for data in found.values()] == [WARNED_ANA] * 2
 
 
 async def test_a_window_is_told_of_when_its_last_hour_begins_and_not_before(served: Inbox) -> None:
     sent_at = datetime.now(UTC) - 23 * HOUR + timedelta(seconds=4)
     await served.apply(written(sent_at=sent_at))
 
-    async def is_told() -> bool:
+    async def is_warned() -> bool:
         return await count(served) == 0
 
-    await until(is_told, "the warning")
+    await until(is_warned, "the warning")
     (warning,) = await warnings(served)
     assert datetime.fromisoformat(warning.event["time"]) >= sent_at + 23 * HOUR
 
@@ -122,7 +106,7 @@ async def test_sms_imports_and_what_is_long_past_have_nobody_told(served: Inbox)
         written("whatsapp:+4955", ago=24 * HOUR),
     )
     assert await count(served) == 0
-    # An import moves a window, and makes no warning of its own.
+    # An import moves the end of a window, but does not make it watched.
     await served.apply(written(MARIA, ago=23.5 * HOUR), written(JONAS, ago=22.5 * HOUR))
     await served.apply(written(JONAS, ago=HOUR, historical=True))
     await pass_time(served, HOUR / 4)
@@ -150,7 +134,7 @@ async def test_a_contact_who_writes_again_moves_the_warning(served: Inbox) -> No
 async def test_a_window_is_told_of_once_and_the_next_one_again(served: Inbox) -> None:
     await served.apply(written(ago=23.5 * HOUR))
     assert len(await warnings(served)) == 1
-    # A message that was long on its way, and leaves the window as it is.
+    # A message that comes late, and does not move the end of the window.
     await served.apply(written(ago=23.6 * HOUR))
     assert await count(served) == 0
     assert len(await warnings(served)) == 1

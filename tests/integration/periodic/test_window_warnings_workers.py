@@ -1,4 +1,4 @@
-"""Each window is told of once, whichever workers run, die, wait for a lock or are refused."""
+"""Each window has one warning, whichever workers run, die, wait for a lock or are refused."""
 
 from collections import Counter
 from datetime import timedelta
@@ -7,35 +7,20 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.harness.inbox import Inbox, Owner
+from tests.harness.inbox import Inbox
 from tests.harness.published import conversation, user
-from tests.harness.topics import Bus
 from tests.harness.waiting import until
 from tests.harness.windows import (
     HOUR,
     JONAS,
     MARIA,
     count,
-    opened,
     pass_time,
     warnings,
     working,
     written,
 )
 from tests.harness.worker import Worker
-from workers.settings import Settings
-
-
-@pytest.fixture
-async def inbox(settings: Settings, bus: Bus, owner: Owner) -> Inbox:
-    """An inbox, of which some worker is yet to be started."""
-    return Inbox(settings, bus, owner)
-
-
-@pytest.fixture
-async def served(inbox: Inbox, worker: Worker) -> Inbox:
-    """An inbox with a user, and a channel that she installed."""
-    return await opened(inbox)
 
 
 @pytest.mark.parametrize(("passed", "told"), [(23.9 * HOUR, 1), (24 * HOUR, 0)])
@@ -57,15 +42,15 @@ async def test_two_workers_tell_of_each_window_once(inbox: Inbox, tmp_path: Path
         working(inbox.settings, tmp_path / "second.log"),
     ):
         await inbox.apply(user("ana"))
-        await inbox.bus.publish(*[written(contact) for contact in contacts])
+        await inbox.topics.publish(*[written(contact) for contact in contacts])
 
         async def all_are_watched() -> bool:
             return await count(inbox) == len(contacts)
 
         await until(all_are_watched, "every window to be watched")
         await pass_time(inbox, 23.5 * HOUR)
-        told = Counter(read.data["conversation_id"] for read in await warnings(inbox))
-    assert told == dict.fromkeys(map(conversation, contacts), 1)
+        warned = Counter(read.data["conversation_id"] for read in await warnings(inbox))
+    assert warned == dict.fromkeys(map(conversation, contacts), 1)
 
 
 async def test_a_worker_that_dies_while_it_tells_told_nobody_and_the_next_does(
@@ -78,7 +63,7 @@ async def test_a_worker_that_dies_while_it_tells_told_nobody_and_the_next_does(
     try:
         await inbox.apply(user("ana"), *[written(contact) for contact in contacts])
         async with other.transaction():
-            # The last that a transaction asks for before its commit.
+            # The last lock that a transaction takes before its commit.
             await other.execute("SELECT FROM inbox.outbox_shards FOR UPDATE")
             xid = await other.fetchval("SELECT pg_current_xact_id()::xid")
 
@@ -94,8 +79,8 @@ async def test_a_worker_that_dies_while_it_tells_told_nobody_and_the_next_does(
         await doomed.stop()
         await other.close()
     async with working(inbox.settings, tmp_path / "next.log"):
-        told = Counter(read.data["conversation_id"] for read in await warnings(inbox))
-    assert told == dict.fromkeys(map(conversation, contacts), 1)
+        warned = Counter(read.data["conversation_id"] for read in await warnings(inbox))
+    assert warned == dict.fromkeys(map(conversation, contacts), 1)
 
 
 async def test_a_conversation_that_is_locked_holds_up_no_other_and_is_looked_at_later(
@@ -107,14 +92,14 @@ async def test_a_conversation_that_is_locked_holds_up_no_other_and_is_looked_at_
     other = await asyncpg.connect(inbox.settings.migration_database_url)
     lock = "SELECT FROM inbox.conversations WHERE conversation_id = $1 FOR UPDATE"
 
-    async def one_is_told() -> bool:
+    async def one_is_warned() -> bool:
         return await count(inbox) == 1
 
     try:
         async with other.transaction():
             await other.execute(lock, conversation(MARIA))
             async with working(inbox.settings, tmp_path / "second.log"):
-                await until(one_is_told, "the other conversation")
+                await until(one_is_warned, "the other conversation")
     finally:
         await other.close()
     assert await count(inbox, f"conversation_id = '{conversation(MARIA)}'") == 1
@@ -127,7 +112,7 @@ CREATE SEQUENCE inbox.tries;
 GRANT USAGE ON inbox.tries TO inbox_worker;
 CREATE FUNCTION inbox.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    -- A sequence, since what is refused is rolled back.
+    -- A sequence, because its value is not rolled back with the refused transaction.
     IF nextval('inbox.tries') <= 2 THEN
         RAISE EXCEPTION 'not now' USING ERRCODE = '40P01';
     END IF;
@@ -151,18 +136,18 @@ async def test_what_the_database_refuses_for_a_while_is_tried_again(
 async def test_more_warnings_than_one_transaction_can_say_are_said_in_several(
     served: Inbox, worker: Worker
 ) -> None:
-    # About 75 kB each, where a transaction ends at 8 MiB.
+    # About 75 kB for each warning, and at most 8 MiB for a transaction.
     await served.apply(*[user(f"user-{number:04d}") for number in range(1_000)])
     contacts = [f"whatsapp:+49{number:04d}" for number in range(180)]
-    await served.bus.publish(*[written(contact) for contact in contacts])
+    await served.topics.publish(*[written(contact) for contact in contacts])
 
     async def all_are_watched() -> bool:
         return await count(served) == len(contacts)
 
     await until(all_are_watched, "every window to be watched")
     await pass_time(served, 23.5 * HOUR)
-    told = Counter(
+    warned = Counter(
         (read.data["conversation_id"], read.data["part"]) for read in await warnings(served)
     )
     parts = [(conversation(contact), part) for contact in contacts for part in (1, 2, 3)]
-    assert told == dict.fromkeys(parts, 1)
+    assert warned == dict.fromkeys(parts, 1)

@@ -1,1 +1,1 @@
-"""Attacks, and what guards against them."""
+"""Attacks on the inbox, and the guards against them."""

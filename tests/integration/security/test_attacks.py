@@ -1,18 +1,19 @@
-"""Attacks that no smaller test shows: across accounts, through texts, by reading the logs."""
+"""Attacks on the whole system: across accounts, through texts, and by reading its logs."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
 
 import aiohttp
 import asyncpg
 import msgspec
 import pytest
 
+from bench.mock_twilio.account import SID
 from schemas.fields import AccountId
 from tests.conftest import OWNER_PASSWORD, WORKER_PASSWORD
+from tests.harness.inbox import Owner
 from tests.harness.published import (
     Event,
     channel,
@@ -24,8 +25,8 @@ from tests.harness.published import (
     reply,
     user,
 )
-from tests.harness.topics import Bus
-from tests.harness.twilio import CHANNELS, SID, STATUS_PATH, Twilio, form
+from tests.harness.topics import Topics
+from tests.harness.twilio import CHANNELS, STATUS_PATH, Twilio, form
 from tests.harness.waiting import until
 from tests.harness.webhook_forms import messages
 from tests.harness.worker import Worker
@@ -34,8 +35,6 @@ from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.settings import Settings
 from workers.settings.values import TwilioAccount
 
-Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
 CONTACT = "whatsapp:+4915112345678"
 SQL = "'; DROP TABLE inbox.messages; -- \" $1 %s"
 
@@ -43,20 +42,20 @@ BODY, NAME, TOKEN = "between-you-and-me", "Ana-Lucia-Quadros", "t0ken-of-acme-at
 ADDRESS = "4915187654321"
 
 MESSAGE_SID = f"SM{'f' * 32}"
-"""None that an event of the tests has."""
+"""The id of no other message in these tests."""
 
 TABLES = ("conversations", "messages", "links", "sends", "tombstones", "entity_requests")
 
 
 def _named(event: Event, name: str) -> Event:
-    """A message whose contact has this name."""
+    """Returns a message with another name of the contact."""
     given = event.value.replace(b'"name":"Ana"', b'"name":' + msgspec.json.encode(name))
     assert given != event.value
     return event._replace(value=given)
 
 
 async def _state(owner: Owner) -> dict[str, list[tuple[object, ...]]]:
-    """All rows of the tables that commands change."""
+    """Returns all rows of the tables that commands change."""
     return {
         table: [tuple(row) for row in await owner.fetch(f"SELECT * FROM inbox.{table} ORDER BY 1")]  # noqa: S608
         for table in TABLES
@@ -64,22 +63,22 @@ async def _state(owner: Owner) -> dict[str, list[tuple[object, ...]]]:
 
 
 @pytest.fixture
-async def two_accounts(worker: Worker, bus: Bus, owner: Owner) -> AsyncIterator[Worker]:
-    """Each with a user who may do all; a conversation, linked, with a channel of `acme` alone."""
-    await bus.publish(user("ana"), channel(CHANNELS["wa1"]), user("eve", account="evil"))
-    await bus.publish(message(CONTACT, BODY))
+async def two_accounts(worker: Worker, topics: Topics, owner: Owner) -> AsyncIterator[Worker]:
+    """Two accounts, each with a user who may do anything. `acme` has a linked conversation."""
+    await topics.publish(user("ana"), channel(CHANNELS["wa1"]), user("eve", account="evil"))
+    await topics.publish(message(CONTACT, BODY))
     await messages(owner, 1)
-    await bus.publish(link(CONTACT, "deal:d1"))
-    await bus.read_until("results", 1)
+    await topics.publish(link(CONTACT, "deal:d1"))
+    await topics.read_until("results", 1)
     yield worker
 
 
 @pytest.mark.usefixtures("two_accounts")
 async def test_a_command_that_names_another_accounts_conversation_finds_none(
-    bus: Bus, owner: Owner
+    topics: Topics, owner: Owner
 ) -> None:
     entity = {"type": "deal", "id": "d1"}
-    before, told = await _state(owner), len(await bus.read("conversations"))
+    before, events = await _state(owner), len(await topics.read("conversations"))
     commands = [
         command("assign", CONTACT, "eve", account_id="evil", assignee_id="eve"),
         command("close", CONTACT, "eve", account_id="evil"),
@@ -96,50 +95,50 @@ async def test_a_command_that_names_another_accounts_conversation_finds_none(
         ),
         reply(CONTACT, "Hello", "eve", account_id="evil"),
     ]
-    await bus.publish(*commands)
-    results = await bus.read_until("results", 1 + len(commands))
+    await topics.publish(*commands)
+    results = await topics.read_until("results", 1 + len(commands))
     refused = [read.data for read in results if read.data["account_id"] == "evil"]
     assert [data["code"] for data in refused] == ["unknown_conversation"] * len(commands)
     assert {data["version"] for data in refused} == {0}
     assert BODY not in str(refused)
     assert await _state(owner) == before
-    assert len(await bus.read("conversations")) == told
+    assert len(await topics.read("conversations")) == events
 
 
 @pytest.mark.usefixtures("two_accounts")
 async def test_a_user_of_another_account_may_do_nothing_and_be_assigned_nothing(
-    bus: Bus, owner: Owner
+    topics: Topics, owner: Owner
 ) -> None:
     before = await _state(owner)
-    await bus.publish(
+    await topics.publish(
         command("close", CONTACT, "eve"),
         command("delete", CONTACT, "eve"),
         command("assign", CONTACT, "ana", assignee_id="eve"),
         reply(CONTACT, "Hello", "eve"),
     )
-    results = await bus.read_until("results", 5)
+    results = await topics.read_until("results", 5)
     codes = [read.data["code"] for read in results if read.kind == "command.rejected"]
     assert codes == ["unknown_user"] * 4
     assert await _state(owner) == before
 
 
 @pytest.mark.usefixtures("two_accounts")
-async def test_what_another_account_reports_of_a_note_does_not_touch_it(bus: Bus) -> None:
-    (created,) = await bus.read_until("notes", 1)
+async def test_what_another_account_reports_of_a_note_does_not_touch_it(topics: Topics) -> None:
+    (created,) = await topics.read_until("notes", 1)
     event = note_changed("deleted", CONTACT, created.data["note_id"])
     decoded = msgspec.json.decode(event.value)
     decoded["data"]["account_id"] = "evil"
-    await bus.publish(event._replace(value=msgspec.json.encode(decoded)))
-    await bus.publish(message(CONTACT, "and more"))
-    notes = await bus.read_until("notes", 2)
+    await topics.publish(event._replace(value=msgspec.json.encode(decoded)))
+    await topics.publish(message(CONTACT, "and more"))
+    notes = await topics.read_until("notes", 2)
     assert {read.data["note_id"] for read in notes} == {created.data["note_id"]}
 
 
 async def test_sql_in_every_text_is_kept_as_it_came_and_does_nothing(
-    worker: Worker, bus: Bus, owner: Owner
+    worker: Worker, topics: Topics, owner: Owner
 ) -> None:
     media = [{"url": SQL, "content_type": SQL}]
-    await bus.publish(_named(message(SQL, SQL, media=media), SQL), message(CONTACT, "after"))
+    await topics.publish(_named(message(SQL, SQL, media=media), SQL), message(CONTACT, "after"))
     row, _ = sorted(await messages(owner, 2), key=lambda row: str(row["body"]))
     assert (row["body"], row["sender_address"], row["sender_name"]) == (SQL, SQL, SQL)
     assert msgspec.json.decode(row["files"]) == media
@@ -156,7 +155,7 @@ async def test_sql_in_every_text_is_kept_as_it_came_and_does_nothing(
 async def noisy(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Worker]:
-    """A worker that logs all it can, with a token that no log holds by chance, and no Twilio."""
+    """A worker at log level DEBUG, without a Twilio. Its token is in no log by chance."""
     monkeypatch.setattr("tests.harness.twilio.TOKEN", TOKEN)
     account = TwilioAccount(account_id=AccountId("acme"), auth_token=TOKEN)
     loud = replace(
@@ -171,8 +170,8 @@ async def noisy(
     await worker.stop()
 
 
-async def _fail(bus: Bus, contact: str) -> None:
-    """Publish what the codec, a rule or Postgres refuses."""
+async def _fail(topics: Topics, contact: str) -> None:
+    """Publish records that the decoder, a rule or Postgres refuses."""
     good = message(contact, BODY).value
     text = BODY.encode()
     for bad in (
@@ -181,13 +180,13 @@ async def _fail(bus: Bus, contact: str) -> None:
         good.replace(b'"sent_at":"', b'"sent_at":"' + text),
         good.replace(b'"provider_message_id":"', b'"provider_message_id":" ' + text),
     ):
-        await bus.publish_raw("messages.received", bad)
-    await bus.publish_raw("lifecycle", good)
-    await bus.publish(reply(contact, BODY, "nobody"), command("close", contact, "nobody"))
+        await topics.publish_raw("messages.received", bad)
+    await topics.publish_raw("lifecycle", good)
+    await topics.publish(reply(contact, BODY, "nobody"), command("close", contact, "nobody"))
 
 
 async def _call(url: str, contact: str) -> None:
-    """Call the webhooks: unsigned, with no message, for no channel, and as they should be."""
+    """Post to the webhooks: unsigned, without a message, for no channel, and correctly."""
     address = CHANNELS["wa1"]
     async with aiohttp.ClientSession() as session:
         inbound = Twilio(url, session)
@@ -201,7 +200,7 @@ async def _call(url: str, contact: str) -> None:
 
 
 async def _cut_off(postgres: EmbeddedPostgres, owner: Owner, publish: Awaitable[None]) -> None:
-    """End the workers' sessions while one of them is in the middle of a batch."""
+    """End the sessions of the workers while one of them is in the middle of a batch."""
     database = await owner.fetchval("SELECT current_database()")
     ours = "FROM pg_stat_activity WHERE datname = $1 AND usename = 'inbox_worker'"
     superuser = await asyncpg.connect(postgres.superuser_url)
@@ -221,40 +220,42 @@ async def _cut_off(postgres: EmbeddedPostgres, owner: Owner, publish: Awaitable[
 
 
 async def test_no_log_shows_a_text_an_address_a_name_or_a_secret_whatever_fails(
-    noisy: Worker, postgres: EmbeddedPostgres, bus: Bus, owner: Owner
+    noisy: Worker, postgres: EmbeddedPostgres, topics: Topics, owner: Owner
 ) -> None:
     contact = f"whatsapp:+{ADDRESS}"
-    await bus.publish(user("ana"), channel(CHANNELS["wa1"]))
-    await bus.publish(_named(message(contact, BODY), NAME))
+    await topics.publish(user("ana"), channel(CHANNELS["wa1"]))
+    await topics.publish(_named(message(contact, BODY), NAME))
     await messages(owner, 1)
-    await _fail(bus, contact)
+    await _fail(topics, contact)
     await _call(noisy.settings.public_url, contact)
     await messages(owner, 2)
-    await bus.publish(reply(contact, BODY), link(contact, "deal:d1"))
+    await topics.publish(reply(contact, BODY), link(contact, "deal:d1"))
     await messages(owner, 3)
     more = [_named(message(contact, BODY), NAME) for _ in range(50)]
-    await _cut_off(postgres, owner, bus.publish(*more))
+    await _cut_off(postgres, owner, topics.publish(*more))
     await messages(owner, 53)
-    await bus.read_until("dead-letters", 6)
-    said = noisy.log.read_text()
+    await topics.read_until("dead-letters", 6)
+    log = noisy.log.read_text()
     for sign in ("DEBUG", "dead-lettered: unstorable", "refused: ", "again in"):
-        assert sign in said
+        assert sign in log
     for secret in (BODY, NAME, ADDRESS, TOKEN, WORKER_PASSWORD, OWNER_PASSWORD):
-        assert secret not in said, _around(said, secret)
+        assert secret not in log, _around(log, secret)
 
 
 def _around(text: str, secret: str) -> str:
-    """The line that gave a secret away."""
+    """Returns the line that contains a secret."""
     return next(line for line in re.split(r"[\r\n]+", text) if secret in line)[:2000]
 
 
 def test_every_test_that_the_documentation_names_is_there() -> None:
     root = Path(__file__).parents[3]
-    named = re.findall(r"`(tests/\S+\.py)::(\w+)`", (root / "docs" / "security.md").read_text())
+    referenced = re.findall(
+        r"`(tests/\S+\.py)::(\w+)`", (root / "docs" / "security.md").read_text()
+    )
     missing = [
         f"{file}::{name}"
-        for file, name in named
+        for file, name in referenced
         if f"def {name}(" not in (root / file).read_text("utf-8")
     ]
-    assert named
+    assert referenced
     assert missing == []

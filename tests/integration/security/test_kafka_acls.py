@@ -1,4 +1,4 @@
-"""What Kafka has to allow the workers and a publisher, and that they need no more."""
+"""The ACLs that the workers and a publisher need in Kafka: they are enough."""
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
@@ -15,7 +15,7 @@ from aiokafka.protocol.admin import CreateAclsRequest
 from tests.harness.certificates import Certificates
 from tests.harness.command import inbox
 from tests.harness.published import channel, message
-from tests.harness.topics import Bus
+from tests.harness.topics import Topics
 from tests.harness.twilio import CHANNELS, Twilio
 from tests.harness.webhook_forms import SMS, messages
 from tests.harness.worker import Worker
@@ -35,13 +35,16 @@ PASSWORDS = {"inbox": "of-the-workers", "sales": "of-a-publisher"}
 
 
 class Guarded(NamedTuple):
-    """A Kafka with ACLs, by its listener without and by that with names."""
+    """A Kafka with ACLs.
+
+    Clients of its plain listener may do anything; those of the other one authenticate.
+    """
 
     trusted: Settings
     listeners: SecureListeners
 
     def as_user(self, name: str) -> Settings:
-        """The settings of a user."""
+        """Returns the settings with which a user connects."""
         return replace(
             self.trusted,
             kafka=(self.listeners.bootstrap("SASL_PLAINTEXT"),),
@@ -51,7 +54,7 @@ class Guarded(NamedTuple):
         )
 
     def documented(self) -> Iterable[tuple[str, int, str, int, int]]:
-        """What docs/security.md says that users need: user, resource, name, pattern, operation."""
+        """Yield the ACLs of docs/security.md: user, resource, name, pattern, operation."""
         prefix = self.trusted.topic_prefix
         for operation in (READ, WRITE, DESCRIBE, CREATE, DESCRIBE_CONFIGS):
             yield "inbox", TOPIC, prefix, PREFIXED, operation
@@ -62,7 +65,7 @@ class Guarded(NamedTuple):
             yield "sales", TOPIC, prefix + topic, LITERAL, WRITE
 
     async def allow(self) -> None:
-        """Make the ACLs."""
+        """Create the ACLs."""
         admin = AIOKafkaAdminClient(**client_arguments(self.trusted))
         await admin.start()
         try:
@@ -77,7 +80,7 @@ class Guarded(NamedTuple):
 
 @pytest.fixture
 async def guarded(database: Settings, tmp_path: Path) -> AsyncIterator[Guarded]:
-    """A Kafka where nobody may do more than the documentation says."""
+    """A Kafka whose users may do only what the documentation lists."""
     certificates = Certificates.make(tmp_path / "certificates")
     keystore = tmp_path / "keystore.pem"
     keystore.write_bytes(certificates.keystore())
@@ -109,7 +112,7 @@ async def test_with_the_acls_that_are_documented_all_works_and_nothing_else_may_
     worker = Worker(guarded.as_user("inbox"), tmp_path / "worker.log")
     await worker.start()
     try:
-        async with Bus(guarded.as_user("sales")) as sales, aiohttp.ClientSession() as session:
+        async with Topics(guarded.as_user("sales")) as sales, aiohttp.ClientSession() as session:
             await sales.publish(channel(CHANNELS["sms1"], channel_id="sms1"), message("+49"))
             await messages(owner, 1)
             twilio = Twilio(guarded.trusted.public_url, session)
@@ -121,12 +124,12 @@ async def test_with_the_acls_that_are_documented_all_works_and_nothing_else_may_
                 with pytest.raises(TopicAuthorizationFailedError):
                     await sales.publish_raw(topic, b"{}")
         assert (await inbox(guarded.as_user("inbox"), "topics")).status == 0
-        async with Bus(guarded.trusted) as trusted:
+        async with Topics(guarded.trusted) as trusted:
             await trusted.publish_raw("messages.received", b"{")
             assert len(await trusted.read_until("conversations", 5)) == 5
             assert len(await trusted.read_until("dead-letters", 1)) == 1
     finally:
         await worker.stop()
-    said = worker.log.read_text()
-    assert "Authorization" not in said
-    assert "spool" not in said
+    log = worker.log.read_text()
+    assert "Authorization" not in log
+    assert "spool" not in log

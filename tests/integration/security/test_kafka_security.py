@@ -1,4 +1,4 @@
-"""Kafka with TLS, with names and passwords, and with both; and what is said where one is wrong."""
+"""Kafka with TLS, with passwords, and with both; and the error when one of them is wrong."""
 
 import itertools
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from tests.conftest import PARTITIONS
 from tests.harness.certificates import Certificates
 from tests.harness.command import inbox
 from tests.harness.published import channel, conversation, message, user
-from tests.harness.topics import Bus
+from tests.harness.topics import Topics
 from tests.harness.twilio import CHANNELS, Twilio
 from tests.harness.waiting import until
 from tests.harness.webhook_forms import SMS, messages
@@ -26,7 +26,7 @@ from tests.harness.worker import Worker
 from workers.dead_letters.log import DeadLetterLog
 from workers.dev.embedded.kafka import EmbeddedKafka, SecureListeners
 from workers.dev.embedded.ports import free_port
-from workers.follow.follower import FOLLOWED, Follower
+from workers.follow.follower import FOLLOWED_TOPICS, Follower
 from workers.kafka.publisher import Publisher
 from workers.kafka.topic_admin import ensure_topics
 from workers.outbox.progress_marker import read_marker
@@ -39,7 +39,7 @@ _numbers = itertools.count(1)
 
 
 class Secured(NamedTuple):
-    """A Kafka, and the certificates that it and its clients have."""
+    """A Kafka, with its certificates and those of its clients."""
 
     listeners: SecureListeners
     certificates: Certificates
@@ -47,7 +47,7 @@ class Secured(NamedTuple):
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    """A Kafka with a listener of each protocol."""
+    """A Kafka with a listener for each protocol."""
     directory = tmp_path_factory.mktemp("secured-kafka")
     certificates = Certificates.make(directory / "certificates")
     keystore = directory / "keystore.pem"
@@ -65,7 +65,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
 def _settings(
     database: Settings, secured: Secured, protocol: str, mechanism: str = "SCRAM-SHA-512"
 ) -> Settings:
-    """A database's settings, and a Kafka's that is reached by this protocol."""
+    """Returns the settings of a database and of a Kafka that is reached by a protocol."""
     name, port = f"secure{next(_numbers)}", free_port()
     environment = database.environment() | {
         "INBOX_KAFKA": secured.listeners.bootstrap(protocol),
@@ -107,12 +107,12 @@ async def test_every_client_reaches_kafka_by_every_protocol(
     database: Settings, secured: Secured, protocol: str, mechanism: str
 ) -> None:
     settings = _settings(database, secured, protocol, mechanism)
-    assert len(await ensure_topics(settings)) > len(FOLLOWED)
-    async with Bus(settings) as bus:
-        await bus.publish_raw("dead-letters", b"{}")
-        assert len(await bus.read("dead-letters")) == 1
+    assert len(await ensure_topics(settings)) > len(FOLLOWED_TOPICS)
+    async with Topics(settings) as topics:
+        await topics.publish_raw("dead-letters", b"{}")
+        assert len(await topics.read("dead-letters")) == 1
     async with Follower(settings, ["dead-letters"], from_start=True) as follower:
-        assert len(await follower.rest()) == 1
+        assert len(await follower.read_to_end()) == 1
     async with DeadLetterLog(settings) as log:
         assert [len(records) async for records in log.records()] == [1]
     assert await read_marker(settings, 0) is None
@@ -134,12 +134,12 @@ async def test_a_worker_takes_a_message_and_tells_of_its_conversation(
     worker = Worker(settings, log)
     await worker.start()
     try:
-        async with Bus(settings) as bus, aiohttp.ClientSession() as session:
-            await bus.publish(user("ana"), channel(CHANNELS["sms1"], channel_id="sms1"))
-            await bus.publish(message("+49", "between-you-and-me"))
+        async with Topics(settings) as topics, aiohttp.ClientSession() as session:
+            await topics.publish(user("ana"), channel(CHANNELS["sms1"], channel_id="sms1"))
+            await topics.publish(message("+49", "between-you-and-me"))
             await messages(owner, 1)
             assert await Twilio(settings.public_url, session).post(SMS) == 204
-            records = await bus.read_until("conversations", 4)
+            records = await topics.read_until("conversations", 4)
             assert sorted(read.kind for read in records) == [
                 "conversation.created",
                 "conversation.created",
@@ -149,10 +149,10 @@ async def test_a_worker_takes_a_message_and_tells_of_its_conversation(
             assert conversation("+49") in {read.data["conversation_id"] for read in records}
     finally:
         await worker.stop()
-    said = log.read_text()
-    assert "DEBUG" in said
-    assert PASSWORD not in said
-    assert "between-you-and-me" not in said
+    logged = log.read_text()
+    assert "DEBUG" in logged
+    assert PASSWORD not in logged
+    assert "between-you-and-me" not in logged
 
 
 async def test_commands_that_publish_reach_kafka_too(
@@ -163,18 +163,18 @@ async def test_commands_that_publish_reach_kafka_too(
     worker = Worker(settings, tmp_path / "worker.log")
     await worker.start()
     try:
-        async with Bus(settings) as bus, Publisher(settings, "/tests") as publisher:
-            await bus.publish_raw("lifecycle", b"{")
-            (letter,) = await bus.read_until("dead-letters", 1)
+        async with Topics(settings) as topics, Publisher(settings, "/tests") as publisher:
+            await topics.publish_raw("lifecycle", b"{")
+            (letter,) = await topics.read_until("dead-letters", 1)
             place = f"{letter.partition}:{letter.offset}"
             redriven = await inbox(settings, "dead-letters", "redrive", place)
             assert redriven.status == 0, redriven.err
-            assert len(await bus.read_until("dead-letters", 2)) == 2
+            assert len(await topics.read_until("dead-letters", 2)) == 2
             sent = await inbox(settings, "send", stdin=user("ana").value)
             assert sent.status == 0, sent.err
             removed = UserRemoved(account_id=AccountId("acme"), user_id=UserId("ana"))
             await publisher.publish(removed, datetime.now(UTC))
-            kinds = [read.kind for read in await bus.read("directory")]
+            kinds = [read.kind for read in await topics.read("directory")]
             assert kinds == ["user.upserted", "user.removed"]
     finally:
         await worker.stop()
@@ -192,9 +192,9 @@ async def test_a_wrong_password_ends_a_worker_with_a_line_that_says_so(
 
     await until(ended, "the end of the worker")
     assert worker.process.returncode == 1
-    said = worker.log.read_text()
-    assert "Authentication failed during authentication due to invalid credentials" in said
-    assert WRONG not in said
+    log = worker.log.read_text()
+    assert "Authentication failed during authentication due to invalid credentials" in log
+    assert WRONG not in log
 
 
 async def test_a_worker_for_webhooks_alone_says_again_and_again_that_the_password_is_wrong(
@@ -204,11 +204,11 @@ async def test_a_worker_for_webhooks_alone_says_again_and_again_that_the_passwor
     worker = Worker(settings, tmp_path / "worker.log", "web")
     await worker.start()
 
-    async def said_twice() -> bool:
+    async def logged_twice() -> bool:
         return worker.log.read_text().count("Authentication failed") > 1
 
     try:
-        await until(said_twice, "an error")
+        await until(logged_twice, "an error")
     finally:
         await worker.stop()
     assert WRONG not in worker.log.read_text()

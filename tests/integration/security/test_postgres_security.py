@@ -1,4 +1,4 @@
-"""Postgres over TLS, and what the workers' role may do there: what their queries do alone."""
+"""Postgres over TLS; and the role of the workers, which may do only what their queries need."""
 
 import re
 from collections.abc import AsyncIterator
@@ -16,8 +16,8 @@ from tests.conftest import WORKER_PASSWORD
 from tests.harness.certificates import Certificates
 from tests.harness.command import inbox
 from tests.harness.published import message
-from tests.harness.tls_proxy import TlsFront
-from tests.harness.topics import Bus
+from tests.harness.tls_proxy import TlsProxy
+from tests.harness.topics import Topics
 from tests.harness.webhook_forms import messages
 from tests.harness.worker import Worker
 from workers.dev.embedded.postgres import EmbeddedPostgres
@@ -25,26 +25,26 @@ from workers.settings import Settings, required
 
 
 class Encrypted(NamedTuple):
-    """A test's database behind TLS, with a certificate for `localhost` alone."""
+    """A test's database behind TLS, with a certificate for `localhost` only."""
 
-    front: TlsFront
+    proxy: TlsProxy
     certificates: Certificates
     settings: Settings
 
     def reached(self, host: str, **query: object) -> Settings:
-        """The settings of a worker that goes there; the query says how the server is checked."""
+        """Returns the settings of a worker that connects to a host, with these URL parameters."""
         parts = urlsplit(required(self.settings.database_url, "database"))
-        where = f"{parts.username}:{parts.password}@{host}:{self.front.port}"
-        url = urlunsplit(parts._replace(netloc=where, query=urlencode(query)))
+        netloc = f"{parts.username}:{parts.password}@{host}:{self.proxy.port}"
+        url = urlunsplit(parts._replace(netloc=netloc, query=urlencode(query)))
         return Settings.from_environment(self.settings.environment() | {"INBOX_DATABASE_URL": url})
 
     async def connect(self, host: str, **query: object) -> Connection:
-        """A connection as the workers use it."""
+        """Returns a connection as the workers use it."""
         return await connect(str(self.reached(host, **query).database_url), "test")
 
     @property
     def verified(self) -> dict[str, object]:
-        """What a deployment should ask for."""
+        """The URL parameters that a deployment should use."""
         return {"sslmode": "verify-full", "sslrootcert": self.certificates.authority}
 
 
@@ -52,10 +52,10 @@ class Encrypted(NamedTuple):
 async def encrypted(
     postgres: EmbeddedPostgres, settings: Settings, tmp_path: Path
 ) -> AsyncIterator[Encrypted]:
-    """A database that whoever does not encrypt cannot reach."""
+    """A database that accepts encrypted connections only."""
     certificates = Certificates.make(tmp_path / "certificates", ["localhost"])
-    async with TlsFront(postgres.port, certificates) as front:
-        yield Encrypted(front, certificates, settings)
+    async with TlsProxy(postgres.port, certificates) as proxy:
+        yield Encrypted(proxy, certificates, settings)
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,14 @@ async def test_a_connection_of_the_workers_is_encrypted(
     connection = await encrypted.connect(host, sslmode=mode, **root)
     assert await connection.fetchval("SELECT current_user") == WORKER
     await connection.close()
-    assert set(encrypted.front.encrypted) <= {"TLSv1.2", "TLSv1.3"}
-    assert len(encrypted.front.encrypted) == 1
+    assert set(encrypted.proxy.encrypted) <= {"TLSv1.2", "TLSv1.3"}
+    assert len(encrypted.proxy.encrypted) == 1
 
 
 async def test_without_tls_the_server_refuses(encrypted: Encrypted) -> None:
     with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError, match="no encryption"):
         await encrypted.connect("localhost", sslmode="disable")
-    assert encrypted.front.refused == 1
+    assert encrypted.proxy.refused == 1
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ async def test_a_server_that_is_not_who_it_should_be_is_not_talked_to(
     root = getattr(encrypted.certificates, authority)
     with pytest.raises(OSError, match=wrong):
         await encrypted.connect(host, sslmode=mode, sslrootcert=root)
-    assert encrypted.front.encrypted == []
+    assert encrypted.proxy.encrypted == []
 
 
 async def test_a_worker_goes_by_what_its_url_says_of_tls(
     encrypted: Encrypted,
-    bus: Bus,
+    topics: Topics,
     owner: "asyncpg.Connection[asyncpg.Record]",
     tmp_path: Path,
 ) -> None:
@@ -111,12 +111,12 @@ async def test_a_worker_goes_by_what_its_url_says_of_tls(
     worker = Worker(reached, tmp_path / "worker.log")
     await worker.start()
     try:
-        await bus.publish(message("+49"))
+        await topics.publish(message("+49"))
         await messages(owner, 1)
     finally:
         await worker.stop()
-    assert encrypted.front.encrypted
-    assert encrypted.front.refused == 0
+    assert encrypted.proxy.encrypted
+    assert encrypted.proxy.refused == 0
 
 
 async def test_how_the_server_is_checked_is_shown_and_no_secret(encrypted: Encrypted) -> None:
@@ -126,9 +126,10 @@ async def test_how_the_server_is_checked_is_shown_and_no_secret(encrypted: Encry
 
 
 OF_THE_OWNER = {"record_migration", "set_for_session", "database_statements", "database_exists"}
-"""Queries that the worker's role never asks."""
+"""Queries that the worker's role never runs."""
 
 BY_COPY = {("messages", "INSERT")}
+"""Privileges that COPY uses, which is in no query."""
 
 _USES = (
     ("INSERT", r"INSERT INTO inbox\.(\w+)"),
@@ -139,7 +140,7 @@ _USES = (
 
 
 def _used(query: str) -> set[tuple[str, str]]:
-    """The tables that a query uses, each with the privilege that this takes."""
+    """Returns the tables that a query uses, each with the privilege that the query needs."""
     found = {(table, kind) for kind, pattern in _USES for table in re.findall(pattern, query)}
     written = {table for table, kind in found if kind != "SELECT"}
     if re.search(r"ON CONFLICT.*DO UPDATE", query, re.DOTALL):

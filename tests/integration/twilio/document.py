@@ -1,7 +1,7 @@
 """An OpenAPI description of the Messages resource, made from Twilio's documented parameters.
 
-It is stricter than Twilio in one thing: a parameter that is not documented is an error, since it is
-one that somebody misspelt.
+It is stricter than Twilio in one point: a parameter that is not documented is an error, since it
+is probably misspelt.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from workers.dev.twilio_stand_in.server import FETCH, LIST, MEDIA
 
 Schema = dict[str, Any]
 
-# Not shared with the mock: what they have in common must be found twice.
+# Not shared with the mock, so that an error in one of them is found.
 PHONE = r"\+[1-9][0-9]{1,14}"
 CHANNEL_ADDRESS = rf"whatsapp:({PHONE}|[A-Z]{{2}}\.[0-9A-Za-z]+)|messenger:[0-9A-Za-z_.-]+"
 SENDER_NAME = r"[0-9]{3,8}|[A-Za-z0-9 ]*[A-Za-z][A-Za-z0-9 ]*"
@@ -35,7 +35,7 @@ def sid(*prefixes: str) -> Schema:
 
 
 def nullable(schema: Schema) -> Schema:
-    """That, or null."""
+    """A schema that also allows null."""
     return schema | {"nullable": True}
 
 
@@ -62,7 +62,7 @@ FIELDS: Schema = {
     "AddressRetention": {"type": "string", "enum": ["retain", "obfuscate"]},
     "RiskCheck": {"type": "string", "enum": ["enable", "disable"]},
 }
-"""The form of a send."""
+"""The form of a new message."""
 
 SEND: Schema = {
     "type": "object",
@@ -109,7 +109,7 @@ PROPERTIES: Schema = {
     "to": ADDRESS,
     "uri": URI,
 }
-"""A message as it is shown."""
+"""The fields of a message in an answer."""
 
 MESSAGE: Schema = {"type": "object", "properties": PROPERTIES, "required": [*PROPERTIES]}
 
@@ -194,11 +194,11 @@ def _get(operation: str, schema: Schema, query: Schema | None = None) -> Schema:
 
 
 def document() -> Schema:
-    """The whole of it."""
+    """The whole description."""
     account, one = {"account_sid": sid("AC")}, {"account_sid": sid("AC"), "sid": sid("SM", "MM")}
     form = {
         "schema": SEND,
-        # As Twilio has it: a field for each file.
+        # One field for each file, as Twilio has it.
         "encoding": {"MediaUrl": {"style": "form", "explode": True}},
     }
     send = {

@@ -1,6 +1,6 @@
-"""Prism, a judge that nobody here wrote: holds what passes through it against a description.
+"""Prism, a proxy of others that checks requests and answers against an API description.
 
-It is `@stoplight/prism-cli` of npm, used where it is installed and never fetched from here.
+It is `@stoplight/prism-cli` of npm. It is used where it is installed, and never downloaded.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ def find_prism() -> Path | None:
     """The program, on the PATH or in this checkout's node_modules; None where there is none."""
     beside = str(ROOT / "node_modules" / ".bin")
     found = shutil.which("prism", path=os.pathsep.join([os.environ.get("PATH", ""), beside]))
-    # Other programs have that name, too.
+    # Other programs have the same name.
     ours = found is not None and PACKAGE in str(Path(found).resolve())
     return Path(found) if found is not None and ours else None
 
@@ -32,7 +32,7 @@ def find_prism() -> Path | None:
 async def proxying(
     prism: Path, document: dict[str, Any], url: str, directory: Path
 ) -> AsyncIterator[str]:
-    """The URL of a Prism before this one, while the context lasts.
+    """Run a Prism in front of a URL while the context lasts, and yield Prism's own URL.
 
     A malformed request is answered 422 and goes no further; a malformed answer becomes a 500.
     """

@@ -1,4 +1,4 @@
-"""Faults of the mock of Twilio: what a client sees of each, what it leaves, and whom it is for."""
+"""Faults of the mock of Twilio: what a client gets, what is sent, and which requests they hit."""
 
 import asyncio
 import json
@@ -8,13 +8,13 @@ import aiohttp
 import pytest
 
 from bench.mock_twilio import Fault, MockTwilio, faults
-from tests.harness.twilio_clients import CONTACT, MESSAGES, TEMPLATE, Plain, until_hanging
+from tests.harness.twilio_clients import CONTACT, MESSAGES, TEMPLATE, PlainClient, until_hanging
 
 DISCONNECTED = aiohttp.ServerDisconnectedError
 
 
 class Case(NamedTuple):
-    """A fault, what a client sees of it, and how many messages are sent."""
+    """A fault, what the client gets, and how many messages are sent."""
 
     fault: Fault
     status: int | None
@@ -43,23 +43,23 @@ CASES = [
 ]
 
 
-def named(fault: Fault) -> str:
+def fault_name(fault: Fault) -> str:
     return f"{fault.act} {fault.when}"
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: named(case.fault))
+@pytest.mark.parametrize("case", CASES, ids=lambda case: fault_name(case.fault))
 async def test_each_fault_looks_as_it_should_and_leaves_what_it_should(
-    mock: MockTwilio, plain: Plain, case: Case
+    mock: MockTwilio, plain: PlainClient, case: Case
 ) -> None:
     [armed] = mock.faults.add(case.fault)
-    seen = await plain.send(mock)
-    assert (seen.status, seen.error) == (case.status, case.error)
+    answer = await plain.send(mock)
+    assert (answer.status, answer.error) == (case.status, case.error)
     assert len(mock.ledger.sends) == case.sends
     assert len(await plain.listed(mock)) == case.sends
     assert armed.hits == 1
     first = mock.ledger.requests[0]
     begun = 201 if case.fault.act == "cut" else None
-    assert (first.status, first.fault) == (case.status or begun, named(case.fault))
+    assert (first.status, first.fault) == (case.status or begun, fault_name(case.fault))
 
     mock.faults.clear()
     assert (await plain.send(mock)).status == 201
@@ -67,7 +67,7 @@ async def test_each_fault_looks_as_it_should_and_leaves_what_it_should(
 
 @pytest.mark.parametrize(("when", "sends"), [("before", 0), ("after", 1)])
 async def test_a_hanging_request_is_answered_by_nothing_but_the_mocks_end(
-    plain: Plain, when: faults.When, sends: int
+    plain: PlainClient, when: faults.When, sends: int
 ) -> None:
     async with MockTwilio() as mock:
         mock.faults.add(faults.hanging(when))
@@ -83,15 +83,15 @@ async def test_a_hanging_request_is_answered_by_nothing_but_the_mocks_end(
     assert [request.fault for request in mock.ledger.requests] == [f"hang {when}"] * 2
 
 
-async def test_connections_are_refused_for_a_while(mock: MockTwilio, plain: Plain) -> None:
+async def test_connections_are_refused_for_a_while(mock: MockTwilio, plain: PlainClient) -> None:
     async with mock.refusing():
         assert (await plain.send(mock)).error is aiohttp.ClientConnectorError
     assert (await plain.send(mock)).status == 201
 
-    # A connection that is kept for the next request does not get round it: that request is lost
-    # on it, unless the client has noticed.
+    # A connection that was kept open is closed too: the next request on it is lost, unless the
+    # client has noticed.
     async with aiohttp.ClientSession() as session:
-        keeper = Plain(session)
+        keeper = PlainClient(session)
         assert (await keeper.send(mock)).status == 201
         async with mock.refusing():
             first, second = [(await keeper.send(mock)).error for _ in range(2)]
@@ -100,7 +100,9 @@ async def test_connections_are_refused_for_a_while(mock: MockTwilio, plain: Plai
     assert len(mock.ledger.sends) == 2
 
 
-async def test_faults_are_for_some_only_and_for_some_times(mock: MockTwilio, plain: Plain) -> None:
+async def test_faults_are_for_some_only_and_for_some_times(
+    mock: MockTwilio, plain: PlainClient
+) -> None:
     other = "whatsapp:+4915100000000"
     [armed] = mock.faults.add(faults.server_error("before", where={"To": other}, skip=1, times=2))
     statuses = [(await plain.send(mock, To=other)).status for _ in range(4)]
@@ -109,15 +111,15 @@ async def test_faults_are_for_some_only_and_for_some_times(mock: MockTwilio, pla
     assert (armed.seen, armed.hits) == (4, 2)
 
     mock.faults.clear()
-    # aiohttp itself asks once more, since it may: a list changes nothing.
+    # Two times, since aiohttp itself repeats a GET once.
     mock.faults.add(faults.window_closed(CONTACT), Fault(act="drop", on="list", times=2))
     assert json.loads((await plain.send(mock)).body)["code"] == 63016
     assert (await plain.send(mock, Body="", ContentSid=TEMPLATE)).status == 201
-    assert (await plain.ask("GET", mock.url + MESSAGES)).error is DISCONNECTED
+    assert (await plain.request("GET", mock.url + MESSAGES)).error is DISCONNECTED
     assert len(await plain.listed(mock)) == 4
 
 
-async def test_a_seed_gives_the_same_faults_again(mock: MockTwilio, plain: Plain) -> None:
+async def test_a_seed_gives_the_same_faults_again(mock: MockTwilio, plain: PlainClient) -> None:
     async def statuses(seed: int) -> list[int | None]:
         mock.faults.clear()
         mock.faults.add(faults.server_error("before", probability=0.5, seed=seed))

@@ -1,4 +1,4 @@
-"""The mock of Twilio, seen by Twilio's own client library, and by a plain one to compare."""
+"""The mock of Twilio, used through Twilio's own client library, and by a plain client."""
 
 import asyncio
 import json
@@ -11,9 +11,8 @@ import pytest
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 from twilio.rest import Client
 
-from bench.mock_twilio import Fault, MockTwilio, Planted, faults
-from bench.mock_twilio.server import ACCOUNTS
-from tests.harness.twilio import SID, TOKEN
+from bench.mock_twilio import Fault, MissedMessage, MockTwilio, faults
+from bench.mock_twilio.account import ACCOUNTS, SID, TOKEN
 from tests.harness.twilio_clients import (
     CONTACT,
     GOOD,
@@ -23,12 +22,12 @@ from tests.harness.twilio_clients import (
     SMS_SENDER,
     TEMPLATE,
     LoopHttpClient,
-    Plain,
+    PlainClient,
     ThreadHttpClient,
 )
-from workers.dev.twilio_stand_in.server import Provider
+from workers.dev.twilio_stand_in.server import TwilioStandIn
 
-# The library's client for asyncio still hands its credentials to aiohttp the old way.
+# The library's client for asyncio still passes its credentials to aiohttp in the old way.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:The 'auth' parameter is deprecated:DeprecationWarning"),
@@ -36,7 +35,7 @@ pytestmark = [
 
 
 @asynccontextmanager
-async def library(mock: Provider) -> AsyncIterator[Any]:
+async def library(mock: TwilioStandIn) -> AsyncIterator[Any]:
     """Twilio's client library, for asyncio."""
     async with LoopHttpClient(mock.url) as http:
         yield Client(SID, TOKEN, http_client=http)
@@ -113,8 +112,8 @@ async def test_lists_are_of_both_directions_filtered_newest_first_and_in_pages(
 ) -> None:
     start = datetime(2026, 3, 1, 23, 59, 50, tzinfo=UTC)
     sids = [
-        mock.plant(
-            Planted(
+        mock.add_missed(
+            MissedMessage(
                 from_=CONTACT,
                 to=SENDER,
                 body=f"{number}",
@@ -123,8 +122,8 @@ async def test_lists_are_of_both_directions_filtered_newest_first_and_in_pages(
         ).sid
         for number in range(20)
     ]
-    other = mock.plant(
-        Planted(from_=SMS_CONTACT, to=SMS_SENDER, media=["https://x.example.com/1.jpg"])
+    other = mock.add_missed(
+        MissedMessage(from_=SMS_CONTACT, to=SMS_SENDER, media=["https://x.example.com/1.jpg"])
     )
     async with library(mock) as client:
 
@@ -153,19 +152,21 @@ async def test_lists_are_of_both_directions_filtered_newest_first_and_in_pages(
 
 
 async def test_a_page_goes_on_where_the_one_before_ended_whatever_came_in_between(
-    mock: MockTwilio, plain: Plain
+    mock: MockTwilio, plain: PlainClient
 ) -> None:
-    sids = [mock.plant(Planted(from_=CONTACT, to=SENDER)).sid for _ in range(4)]
-    first = json.loads((await plain.ask("GET", f"{mock.url}{MESSAGES}?PageSize=2")).body)
-    mock.plant(Planted(from_=CONTACT, to=SENDER))
-    second = json.loads((await plain.ask("GET", mock.url + first["next_page_uri"])).body)
+    sids = [mock.add_missed(MissedMessage(from_=CONTACT, to=SENDER)).sid for _ in range(4)]
+    first = json.loads((await plain.request("GET", f"{mock.url}{MESSAGES}?PageSize=2")).body)
+    mock.add_missed(MissedMessage(from_=CONTACT, to=SENDER))
+    second = json.loads((await plain.request("GET", mock.url + first["next_page_uri"])).body)
     shown = [message["sid"] for page in (first, second) for message in page["messages"]]
     assert shown == sids[::-1]
     assert second["next_page_uri"] is None
 
 
-async def test_only_the_accounts_token_or_api_key_is_let_in(mock: MockTwilio, plain: Plain) -> None:
-    refused = await plain.ask("POST", mock.url + MESSAGES, data=GOOD, password="wrong")
+async def test_only_the_accounts_token_or_api_key_is_let_in(
+    mock: MockTwilio, plain: PlainClient
+) -> None:
+    refused = await plain.request("POST", mock.url + MESSAGES, data=GOOD, password="wrong")
     assert refused.status == 401
     assert json.loads(refused.body) == {
         "code": 20003,
@@ -174,8 +175,8 @@ async def test_only_the_accounts_token_or_api_key_is_let_in(mock: MockTwilio, pl
         "status": 401,
     }
     strange = MESSAGES.replace(SID, "AC" + "9" * 32)
-    assert (await plain.ask("POST", mock.url + strange, data=GOOD)).status == 401
-    assert (await plain.ask("GET", mock.url + MESSAGES, password="")).status == 401
+    assert (await plain.request("POST", mock.url + strange, data=GOOD)).status == 401
+    assert (await plain.request("GET", mock.url + MESSAGES, password="")).status == 401
 
     [(key, secret)] = ACCOUNTS[SID].api_keys.items()
     async with LoopHttpClient(mock.url) as http:
@@ -187,7 +188,7 @@ async def test_only_the_accounts_token_or_api_key_is_let_in(mock: MockTwilio, pl
 
 
 async def test_errors_have_the_shape_that_they_are_told_to_have(
-    mock: MockTwilio, plain: Plain
+    mock: MockTwilio, plain: PlainClient
 ) -> None:
     async with library(mock) as client:
 
@@ -212,4 +213,4 @@ async def test_errors_have_the_shape_that_they_are_told_to_have(
     with_time, without, after = [await plain.send(mock) for _ in range(3)]
     assert with_time.headers["Retry-After"] == "7"
     assert "Retry-After" not in without.headers
-    assert [seen.status for seen in (with_time, without, after)] == [429, 429, 201]
+    assert [answer.status for answer in (with_time, without, after)] == [429, 429, 201]

@@ -1,4 +1,4 @@
-"""What the mock of Twilio refuses, and with which of Twilio's codes."""
+"""Requests that the mock of Twilio refuses, with Twilio's error codes."""
 
 import json
 
@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from bench.mock_twilio import MockTwilio
-from tests.harness.twilio_clients import GOOD, MESSAGES, SMS_SENDER, TEMPLATE, Plain
+from tests.harness.twilio_clients import GOOD, MESSAGES, SMS_SENDER, TEMPLATE, PlainClient
 
 
 @pytest.mark.parametrize(
@@ -32,25 +32,26 @@ from tests.harness.twilio_clients import GOOD, MESSAGES, SMS_SENDER, TEMPLATE, P
     ids=str,
 )
 async def test_a_bad_form_is_refused_with_twilios_code(
-    mock: MockTwilio, plain: Plain, fields: dict[str, str], code: int
+    mock: MockTwilio, plain: PlainClient, fields: dict[str, str], code: int
 ) -> None:
-    seen = await plain.send(mock, **fields)
-    assert (seen.status, json.loads(seen.body)["code"]) == (400, code)
+    answer = await plain.send(mock, **fields)
+    assert (answer.status, json.loads(answer.body)["code"]) == (400, code)
     assert mock.ledger.sends == []
     [request] = mock.ledger.requests
     assert (request.status, request.fault) == (400, None)
 
 
-async def test_what_is_no_form_or_not_there_is_refused(mock: MockTwilio, plain: Plain) -> None:
-    as_json = await plain.ask("POST", mock.url + MESSAGES, json=GOOD)
+async def test_what_is_no_form_or_not_there_is_refused(
+    mock: MockTwilio, plain: PlainClient
+) -> None:
+    as_json = await plain.request("POST", mock.url + MESSAGES, json=GOOD)
     assert json.loads(as_json.body)["code"] == 21604
     many = aiohttp.FormData([*GOOD.items(), *[("MediaUrl", "https://x.example.com/a")] * 11])
-    assert json.loads((await plain.ask("POST", mock.url + MESSAGES, data=many)).body)["code"] == (
-        21623
-    )
+    refused = await plain.request("POST", mock.url + MESSAGES, data=many)
+    assert json.loads(refused.body)["code"] == 21623
     gone = MESSAGES.replace(".json", f"/SM{'0' * 32}.json")
-    assert (await plain.ask("GET", mock.url + gone)).status == 404
-    assert (await plain.ask("GET", f"{mock.url}/2010-04-01/Nothing.json")).status == 404
+    assert (await plain.request("GET", mock.url + gone)).status == 404
+    assert (await plain.request("GET", f"{mock.url}/2010-04-01/Nothing.json")).status == 404
     for query, code in (
         ("PageSize=0", 20001),
         ("PageSize=1001", 20007),
@@ -58,5 +59,5 @@ async def test_what_is_no_form_or_not_there_is_refused(mock: MockTwilio, plain: 
         ("PageToken=x", 20001),
         ("DateSent=yesterday", 20001),
     ):
-        seen = await plain.ask("GET", f"{mock.url}{MESSAGES}?{query}")
-        assert (seen.status, json.loads(seen.body)["code"]) == (400, code), query
+        answer = await plain.request("GET", f"{mock.url}{MESSAGES}?{query}")
+        assert (answer.status, json.loads(answer.body)["code"]) == (400, code), query

@@ -1,11 +1,11 @@
-"""Holds requests and answers against an OpenAPI description: as much of it as ours uses."""
+"""Checks requests and answers against an OpenAPI description, with the keywords that ours uses."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qsl, urlencode
 
-from bench.mock_twilio.ledger import Request
+from bench.mock_twilio.ledger import LedgerRequest
 
 Schema = dict[str, Any]
 Pairs = tuple[tuple[str, str], ...]
@@ -18,8 +18,8 @@ TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
-class Asked(NamedTuple):
-    """A request that somebody made, or would make."""
+class ApiRequest(NamedTuple):
+    """A request to Twilio's API."""
 
     method: str
     path: str
@@ -32,8 +32,8 @@ class Asked(NamedTuple):
         return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
 
     @classmethod
-    def from_ledger(cls, requests: Iterable[Request]) -> list[Self]:
-        """What a mock was asked, such as by a real sender."""
+    def from_ledger(cls, requests: Iterable[LedgerRequest]) -> list[Self]:
+        """The requests in a mock's ledger."""
         return [
             cls(request.method, request.path, _pairs(request.query), _pairs(request.body))
             for request in requests
@@ -45,34 +45,34 @@ def _pairs(encoded: str) -> Pairs:
 
 
 class Judge:
-    """Says what is wrong with requests and answers; nothing is, where it says nothing."""
+    """Lists what is wrong with requests and answers."""
 
     def __init__(self, document: Schema) -> None:
         self._paths: Schema = document["paths"]
 
-    def of_request(self, asked: Asked) -> list[str]:
+    def of_request(self, request: ApiRequest) -> list[str]:
         """What is wrong with a request."""
-        template, values = self._match(asked.path)
-        if asked.method.lower() not in self._paths[template]:
-            return [f"there is no {asked.method} {asked.path}"]
-        operation = self._operation(asked)
+        template, values = self._match(request.path)
+        if request.method.lower() not in self._paths[template]:
+            return [f"there is no {request.method} {request.path}"]
+        operation = self._operation(request)
         parameters = self._paths[template]["parameters"] + operation.get("parameters", [])
-        wrong = list(_parameters(parameters, {"path": values, "query": dict(asked.query)}))
+        wrong = list(_parameters(parameters, {"path": values, "query": dict(request.query)}))
         if "requestBody" in operation:
             [content] = operation["requestBody"]["content"].values()
-            wrong += check(_fields(content["schema"], asked.form), content["schema"], "form")
+            wrong += check(_fields(content["schema"], request.form), content["schema"], "form")
         return wrong
 
-    def of_answer(self, asked: Asked, status: int, body: object) -> list[str]:
+    def of_answer(self, request: ApiRequest, status: int, body: object) -> list[str]:
         """What is wrong with an answer."""
-        answers = self._operation(asked)["responses"]
+        answers = self._operation(request)["responses"]
         if str(status) not in answers:
             return [f"{status} is no documented status"]
         [content] = answers[str(status)]["content"].values()
         return list(check(body, content["schema"], "answer"))
 
-    def _operation(self, asked: Asked) -> Schema:
-        operation: Schema = self._paths[self._match(asked.path)[0]][asked.method.lower()]
+    def _operation(self, request: ApiRequest) -> Schema:
+        operation: Schema = self._paths[self._match(request.path)[0]][request.method.lower()]
         return operation
 
     def _match(self, path: str) -> tuple[str, dict[str, str]]:
@@ -97,7 +97,7 @@ def _parameters(parameters: list[Schema], given: dict[str, dict[str, str]]) -> I
 
 
 def _fields(schema: Schema, form: Pairs) -> dict[str, Any]:
-    """A form as an object: fields that may be repeated are lists."""
+    """A form as an object, in which fields that may be repeated are lists."""
     fields: dict[str, Any] = {}
     for name, value in form:
         if schema["properties"].get(name, {}).get("type") == "array":
@@ -108,7 +108,7 @@ def _fields(schema: Schema, form: Pairs) -> dict[str, Any]:
 
 
 def check(value: Any, schema: Schema, where: str) -> Iterator[str]:
-    """What is wrong with a value. Raises KeyError for a keyword that is not known here."""
+    """What is wrong with a value. Raises KeyError for a keyword that is not supported here."""
     if value is None and schema.get("nullable"):
         return
     for keyword, rule in schema.items():

@@ -11,10 +11,13 @@ import aiohttp
 import pytest
 
 from bench.checkers.messages import check
-from bench.load.load import Load, Made, directory, events, publish
-from bench.runs.workers import Running, running, until_applied
+from bench.load.input_events import InputEvent, directory
+from bench.load.message_load import MessageLoad
+from bench.load.publishing import publish
+from bench.mock_twilio.account import SID, TOKEN
+from bench.runs.workers import WorkerProcess, running_workers, until_applied
 from db.migrate import migrate
-from tests.harness.twilio import SID, TOKEN, Twilio, form
+from tests.harness.twilio import Twilio, form
 from workers.dev.embedded.kafka import EmbeddedKafka
 from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.dev.embedded.server import EmbeddedServer
@@ -25,7 +28,7 @@ from workers.settings import Settings, required
 OUTAGE_SECONDS = 20
 """Longer than a consumer's session and a transaction, so that both are lost."""
 
-LOAD = Load(messages=900, conversations=40, doubled=0.1, commands=0.2)
+LOAD = MessageLoad(messages=900, conversations=40, doubled=0.1, commands=0.2)
 
 
 @dataclass
@@ -35,9 +38,9 @@ class Own:
     postgres: EmbeddedPostgres
     kafka: EmbeddedKafka
     settings: Settings
-    worker: Running
+    worker: WorkerProcess
     published: int
-    rest: Iterator[Made]
+    rest: Iterator[InputEvent]
 
     async def publish(self, count: int) -> None:
         """Publish the next events."""
@@ -64,10 +67,10 @@ async def own(tmp_path: Path) -> AsyncIterator[Own]:
         settings = await with_database(Settings.from_environment(environment), postgres, "inbox")
         await migrate(required(settings.migration_database_url, "database"))
         await ensure_topics(settings)
-        with running(settings, tmp_path) as workers:
+        with running_workers(settings, tmp_path) as workers:
             known = await publish(settings, directory())
             await until_applied(settings, workers, known)
-            made = Own(postgres, kafka, settings, workers[0], known, events(LOAD))
+            made = Own(postgres, kafka, settings, workers[0], known, LOAD.events())
             await made.publish(300)
             yield made
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.harness.published import message
-from tests.harness.topics import Bus
+from tests.harness.topics import Topics
 from tests.harness.worker import Worker
 from workers.dev.embedded.ports import free_port
 from workers.settings import Settings
 
 
-async def test_each_role_runs_alone(settings: Settings, bus: Bus, tmp_path: Path) -> None:
+async def test_each_role_runs_alone(settings: Settings, topics: Topics, tmp_path: Path) -> None:
     workers = [
         Worker(replace(settings, web_port=free_port()), tmp_path / f"{roles}.log", roles)
         for roles in ("ingest", "relay", "send", "web")
@@ -21,8 +21,8 @@ async def test_each_role_runs_alone(settings: Settings, bus: Bus, tmp_path: Path
         statuses = [await worker.get_status("/twilio/inbound") for worker in workers]
         # Only the last has the route at all, for POST.
         assert statuses == [404, 404, 404, 405]
-        await bus.publish(message("whatsapp:+4911"))
-        await bus.read_until("conversations", 2)
+        await topics.publish(message("whatsapp:+4911"))
+        await topics.read_until("conversations", 2)
     finally:
         for worker in workers:
             await worker.stop()

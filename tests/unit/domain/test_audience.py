@@ -1,4 +1,4 @@
-"""Who is told of what: exactly the users that the settings say."""
+"""Who is notified: exactly the users whose settings ask for it."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from schemas.directory import BOTH, DESKTOP, OFF, Medium, NotificationSettings
 from schemas.fields import MessageId
 from schemas.messages import Media
 from schemas.notifications import MediumName, MessagePreview, Recipient
-from tests.unit.domain.given.events import APP_URL, CONVERSATION, conversation, directory, user
+from tests.unit.domain.given.samples import APP_URL, CONVERSATION, conversation, directory, user
 
 EMAIL = Medium(False, True)
 ALL_ON = NotificationSettings(BOTH, BOTH, BOTH, BOTH)
@@ -155,7 +155,7 @@ def test_audiences_are_kept_within_a_limit_and_never_mixed_up(
     monkeypatch.setattr("domain.audience.KEPT_RECIPIENTS_MAX", 4)
     known = directory("ana", "bo")
     for assignee_id in (None, "ana", "bo", "cy", None, "ana", "bo", "cy", "bo", None):
-        told = message_audience(conversation(assignee_id=assignee_id), known)
+        audience = message_audience(conversation(assignee_id=assignee_id), known)
         expected = ["ana", "bo"] if assignee_id is None else [assignee_id] * (assignee_id != "cy")
-        assert [item.user_id for item in told] == expected
+        assert [item.user_id for item in audience] == expected
         assert len(known.audiences) <= 3

@@ -1,4 +1,4 @@
-"""Who may command, and in which order a command is checked."""
+"""Who may issue commands, and the order in which a command is checked."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +9,7 @@ from domain.conversation import Conversation
 from schemas.cloudevents import Incoming
 from schemas.codes import Rejection
 from schemas.commands import CommandAccepted
-from tests.unit.domain.given.commands import ASSIGNED, CLOSED, COMMANDS, decide, rejected
-from tests.unit.domain.given.events import (
+from tests.unit.domain.given.samples import (
     CONVERSATION,
     NOON,
     SECOND,
@@ -20,6 +19,7 @@ from tests.unit.domain.given.events import (
     directory,
     result,
 )
+from tests.unit.domain.given.team_commands import ASSIGNED, CLOSED, COMMANDS, decide, rejected
 
 every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=list(COMMANDS))
 
@@ -120,7 +120,7 @@ def test_checks_come_in_this_order(
 
 
 def test_a_user_of_another_account_is_unknown() -> None:
-    # The caller hands in the directory of the command's account, and that account's conversation.
+    # The caller passes the directory and the conversation of the command's own account.
     empty = directory()
     assert rejected(conversation(), close(), empty).code == Rejection.UNKNOWN_USER
     assert rejected(None, close(), empty).code == Rejection.UNKNOWN_CONVERSATION

@@ -1,4 +1,4 @@
-"""The result of a command: its version, its ids, and what is already so."""
+"""The result of a command: its version and its ids, and commands that need to change nothing."""
 
 from typing import Any
 
@@ -6,8 +6,7 @@ import pytest
 
 from domain.conversation import Conversation
 from schemas.cloudevents import Incoming
-from tests.unit.domain.given.commands import ASSIGNED, CLOSED, decide
-from tests.unit.domain.given.events import (
+from tests.unit.domain.given.samples import (
     ACCOUNT,
     CONVERSATION,
     NOON,
@@ -19,6 +18,7 @@ from tests.unit.domain.given.events import (
     reopen,
     result,
 )
+from tests.unit.domain.given.team_commands import ASSIGNED, CLOSED, decide
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_what_is_already_so_is_accepted_and_changes_nothing(
     before: Conversation, command: Incoming[Any]
 ) -> None:
     decision = decide(before, command)
-    assert decision.thread.conversation is before
+    assert decision.state.conversation is before
     assert kinds(decision.outgoing) == ["command.accepted"]
     assert result(decision).version == before.version
 

@@ -8,7 +8,7 @@ import pytest
 from domain.conversation import NOTHING, Folded, fold
 from schemas.conversations import ConversationAssigned, MessageRecorded, Snapshot
 from schemas.fields import Status
-from tests.unit.domain.given.events import ACCOUNT, CONVERSATION, NOON, conversation
+from tests.unit.domain.given.samples import ACCOUNT, CONVERSATION, NOON, conversation
 
 OPEN, MINE = Snapshot("open", None), Snapshot("open", "ana")
 

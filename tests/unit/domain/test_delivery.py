@@ -1,13 +1,13 @@
-"""The delivery status: receipts only ever lead forward, and an old refusal closes no new window."""
+"""The delivery status: receipts only move it forward, and an old refusal closes no new window."""
 
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
 
-from domain.delivery import is_known, later, window_after_refusal
+from domain.delivery import close_window, is_known, later, window_after_refusal
 from domain.windows import WINDOW
-from tests.unit.domain.given.events import HOUR, NOON, SECOND
+from tests.unit.domain.given.samples import HOUR, NOON, SECOND, conversation
 
 FORWARD = ["scheduled", "accepted", "queued", "sending", "sent"]
 FINAL = ["canceled", "failed", "undelivered"]
@@ -58,3 +58,23 @@ def test_a_refusal_closes_the_window_that_it_is_about(
     until: datetime | None, posted_at: datetime, expected: datetime | None
 ) -> None:
     assert window_after_refusal(until, posted_at, NOON + SECOND) == expected
+
+
+def test_a_conversation_whose_window_is_refused_is_closed_to_free_texts_and_else_unchanged() -> (
+    None
+):
+    before = conversation(window_until=NOON + HOUR)
+    after = close_window(before, NOON, NOON + SECOND)
+    assert after == conversation(window_until=NOON + SECOND)
+
+
+@pytest.mark.parametrize(
+    "until",
+    [None, NOON - HOUR, NOON + WINDOW + SECOND],
+    ids=["no window", "closed already", "the contact wrote again"],
+)
+def test_a_refusal_that_moves_no_window_returns_the_same_conversation(
+    until: datetime | None,
+) -> None:
+    before = conversation(window_until=until)
+    assert close_window(before, NOON, NOON + SECOND) is before

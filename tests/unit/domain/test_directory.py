@@ -1,4 +1,4 @@
-"""The directory of an account as the rules see it, and how its events change it."""
+"""The users and channels of an account, and how the events of the directory change them."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from schemas.directory import (
     UserUpserted,
 )
 from schemas.fields import UserId
-from tests.unit.domain.given.events import ACCOUNT, directory, user
+from tests.unit.domain.given.samples import ACCOUNT, directory, user
 
 EMAIL = Medium(False, True)
 
@@ -111,7 +111,7 @@ def test_what_is_said_of_a_user_before_they_are_told_of_is_kept_but_makes_no_use
     assert early is not None
     assert not early.known
     assert directory(early).user("ana") is None
-    assert directory(early).told == ()
+    assert directory(early).notifiable == ()
     assert decide_user(early, upserted()) == user(
         "ana", available=False, settings=NotificationSettings(assigned_to_me=OFF)
     )
@@ -127,13 +127,13 @@ def test_a_directory_knows_the_users_of_its_account_alone() -> None:
 
 def test_those_who_may_be_told_are_sorted_and_have_access() -> None:
     known = directory("cy", "ana", user("bo", inbox_access=False), user("di", name=None))
-    assert [item.user_id for item in known.told] == ["ana", "cy"]
-    assert known.told is known.told, "every message asks"
+    assert [item.user_id for item in known.notifiable] == ["ana", "cy"]
+    assert known.notifiable is known.notifiable, "cached: every message needs them"
 
 
 def test_an_empty_directory_knows_nobody() -> None:
     empty = Directory(ACCOUNT, 0, {})
-    assert (empty.user("ana"), empty.told, len(empty)) == (None, (), 0)
+    assert (empty.user("ana"), empty.notifiable, len(empty)) == (None, (), 0)
 
 
 def installed(**fields: Any) -> ChannelInstalled:

@@ -1,9 +1,9 @@
-"""What is deleted of one address of a contact does not come back through another."""
+"""A deletion under one address of a contact: nothing comes back through another address."""
 
 from datetime import datetime
 
-from tests.unit.domain.given.contacts import NAMES, ContactInbox, writes, written
-from tests.unit.domain.given.events import ACCOUNT, NOON, SECOND, conversation_of
+from tests.unit.domain.given.contact_inbox import NAMES, ContactInbox, writes, written
+from tests.unit.domain.given.samples import ACCOUNT, NOON, SECOND, conversation_of
 
 PHONE, USER, THIRD = NAMES[:3]
 LATE = NOON + 100 * SECOND
@@ -11,7 +11,7 @@ AFTER = LATE + SECOND
 
 
 def inbox_of(*messages: tuple[str, ...]) -> ContactInbox:
-    """An inbox after messages, each of an address that names others, a second apart."""
+    """Returns an inbox after messages, one each second, each from an address that lists others."""
     inbox = ContactInbox()
     for number, named_ones in enumerate(messages):
         now = NOON + number * SECOND
@@ -42,7 +42,7 @@ def test_what_an_address_led_to_is_forgotten_with_it_and_a_later_message_starts_
     assert writes(inbox, written(USER, sent_at=AFTER), AFTER) == conversation_of(USER)
     made = inbox.conversations[ACCOUNT, conversation_of(USER)]
     assert (made.version, made.erased_until) == (2, LATE)
-    # The other way about this time; and the versions of the phone's are not forgotten.
+    # Now the phone leads to the user id. The versions of the phone's conversation are still known.
     assert writes(inbox, written(USER, PHONE, sent_at=AFTER), AFTER) == conversation_of(USER)
     forget(inbox, USER, AFTER)
     kept = inbox.tombstones[ACCOUNT, conversation_of(PHONE)]
@@ -57,7 +57,7 @@ def test_the_younger_goes_on_alone_once_the_older_is_deleted_even_when_that_star
     assert inbox.conversations[ACCOUNT, users].status == "open"
     assert writes(inbox, written(PHONE, sent_at=AFTER), AFTER) == phones
     assert writes(inbox, written(USER, sent_at=AFTER), AFTER) == users
-    # Named together, the older of the two is the one that was the younger once.
+    # A message lists both: of the two, the one is older now that was the younger before.
     assert writes(inbox, written(PHONE, USER, sent_at=AFTER), AFTER) == users
     assert inbox.conversations[ACCOUNT, phones].merged_into == users
 
@@ -71,5 +71,5 @@ def test_what_was_deleted_of_one_address_does_not_come_back_through_another() ->
     assert writes(inbox, written(PHONE, USER, sent_at=AFTER), AFTER) == phones
     assert writes(inbox, written(USER, sent_at=LATE), AFTER) is None
     assert writes(inbox, written(USER, sent_at=AFTER), AFTER) == phones
-    # Nothing of the phone's was ever deleted: what it wrote long ago is welcome.
+    # The phone's conversation was never deleted: its old messages are recorded.
     assert writes(inbox, written(PHONE, USER, historical=True), AFTER) == phones

@@ -1,4 +1,4 @@
-"""Where an address leads, and which of several conversations takes a message."""
+"""The conversation to which an address leads, and which of several takes a message."""
 
 import pytest
 
@@ -6,8 +6,8 @@ from domain.conversation import Conversation
 from domain.identities import Meeting, addresses, lead, meet
 from schemas.fields import ConversationId
 from schemas.ids import conversation_id
-from tests.unit.domain.given.contacts import contact
-from tests.unit.domain.given.events import (
+from tests.unit.domain.given.contact_inbox import contact
+from tests.unit.domain.given.samples import (
     ACCOUNT,
     ADDRESS,
     CHANNEL,
@@ -18,13 +18,13 @@ from tests.unit.domain.given.events import (
 )
 
 A, B, C, D = (ConversationId(name) for name in "abcd")
-"""Addresses, and the conversations that they have of their own, if they have any."""
+"""Addresses, and also the ids of their own conversations."""
 
 AGES = {A: 1, B: 2, C: 3, D: 4}
 
 
 def there(**merged: str | None) -> dict[ConversationId, Conversation]:
-    """Conversations by id, each merged into the one named; `a` is the oldest."""
+    """Returns conversations by id, each merged into the given one; `a` is the oldest."""
     return {
         ConversationId(id_): conversation(
             conversation_id=ConversationId(id_),

@@ -1,15 +1,15 @@
-"""Of two conversations of one person the younger ends, and the older takes over what was open."""
+"""Two conversations of one person: the younger ends, and the older is open if one of them was."""
 
 from typing import Any
 
 import pytest
 
+from domain.conversation_state import ConversationState
 from domain.identities import end
 from domain.messages import decide_message
-from domain.thread import Thread
 from schemas.conversations import ConversationReopened, Snapshot
 from schemas.fields import ConversationId
-from tests.unit.domain.given.events import (
+from tests.unit.domain.given.samples import (
     ACCOUNT,
     APP_URL,
     CONVERSATION,
@@ -28,7 +28,7 @@ NOBODY = directory()
 
 
 A = ConversationId("a")
-"""The older one."""
+"""The older conversation."""
 
 
 def test_the_younger_is_closed_by_the_system_with_the_older_as_the_reason() -> None:
@@ -66,15 +66,15 @@ def test_what_was_open_in_the_younger_is_open_in_the_older_though_the_message_is
 ) -> None:
     before = conversation(status="closed", closed_at=NOON)
     decision = decide_message(
-        Thread(before),
+        ConversationState(before),
         message(historical=historical),
         NOON + SECOND,
         directory("ana"),
         APP_URL,
         takes_over=takes_over,
     )
-    assert decision.thread.conversation
-    assert decision.thread.conversation.status == status
+    assert decision.state.conversation
+    assert decision.state.conversation.status == status
     reopened = [one for one in changes(decision.outgoing) if isinstance(one, ConversationReopened)]
     assert len(reopened) == (status == "open")
     assert len(notified(decision.outgoing)) == (not historical)
@@ -82,13 +82,20 @@ def test_what_was_open_in_the_younger_is_open_in_the_older_though_the_message_is
 
 def test_taking_over_reopens_nothing_that_is_open() -> None:
     decision = decide_message(
-        Thread(conversation()), message(historical=True), NOON, NOBODY, APP_URL, takes_over=True
+        ConversationState(conversation()),
+        message(historical=True),
+        NOON,
+        NOBODY,
+        APP_URL,
+        takes_over=True,
     )
     assert kinds(decision.outgoing) == ["conversation.message_recorded"]
 
 
 @pytest.mark.parametrize(("opened_at", "made_at"), [(None, NOON), (NOON + SECOND, NOON + SECOND)])
 def test_a_new_conversation_is_as_old_as_it_is_told(opened_at: Any, made_at: Any) -> None:
-    decision = decide_message(Thread(), message(), NOON, NOBODY, APP_URL, opened_at=opened_at)
-    assert decision.thread.conversation
-    assert decision.thread.conversation.created_at == made_at
+    decision = decide_message(
+        ConversationState(), message(), NOON, NOBODY, APP_URL, opened_at=opened_at
+    )
+    assert decision.state.conversation
+    assert decision.state.conversation.created_at == made_at

@@ -1,4 +1,4 @@
-"""What holds for contacts with several addresses, after any messages and any history."""
+"""Contacts with several addresses: properties after any messages and any history."""
 
 from collections import defaultdict
 from typing import Any
@@ -13,7 +13,7 @@ from domain.identities import addresses
 from schemas.conversations import ConversationEvent, MessageRecorded
 from schemas.fields import ConversationId
 from schemas.messages import MessageReceived
-from tests.unit.domain.given.contacts import (
+from tests.unit.domain.given.contact_inbox import (
     IDS,
     NAMES,
     SOME_NAMES,
@@ -24,12 +24,12 @@ from tests.unit.domain.given.contacts import (
     writes,
     written,
 )
-from tests.unit.domain.given.events import ACCOUNT, ADDRESS, NOON, closed_events, conversation_of
 from tests.unit.domain.given.histories import HISTORIES, History
+from tests.unit.domain.given.samples import ACCOUNT, ADDRESS, NOON, closed_events, conversation_of
 
 ONE = st.tuples(st.sampled_from(NAMES), SOME_NAMES).map(lambda one: (one[0], *one[1]))
 WRITTEN = st.one_of(st.lists(ONE, max_size=6), st.lists(ONE, min_size=6, max_size=25))
-"""Messages, each by the address it is sent from and those that it names."""
+"""Messages: for each its sending address, then the others that it lists."""
 
 
 @given(WRITTEN)
@@ -38,7 +38,7 @@ def test_each_person_has_the_oldest_of_their_conversations_and_the_others_ended(
 ) -> None:
     inbox, persons = ContactInbox(), Persons()
     for address, *others in messages:
-        # All of one moment: the order of the messages alone tells which is older.
+        # All at one moment: only the order of the messages decides which conversation is older.
         found = writes(inbox, written(address, *others), NOON)
         assert found is not None
         assert IDS[ConversationId(found)] == persons.writes(address, *others)
@@ -55,7 +55,7 @@ def test_each_person_has_the_oldest_of_their_conversations_and_the_others_ended(
 
 OTHERS = st.lists(st.sampled_from([ADDRESS, "whatsapp:+4912", "user:1"]), max_size=2).map(tuple)
 NAMED_HISTORIES = st.builds(named, HISTORIES, st.lists(OTHERS, max_size=7))
-"""Histories of any events, with deletions, in which contacts name other addresses of theirs."""
+"""Histories of any events, with deletions, in which messages list other addresses."""
 
 
 @pytest.mark.no_cover
@@ -86,7 +86,7 @@ def test_with_several_addresses_too_the_log_folds_to_the_state_and_a_replay_says
     history: History,
 ) -> None:
     inbox = followed(history, NOON)
-    outgoing = [item for said in inbox.said for item in said.outgoing]
+    outgoing = [item for applied in inbox.applied for item in applied.outgoing]
     assert len({item.event_id for item in outgoing}) == len(outgoing)
     folded: dict[Any, Folded] = defaultdict(lambda: NOTHING)
     for item in outgoing:
@@ -100,5 +100,5 @@ def test_with_several_addresses_too_the_log_folds_to_the_state_and_a_replay_says
     before, aliases = inbox.state, dict(inbox.aliases)
     for _, event in history:
         if isinstance(event.data, MessageReceived):
-            assert inbox.apply(event, inbox.said[-1].now) == ()
+            assert inbox.apply(event, inbox.applied[-1].now) == ()
     assert (inbox.state, inbox.aliases) == (before, aliases)

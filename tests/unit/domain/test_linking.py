@@ -1,4 +1,4 @@
-"""Linking a conversation to the CRM: link, unlink, asking for an entity, and its answer."""
+"""Links to the CRM: link, unlink, the request of an entity, and its answer."""
 
 from collections.abc import Mapping
 from datetime import timedelta, timezone
@@ -9,9 +9,9 @@ import pytest
 
 from domain.commands import decide_command
 from domain.conversation import Conversation
+from domain.conversation_state import ConversationState, Decision
 from domain.linking import request_id
 from domain.notes import Link
-from domain.thread import Decision, Thread
 from schemas.cloudevents import Incoming
 from schemas.codes import Rejection
 from schemas.commands import CommandAccepted, CommandRejected
@@ -24,7 +24,7 @@ from schemas.conversations import (
 from schemas.ids import NAMESPACE
 from schemas.links import RequestedEntity
 from schemas.notes import Assignee, NoteCreated, NoteMessage
-from tests.unit.domain.given.events import (
+from tests.unit.domain.given.samples import (
     ACCOUNT,
     APP_URL,
     CONVERSATION,
@@ -58,21 +58,22 @@ def decide(
     requests: Mapping[str, bool] | None = None,
     latest: tuple[NoteMessage, ...] = LATEST,
 ) -> Decision:
-    state = before or conversation(link_count=len(links))
-    thread = Thread(state, links=links, requests=requests or {})
-    decision = decide_command(thread, command, NOON + SECOND, TEAM, APP_URL, latest=latest)
-    after = decision.thread.conversation
+    state = ConversationState(
+        before or conversation(link_count=len(links)), links=links, requests=requests or {}
+    )
+    decision = decide_command(state, command, NOON + SECOND, TEAM, APP_URL, latest=latest)
+    after = decision.state.conversation
     assert after is not None
-    assert after.link_count == len(decision.thread.links)
+    assert after.link_count == len(decision.state.links)
     return decision
 
 
 def rejected(decision: Decision) -> Rejection:
-    """Why a command was rejected, which changed nothing and said nothing else."""
+    """Returns why a command was rejected, which changed nothing and emitted nothing else."""
     assert kinds(decision.outgoing) == ["command.rejected"]
     answer = result(decision)
     assert isinstance(answer, CommandRejected)
-    assert answer.version == decision.thread.version == 2
+    assert answer.version == decision.state.version == 2
     return answer.code
 
 
@@ -85,7 +86,7 @@ def test_a_link_is_one_event_and_begins_a_note_at_once() -> None:
     assert (event.version, event.actor_id, event.reason) == (5, "ana", "command")
     assert event.before == event.after == Snapshot("closed", "bo"), "it is not reopened"
     assert event.entity == entity("deal:1")
-    assert decision.thread.conversation == conversation(
+    assert decision.state.conversation == conversation(
         version=5, assignee_id="bo", status="closed", closed_at=NOON, link_count=1
     )
     assert result(decision).version == 5
@@ -104,7 +105,7 @@ def test_the_first_note_has_the_latest_messages_and_starts_at_the_links_own_time
     assert (note.account_id, note.conversation_id) == (ACCOUNT, CONVERSATION)
     assert note.assignee == Assignee("bo", "Bo")
     assert note.inbox_url == f"{APP_URL}/conversations/{CONVERSATION}"
-    (kept,) = decision.thread.links
+    (kept,) = decision.state.links
     assert kept.linked_at == NOON + HOUR
     assert (kept.note.note_id, kept.note.message_count) == (note.note_id, 2)
 
@@ -124,7 +125,7 @@ def test_a_link_of_long_messages_begins_notes_that_continue_each_other() -> None
 @pytest.mark.parametrize("name", ["deal:2", "lead:1", "person:0", "person:1", "deal:0"])
 def test_links_stand_in_the_order_of_their_entities(name: str) -> None:
     links = (linked("deal:1"), linked("person:0x"))
-    after = decide(link(name), *links).thread.links
+    after = decide(link(name), *links).state.links
     assert len(after) == 3
     entities = [(one.entity.type, one.entity.id) for one in after]
     assert entities == sorted(entities)
@@ -139,9 +140,9 @@ def test_an_entity_of_another_type_with_the_same_id_is_another_entity() -> None:
 
 def test_linking_what_is_linked_is_accepted_and_changes_nothing() -> None:
     before = conversation(link_count=1)
-    thread = Thread(before, links=(linked(),))
-    decision = decide_command(thread, link(), NOON, TEAM, APP_URL, latest=LATEST)
-    assert decision.thread is thread
+    state = ConversationState(before, links=(linked(),))
+    decision = decide_command(state, link(), NOON, TEAM, APP_URL, latest=LATEST)
+    assert decision.state is state
     assert kinds(decision.outgoing) == ["command.accepted"]
     assert result(decision).version == 2
 
@@ -159,24 +160,24 @@ def test_an_unlink_is_one_event_and_leaves_the_note_and_other_links_as_they_are(
     assert (event.version, event.actor_id, event.reason) == (3, "ana", "command")
     assert event.before == event.after == Snapshot("open", None)
     assert event.entity == entity("deal:1")
-    assert decision.thread.links == (linked("deal:2"),)
-    assert decision.thread.conversation == conversation(version=3, link_count=1)
+    assert decision.state.links == (linked("deal:2"),)
+    assert decision.state.conversation == conversation(version=3, link_count=1)
 
 
 @pytest.mark.parametrize("links", [(), (linked("deal:2"),)], ids=["nothing", "another"])
 def test_what_is_not_linked_cannot_be_unlinked(links: tuple[Link, ...]) -> None:
     decision = decide(unlink("deal:1"), *links)
     assert rejected(decision) == Rejection.NOT_LINKED
-    assert decision.thread.links == links
+    assert decision.state.links == links
     answer: Any = result(decision)
     assert answer.detail == "deal 1 is not linked"
 
 
 def test_a_link_made_again_has_a_new_note_whatever_became_of_the_old_one() -> None:
     first = decide(link())
-    assert first.thread.conversation is not None
-    second = decide_command(first.thread, unlink(event_id="c2"), NOON, TEAM, APP_URL)
-    third = decide_command(second.thread, link(event_id="c3"), NOON, TEAM, APP_URL, latest=LATEST)
+    assert first.state.conversation is not None
+    second = decide_command(first.state, unlink(event_id="c2"), NOON, TEAM, APP_URL)
+    third = decide_command(second.state, link(event_id="c3"), NOON, TEAM, APP_URL, latest=LATEST)
     (old,), (new,) = notes(first.outgoing), notes(third.outgoing)
     assert isinstance(new, NoteCreated)
     assert new.note_id != old.note_id
@@ -191,9 +192,9 @@ def test_a_request_is_one_event_and_links_nothing() -> None:
     assert (event.version, event.actor_id, event.reason) == (3, "ana", "command")
     assert (event.entity, event.request_id) == (RequestedEntity("deal", "A deal"), "r1")
     assert event.before == event.after == Snapshot("open", None)
-    assert decision.thread.requests == {"r1": False}
-    assert decision.thread.links == (linked("deal:2"),)
-    assert decision.thread.conversation == conversation(version=3, link_count=1)
+    assert decision.state.requests == {"r1": False}
+    assert decision.state.links == (linked("deal:2"),)
+    assert decision.state.conversation == conversation(version=3, link_count=1)
 
 
 def test_a_request_without_an_id_has_one_derived_from_its_command() -> None:
@@ -225,9 +226,9 @@ def test_a_command_names_a_request_or_none(command: Incoming[Any], named: str | 
 
 
 def test_a_request_that_is_repeated_is_accepted_and_changes_nothing() -> None:
-    thread = Thread(conversation(), requests={"r1": False})
-    decision = decide_command(thread, request("Another", request_id="r1"), NOON, TEAM, APP_URL)
-    assert decision.thread is thread
+    state = ConversationState(conversation(), requests={"r1": False})
+    decision = decide_command(state, request("Another", request_id="r1"), NOON, TEAM, APP_URL)
+    assert decision.state is state
     assert kinds(decision.outgoing) == ["command.accepted"]
 
 
@@ -242,15 +243,15 @@ def test_a_request_that_is_answered_is_rejected() -> None:
 def test_an_answer_links_and_answers_its_request(requests: dict[str, bool]) -> None:
     decision = decide(link(request_id="r1"), requests={"r0": False} | requests)
     assert kinds(decision.outgoing) == ["conversation.linked", "note.created", "command.accepted"]
-    assert decision.thread.requests == {"r0": False, "r1": True}
-    assert [one.entity for one in decision.thread.links] == [entity("deal:1")]
+    assert decision.state.requests == {"r0": False, "r1": True}
+    assert [one.entity for one in decision.state.links] == [entity("deal:1")]
 
 
 @pytest.mark.parametrize("name", ["deal:1", "deal:2"], ids=["what is linked", "another"])
 def test_a_request_is_answered_once(name: str) -> None:
     decision = decide(link(name, request_id="r1"), linked("deal:1"), requests={"r1": True})
     assert rejected(decision) == Rejection.ALREADY_ANSWERED
-    assert decision.thread.links == (linked("deal:1"),)
+    assert decision.state.links == (linked("deal:1"),)
 
 
 @pytest.mark.parametrize("requests", [{"r1": False}, {}], ids=["asked for", "nobody asked"])
@@ -261,13 +262,13 @@ def test_an_answer_that_names_what_is_linked_answers_and_changes_nothing_else(
     decision = decide(link(request_id="r1"), linked(), before=before, requests=requests)
     assert kinds(decision.outgoing) == ["command.accepted"]
     assert result(decision).version == 2
-    assert decision.thread.conversation is before
-    assert decision.thread.links == (linked(),)
-    assert decision.thread.requests == {"r1": True}
+    assert decision.state.conversation is before
+    assert decision.state.links == (linked(),)
+    assert decision.state.requests == {"r1": True}
 
 
 def test_a_link_that_answers_nothing_answers_no_request() -> None:
-    assert decide(link(), requests={"r1": False}).thread.requests == {"r1": False}
+    assert decide(link(), requests={"r1": False}).state.requests == {"r1": False}
 
 
 def test_every_event_names_its_cause_and_has_an_id_that_a_replay_gives_again() -> None:

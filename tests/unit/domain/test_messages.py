@@ -1,4 +1,4 @@
-"""A contact writes: one message, once; a new conversation; auto-reopen; whom to tell."""
+"""A contact's message: recorded once, opens or reopens the conversation, notifies."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from domain.conversation import Conversation
+from domain.conversation_state import ConversationState
 from domain.decision import Message, Outgoing
 from domain.directory import Directory
 from domain.messages import decide_message, identify
-from domain.thread import Thread
 from schemas.cloudevents import Incoming
 from schemas.conversations import (
     ConversationCreated,
@@ -22,7 +22,7 @@ from schemas.conversations import (
 from schemas.fields import AccountId
 from schemas.ids import NAMESPACE, inbound_message_id
 from schemas.messages import Contact, Media, MessageReceived
-from tests.unit.domain.given.events import (
+from tests.unit.domain.given.samples import (
     ACCOUNT,
     APP_URL,
     CHANNEL,
@@ -43,7 +43,7 @@ NOBODY = directory()
 
 
 class Recorded(NamedTuple):
-    """What became of a message, and of a conversation without links."""
+    """The result of a message in a conversation without links."""
 
     state: Conversation
     outgoing: tuple[Outgoing, ...]
@@ -56,9 +56,9 @@ def decide(
     now: datetime,
     known: Directory,
 ) -> Recorded:
-    decision = decide_message(Thread(before), event, now, known, APP_URL)
-    assert decision.thread.conversation and decision.message
-    return Recorded(decision.thread.conversation, decision.outgoing, decision.message)
+    decision = decide_message(ConversationState(before), event, now, known, APP_URL)
+    assert decision.state.conversation and decision.message
+    return Recorded(decision.state.conversation, decision.outgoing, decision.message)
 
 
 def test_a_message_belongs_to_the_conversation_and_has_the_id_derived_from_its_data() -> None:
@@ -206,16 +206,16 @@ def test_the_contacts_newest_name_is_kept(
 
 def test_a_message_notifies_with_the_version_that_it_led_to() -> None:
     before = conversation(status="closed", version=4)
-    event = message(body="Is it still for sale?")
-    _, outgoing, _ = decide(before, event, LATER, directory("ana"))
+    question = message(body="Is it still for sale?")
+    _, outgoing, _ = decide(before, question, LATER, directory("ana"))
     assert kinds(outgoing)[-1] == "notification.requested"
-    (told,) = notified(outgoing)
-    assert (told.kind, told.version, told.contact_name) == ("message", 6, "Ana")
-    assert (told.part, told.parts) == (1, 1)
-    assert told.inbox_url == f"{APP_URL}/conversations/{CONVERSATION}"
-    assert told.message is not None
-    assert told.message.preview == "Is it still for sale?"
-    assert told.message.message_id == inbound_message_id(ACCOUNT, CHANNEL, "SM1")
+    (event,) = notified(outgoing)
+    assert (event.kind, event.version, event.contact_name) == ("message", 6, "Ana")
+    assert (event.part, event.parts) == (1, 1)
+    assert event.inbox_url == f"{APP_URL}/conversations/{CONVERSATION}"
+    assert event.message is not None
+    assert event.message.preview == "Is it still for sale?"
+    assert event.message.message_id == inbound_message_id(ACCOUNT, CHANNEL, "SM1")
 
 
 def test_without_recipients_there_is_no_notification() -> None:

@@ -1,11 +1,12 @@
-"""The notes that a link begins with, and the ids that notes have."""
+"""The notes that a link begins with, and the ids of notes."""
 
 import pytest
 from msgspec import UNSET
 
-from domain.notes import CHARACTERS_MAX, MESSAGES_MAX, WINDOW, begin_notes, occasion
+from domain.notes import CHARACTERS_MAX, MESSAGES_MAX, WINDOW, begin_notes, note_context
 from schemas.notes import NoteAppended, NoteMessage
-from tests.unit.domain.given.events import (
+from tests.unit.domain.given.note_steps import begin, join
+from tests.unit.domain.given.samples import (
     APP_URL,
     HOUR,
     NOON,
@@ -15,7 +16,6 @@ from tests.unit.domain.given.events import (
     notes,
     shown,
 )
-from tests.unit.domain.given.notes import begin, join
 
 
 def numbered(count: int, **fields: str) -> list[NoteMessage]:
@@ -83,10 +83,10 @@ def test_the_ids_of_notes_are_those_of_their_conversation_entity_and_version() -
     ]
     ids = set()
     for state, name in places:
-        about = occasion("m1", state, directory(), APP_URL)
-        again = occasion("another cause", state, directory("ana"), "https://example.com")
+        context = note_context("m1", state, directory(), APP_URL)
+        again = note_context("another cause", state, directory("ana"), "https://example.com")
         (first,), (same,) = (
-            notes(begin_notes(one, entity(name), NOON, [shown()])[1]) for one in (about, again)
+            notes(begin_notes(one, entity(name), NOON, [shown()])[1]) for one in (context, again)
         )
         assert first.note_id == same.note_id
         ids.add(first.note_id)

@@ -1,14 +1,15 @@
-"""What a note says: who wrote, who is assigned, whose it is, and when."""
+"""The contents of a note: senders, the assignee, the conversation, and times."""
 
 from datetime import UTC, timezone
 
 import pytest
 
+from domain.conversation_state import ConversationState
 from domain.messages import decide_message
-from domain.notes import begin_notes, join_notes, note_name, occasion
-from domain.thread import Thread
+from domain.notes import begin_notes, join_notes, note_context, note_name
 from schemas.notes import Assignee
-from tests.unit.domain.given.events import (
+from tests.unit.domain.given.note_steps import begin, join
+from tests.unit.domain.given.samples import (
     ACCOUNT,
     APP_URL,
     CONVERSATION,
@@ -23,7 +24,6 @@ from tests.unit.domain.given.events import (
     shown,
     user,
 )
-from tests.unit.domain.given.notes import begin, join
 
 BERLIN = timezone(HOUR)
 
@@ -40,7 +40,11 @@ BERLIN = timezone(HOUR)
 )
 def test_a_long_name_of_a_sender_is_cut(name: str | None, cut: str | None) -> None:
     decision = decide_message(
-        Thread(conversation(), links=(linked(),)), message(name=name), NOON, directory(), APP_URL
+        ConversationState(conversation(), links=(linked(),)),
+        message(name=name),
+        NOON,
+        directory(),
+        APP_URL,
     )
     (note,) = notes(decision.outgoing)
     assert note.messages[0].sender_name == note_name(name) == cut
@@ -64,12 +68,12 @@ def test_a_note_names_the_assignee_by_their_id_if_there_is_no_name(
     known = directory(
         user("bo", name="Bo B."), user("nameless", name=""), user("untold", name=None)
     )
-    about = occasion("m1", conversation(assignee_id=assignee_id), known, APP_URL)
-    assert about.assignee == assignee
+    context = note_context("m1", conversation(assignee_id=assignee_id), known, APP_URL)
+    assert context.assignee == assignee
     for _, outgoing in (
-        join_notes(about, [linked()], shown()),
-        join_notes(about, [linked(left_alone=True)], shown()),
-        begin_notes(about, entity(), NOON, [shown()]),
+        join_notes(context, [linked()], shown()),
+        join_notes(context, [linked(left_alone=True)], shown()),
+        begin_notes(context, entity(), NOON, [shown()]),
     ):
         assert [note.assignee for note in notes(outgoing)] == [assignee]
 
@@ -83,11 +87,11 @@ def test_a_note_says_whose_it_is_and_where_the_conversation_is() -> None:
 
 
 def test_times_are_said_in_utc() -> None:
-    said = NOON.astimezone(BERLIN)
-    link, (created,) = begin(shown(), linked_at=said)
+    moment = NOON.astimezone(BERLIN)
+    link, (created,) = begin(shown(), linked_at=moment)
     decision = decide_message(
-        Thread(conversation(), links=(linked(left_alone=True),)),
-        message(sent_at=said),
+        ConversationState(conversation(), links=(linked(left_alone=True),)),
+        message(sent_at=moment),
         NOON,
         directory(),
         APP_URL,

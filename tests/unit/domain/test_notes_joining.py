@@ -1,4 +1,4 @@
-"""Which note a message joins, and when it starts the next one or continues a full one."""
+"""Which note a message joins, and when it starts the next note or continues a full one."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,8 +9,8 @@ from msgspec import UNSET
 from domain.notes import CHARACTERS_MAX, FIRST_MESSAGES_MAX, MESSAGES_MAX, WINDOW, join_notes
 from schemas.messages import Media
 from schemas.notes import NoteAppended, NoteCreated
-from tests.unit.domain.given.events import HOUR, NOON, linked, notes, shown
-from tests.unit.domain.given.notes import ABOUT, join
+from tests.unit.domain.given.note_steps import CONTEXT, join
+from tests.unit.domain.given.samples import HOUR, NOON, linked, notes, shown
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -123,7 +123,7 @@ def test_each_entity_has_a_note_of_its_own() -> None:
     links = [linked("deal:1"), linked("person:1", left_alone=True), linked("person:2")]
     later = shown(sent_at=NOON + 2 * WINDOW)
     for sent in (shown(), later):
-        after, outgoing = join_notes(ABOUT, links, sent)
+        after, outgoing = join_notes(CONTEXT, links, sent)
         assert [link.entity for link in after] == [link.entity for link in links]
         assert [note.entity for note in notes(outgoing)] == [link.entity for link in links]
         assert len({note.note_id for note in notes(outgoing)}) == 3

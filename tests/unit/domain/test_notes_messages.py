@@ -1,11 +1,11 @@
-"""A contact's message joins the notes of its conversation after all else that it does."""
+"""A contact's message joins the notes last, after everything else that it does."""
 
+from domain.conversation_state import ConversationState
 from domain.messages import decide_message
 from domain.notes import note_message
-from domain.thread import Thread
 from schemas.messages import Media
 from schemas.notes import Assignee, NoteMessage
-from tests.unit.domain.given.events import (
+from tests.unit.domain.given.samples import (
     ADDRESS,
     APP_URL,
     HOUR,
@@ -22,10 +22,10 @@ from tests.unit.domain.given.events import (
 
 def test_a_message_joins_after_all_that_it_does_to_the_conversation() -> None:
     before = conversation(status="closed", version=4, assignee_id="ana")
-    thread = Thread(before, links=(linked(),))
+    state = ConversationState(before, links=(linked(),))
     file = Media("https://a.b/1", "image/png")
     event = message(body="Look", media=(file,), sent_at=NOON + HOUR)
-    decision = decide_message(thread, event, NOON + SECOND, directory("ana"), APP_URL)
+    decision = decide_message(state, event, NOON + SECOND, directory("ana"), APP_URL)
     assert kinds(decision.outgoing) == [
         "conversation.message_recorded",
         "conversation.reopened",
@@ -33,7 +33,7 @@ def test_a_message_joins_after_all_that_it_does_to_the_conversation() -> None:
         "note.appended",
     ]
     (note,) = notes(decision.outgoing)
-    assert note.version == decision.thread.version == 6
+    assert note.version == decision.state.version == 6
     assert note.assignee == Assignee("ana", "Ana")
     assert decision.message is not None
     assert note.messages == (note_message(decision.message),)
@@ -49,19 +49,21 @@ def test_a_message_joins_after_all_that_it_does_to_the_conversation() -> None:
         ),
     )
     assert decision.outgoing[-1].cause_id == "m1"
-    assert decision.thread.links == (
+    assert decision.state.links == (
         linked(revision=2, message_count=2, character_count=5 + 4 + 13 + 9),
     )
 
 
 def test_a_historical_message_joins_too() -> None:
-    thread = Thread(conversation(), links=(linked(),))
+    state = ConversationState(conversation(), links=(linked(),))
     event = message(historical=True)
-    decision = decide_message(thread, event, NOON, directory("ana"), APP_URL)
+    decision = decide_message(state, event, NOON, directory("ana"), APP_URL)
     assert kinds(decision.outgoing) == ["conversation.message_recorded", "note.appended"]
 
 
 def test_without_links_there_are_no_notes() -> None:
-    decision = decide_message(Thread(conversation()), message(), NOON, directory(), APP_URL)
+    decision = decide_message(
+        ConversationState(conversation()), message(), NOON, directory(), APP_URL
+    )
     assert notes(decision.outgoing) == []
-    assert decision.thread.links == ()
+    assert decision.state.links == ()

@@ -1,10 +1,10 @@
-"""What the CRM says of a note: the one that was touched there is left alone."""
+"""Reports of the CRM: a note that was edited or deleted there is left alone."""
 
 import pytest
 
 from domain.notes import WINDOW, leave_alone
-from tests.unit.domain.given.events import NOON, linked, shown
-from tests.unit.domain.given.notes import join
+from tests.unit.domain.given.note_steps import join
+from tests.unit.domain.given.samples import NOON, linked, shown
 
 
 @pytest.mark.parametrize(("name", "left_alone"), [("deal:1", True), ("deal:2", False)])

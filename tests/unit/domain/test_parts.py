@@ -1,4 +1,4 @@
-"""A text that is too long for one message is cut where it hurts least."""
+"""A text that is too long for one message is cut into parts at good places."""
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ BODIES = st.lists(
 
 
 def units(text: str) -> int:
-    """Characters as those count them who have two for an emoji."""
+    """Returns the length in UTF-16 units, where an emoji counts two."""
     return len(text.encode("utf-16-le")) // 2
 
 
@@ -30,12 +30,12 @@ def units(text: str) -> int:
         ("x" * (MAX + 1), [MAX, 1]),
         (" " * (MAX + 1), [MAX, 1]),
         ("x" * (3 * MAX), [MAX, MAX, MAX]),
-        # At the last space or line's end that is near the end, which stays with what it ends.
+        # Cut after the last space or line end that is near the end of the part.
         ("x" * (MAX - 3) + " xx xx", [MAX - 2, 5]),
         ("x" * (MAX - 1) + " xx", [MAX, 2]),
         ("x" * (MAX - 2) + "\n\nxx", [MAX, 2]),
         ("x " * MAX, [MAX, MAX]),
-        # Not at one that is far from it.
+        # Not after one that is far from the end.
         ("x" * (MAX - BREAK_CHARACTERS) + " " + "x" * MAX, [MAX - BREAK_CHARACTERS + 1, MAX]),
         ("x" * (MAX - BREAK_CHARACTERS - 1) + " " + "x" * MAX, [MAX, MAX - BREAK_CHARACTERS]),
         # An emoji counts twice, and is not cut in two.
@@ -55,7 +55,7 @@ def test_parts_are_the_body_and_none_is_too_long(body: str) -> None:
     parts = parts_of(body)
     assert "".join(parts) == body
     assert max(units(part) for part in parts) <= MAX
-    # None is wasted: each but the last is nearly full.
+    # No part is wasted: each but the last is nearly full.
     assert all(units(part) >= MAX - 2 * BREAK_CHARACTERS for part in parts[:-1])
     assert parts == [""] or all(parts)
 

@@ -1,4 +1,4 @@
-"""A sender sends no faster than its rate, but for a burst, and no slower than it may."""
+"""A sender sends no faster than its rate, except for a burst, and no slower than it may."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.rates import BURST, Bucket
-from tests.unit.domain.given.events import NOON, SECOND
+from tests.unit.domain.given.samples import NOON, SECOND
 
 RATES = st.sampled_from([0.2, 0.5, 1, 1.5, 3, 10, 80, 10_000]) | st.floats(0.01, 10_000)
 MICROSECOND = timedelta(microseconds=1)

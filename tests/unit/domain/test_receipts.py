@@ -1,4 +1,4 @@
-"""Receipts in any order, twice or strange: the status is their maximum, and events go forward."""
+"""Receipts in any order, repeated or unknown: the status is their maximum, and moves forward."""
 
 from itertools import pairwise
 from typing import Any
@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from domain.delivery import later
 from domain.receipts import apply, apply_all
 from schemas.messages import MessageAccepted, MessageFailed, MessageStatusChanged, MessageUncertain
-from tests.unit.domain.given.sends import accepted, part, posting, receipt, said, uncertain
+from tests.unit.domain.given.reply_parts import (
+    accepted,
+    part,
+    part_events,
+    posting,
+    receipt,
+    uncertain,
+)
 
 WORDS = st.sampled_from(
     (
@@ -58,9 +65,9 @@ def test_events_lead_strictly_forward_and_accepted_comes_first_and_once(
     before: Any, receipts: Any
 ) -> None:
     _, outgoing = apply_all(before, receipts, 3)
-    told = said(outgoing)
-    assert all(later(one.status, other.status) for one, other in pairwise(told))
-    kinds = [type(data) for data in told]
+    events = part_events(outgoing)
+    assert all(later(one.status, other.status) for one, other in pairwise(events))
+    kinds = [type(data) for data in events]
     if before.provider_message_id is None and receipts:
         assert kinds.pop(0) is MessageAccepted
     assert set(kinds) <= {MessageStatusChanged}
@@ -88,7 +95,7 @@ def test_a_receipt_settles_a_part_that_nobody_knew_to_be_taken(before: Any) -> N
     after, outgoing = apply(before, receipt("delivered"), 7)
     assert (after.state, after.provider_message_id) == ("accepted", "SM1")
     assert (after.status, after.error_code) == ("delivered", None)
-    taken, moved = said(outgoing)
+    taken, moved = part_events(outgoing)
     assert isinstance(taken, MessageAccepted)
     assert isinstance(moved, MessageStatusChanged)
     assert (taken.status, moved.status, taken.version) == ("accepted", "delivered", 7)
@@ -98,14 +105,14 @@ def test_a_receipt_settles_a_part_that_nobody_knew_to_be_taken(before: Any) -> N
 def test_a_receipt_of_a_failure_settles_with_its_code() -> None:
     after, outgoing = apply(uncertain(), receipt("undelivered", error_code=30003), 3)
     assert (after.state, after.status, after.error_code) == ("accepted", "undelivered", 30003)
-    told = said(outgoing)[-1]
-    assert (told.status, told.error_code) == ("undelivered", 30003)
+    last = part_events(outgoing)[-1]
+    assert (last.status, last.error_code) == ("undelivered", 30003)
 
 
 def test_a_receipt_of_an_unknown_word_settles_all_the_same() -> None:
     after, outgoing = apply(uncertain(), receipt("teleported"), 3)
     assert (after.state, after.status) == ("accepted", "accepted")
-    assert [type(data) for data in said(outgoing)] == [MessageAccepted]
+    assert [type(data) for data in part_events(outgoing)] == [MessageAccepted]
 
 
 def test_a_receipt_of_another_message_says_nothing_of_this_one() -> None:
@@ -117,4 +124,6 @@ def test_what_arrived_after_all_has_no_error_any_more() -> None:
     receipts = [receipt("failed", error_code=30003), receipt("delivered")]
     after, outgoing = apply_all(accepted(), receipts, 3)
     assert (after.status, after.error_code) == ("delivered", None)
-    assert not any(isinstance(data, MessageFailed | MessageUncertain) for data in said(outgoing))
+    assert not any(
+        isinstance(data, MessageFailed | MessageUncertain) for data in part_events(outgoing)
+    )

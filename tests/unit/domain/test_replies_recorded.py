@@ -8,12 +8,12 @@ import pytest
 
 from domain.commands import decide_command
 from domain.conversation import Conversation
-from domain.thread import Thread
+from domain.conversation_state import ConversationState
 from schemas.commands import CommandAccepted
 from schemas.conversations import MessageRecorded, Snapshot
 from schemas.messages import Media
 from schemas.notes import NoteAppended, NoteCreated, NoteMessage
-from tests.unit.domain.given.events import (
+from tests.unit.domain.given.samples import (
     ACCOUNT,
     APP_URL,
     CHANNEL,
@@ -35,7 +35,7 @@ from tests.unit.domain.given.events import (
     result,
     user,
 )
-from tests.unit.domain.given.replies import NOW, REPLY_ID, TEAM, decide
+from tests.unit.domain.given.team_replies import NOW, REPLY_ID, TEAM, decide
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_reply_is_recorded_and_neither_reopens_nor_notifies(before: Conversati
     decision = decide(reply(time=NOON + SECOND), before)
     assert kinds(decision.outgoing) == ["conversation.message_recorded", "command.accepted"]
     assert notified(decision.outgoing) == []
-    assert decision.thread.conversation == msgspec.structs.replace(
+    assert decision.state.conversation == msgspec.structs.replace(
         before,
         version=3,
         message_count=2,
@@ -103,13 +103,13 @@ def test_a_reply_with_a_template_alone_has_no_text() -> None:
     [(None, NOON), (NOON - SECOND, NOON), (NOON + SECOND, NOON + SECOND)],
 )
 def test_the_newest_message_is_the_one_sent_last(last_message_at: Any, after: Any) -> None:
-    state = decide(reply(), conversation(last_message_at=last_message_at)).thread.conversation
+    state = decide(reply(), conversation(last_message_at=last_message_at)).state.conversation
     assert state is not None
     assert state.last_message_at == after
 
 
 def test_a_reply_supersedes_no_close() -> None:
-    replied = decide(reply(time=NOON + 2 * SECOND)).thread
+    replied = decide(reply(time=NOON + 2 * SECOND)).state
     command = close(event_id="c2", time=NOON + SECOND)
     decision = decide_command(replied, command, NOW, TEAM, APP_URL)
     assert isinstance(result(decision), CommandAccepted)
@@ -137,10 +137,10 @@ def test_a_file_is_what_its_name_tells(url: str, content_type: str) -> None:
 
 def test_a_reply_joins_the_notes_of_all_links() -> None:
     before = conversation(link_count=2)
-    thread = Thread(before, links=(linked("deal:1"), linked("person:1", left_alone=True)))
+    state = ConversationState(before, links=(linked("deal:1"), linked("person:1", left_alone=True)))
     command = reply("Hi", media_urls=("https://a.b/1.png",), time=NOON + HOUR)
     known = directory(user("ana", name="A" * 300))
-    decision = decide_command(thread, command, NOW, known, APP_URL, channel=channel())
+    decision = decide_command(state, command, NOW, known, APP_URL, channel=channel())
     assert kinds(decision.outgoing) == [
         "conversation.message_recorded",
         "note.appended",
@@ -164,7 +164,7 @@ def test_a_reply_joins_the_notes_of_all_links() -> None:
             media=(Media("https://a.b/1.png", "image/png"),),
         ),
     )
-    assert [link.note.message_count for link in decision.thread.links] == [2, 1]
+    assert [link.note.message_count for link in decision.state.links] == [2, 1]
 
 
 def test_two_commands_are_two_messages_and_one_command_is_one() -> None:

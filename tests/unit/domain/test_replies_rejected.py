@@ -1,4 +1,4 @@
-"""When a reply is rejected: without a channel or a window, and when it is too long."""
+"""When a reply is rejected: without a channel, without a window, or because it is too long."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from domain.commands import decide_command
+from domain.conversation_state import ConversationState
 from domain.directory import Channel
 from domain.parts import PART_CHARACTERS_MAX, PARTS_MAX
-from domain.thread import Thread
 from schemas.codes import Rejection
 from schemas.commands import CommandAccepted, CommandRejected
-from tests.unit.domain.given.events import (
+from tests.unit.domain.given.samples import (
     APP_URL,
     HOUR,
     NOON,
@@ -23,7 +23,7 @@ from tests.unit.domain.given.events import (
     reply,
     result,
 )
-from tests.unit.domain.given.replies import NOW, TEAM, decide
+from tests.unit.domain.given.team_replies import NOW, TEAM, decide
 
 OPEN = NOON + 24 * HOUR
 MINUTE = 60 * SECOND
@@ -31,9 +31,9 @@ MINUTE = 60 * SECOND
 
 @pytest.mark.parametrize("known", [None, channel(removed=True)], ids=["unknown", "removed"])
 def test_a_reply_needs_a_channel_that_is_installed(known: Channel | None) -> None:
-    thread = Thread(conversation(), links=(linked(),))
-    decision = decide_command(thread, reply(), NOW, TEAM, APP_URL, channel=known)
-    assert decision.thread is thread
+    state = ConversationState(conversation(), links=(linked(),))
+    decision = decide_command(state, reply(), NOW, TEAM, APP_URL, channel=known)
+    assert decision.state is state
     assert decision.message is None
     assert kinds(decision.outgoing) == ["command.rejected"]
     answer = result(decision)
@@ -45,7 +45,7 @@ def test_a_reply_needs_a_channel_that_is_installed(known: Channel | None) -> Non
     ("window_until", "address", "left", "may"),
     [
         (OPEN, "whatsapp:+4911", MINUTE + SECOND, True),
-        # Clocks differ: the last minute is not relied on.
+        # Clocks differ, so the last minute is not used.
         (OPEN, "whatsapp:+4911", MINUTE, False),
         (OPEN, "messenger:17", MINUTE, False),
         (OPEN, "whatsapp:+4911", -SECOND, False),
@@ -59,14 +59,14 @@ def test_a_free_text_needs_a_window_that_is_open(
 ) -> None:
     before = conversation(window_until=window_until, contact_address=address)
     decision = decide_command(
-        Thread(before), reply(), OPEN - left, TEAM, APP_URL, channel=channel()
+        ConversationState(before), reply(), OPEN - left, TEAM, APP_URL, channel=channel()
     )
     answer = result(decision)
     assert isinstance(answer, CommandAccepted) is may
     assert bool(decision.sends) is may
     if isinstance(answer, CommandRejected):
         assert answer.code is Rejection.WINDOW_CLOSED
-        assert decision.thread.conversation is before
+        assert decision.state.conversation is before
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_free_text_needs_a_window_that_is_open(
     [
         ({"body": "x" * PARTS_MAX * PART_CHARACTERS_MAX}, False),
         ({"body": "x" * (PARTS_MAX * PART_CHARACTERS_MAX + 1)}, True),
-        # The text that goes with a template is not sent.
+        # The text of a reply with a template is not sent.
         ({"body": "x" * (PARTS_MAX * PART_CHARACTERS_MAX + 1), "content_sid": "HX1"}, False),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_reply_of_too_many_parts_is_rejected(fields: dict[str, Any], is_too_lo
 def test_of_several_reasons_to_reject_a_reply_the_first_one_counts(
     fields: dict[str, Any], known: Channel | None, code: Rejection
 ) -> None:
-    thread = Thread(conversation(window_until=None))
-    answer = result(decide_command(thread, reply(**fields), NOW, TEAM, APP_URL, channel=known))
+    state = ConversationState(conversation(window_until=None))
+    answer = result(decide_command(state, reply(**fields), NOW, TEAM, APP_URL, channel=known))
     assert isinstance(answer, CommandRejected)
     assert answer.code is code

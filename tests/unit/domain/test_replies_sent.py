@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.parts import PART_CHARACTERS_MAX, PARTS_MAX
-from tests.unit.domain.given.events import (
+from tests.unit.domain.given.samples import (
     ACCOUNT,
     CHANNEL,
     CONVERSATION,
@@ -14,7 +14,7 @@ from tests.unit.domain.given.events import (
     conversation,
     reply,
 )
-from tests.unit.domain.given.replies import NOW, REPLY_ID, decide
+from tests.unit.domain.given.team_replies import NOW, REPLY_ID, decide
 
 
 def test_a_template_needs_no_window_and_goes_out_without_its_text() -> None:

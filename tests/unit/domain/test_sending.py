@@ -1,4 +1,4 @@
-"""The life of a reply's part: what each outcome makes of it, and when it is looked for."""
+"""The states of a reply's part: what each outcome does to it, and when it is checked."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,13 +9,11 @@ from msgspec.structs import replace
 
 from domain.delivery import OUTSIDE_WINDOW
 from domain.sending import (
-    CLOCKS_APART,
-    LOOKS_SECONDS,
+    CHECKS_SECONDS,
     POST_SECONDS,
     QUEUED_MAX,
-    Listed,
     NotTaken,
-    Outcome,
+    PostOutcome,
     Refused,
     Send,
     State,
@@ -25,22 +23,20 @@ from domain.sending import (
     accept,
     after_post,
     begin,
-    doubt,
-    found,
-    look_again,
+    check_again,
+    mark_uncertain,
     next_step,
 )
 from schemas.messages import MessageAccepted, MessageFailed, MessageUncertain
-from tests.unit.domain.given.events import ACCOUNT, CONVERSATION, NOON, SECOND
-from tests.unit.domain.given.sends import (
+from tests.unit.domain.given.reply_parts import (
     OPEN,
     accepted,
-    listed,
     part,
+    part_events,
     posting,
-    said,
     uncertain,
 )
+from tests.unit.domain.given.samples import ACCOUNT, CONVERSATION, NOON, SECOND
 
 MINUTE = timedelta(minutes=1)
 
@@ -68,10 +64,10 @@ def test_a_part_that_may_not_go_out_any_more_fails_without_a_post(
     before = part(**fields)
     moved, outgoing = begin(before, window_until, now, 9)
     assert moved == replace(before, state="failed", status="failed", error_code=error_code)
-    [told] = said(outgoing)
-    assert isinstance(told, MessageFailed)
-    assert (told.status, told.version, told.provider_message_id) == ("failed", 9, UNSET)
-    assert told.error_code == (UNSET if error_code is None else error_code)
+    [event] = part_events(outgoing)
+    assert isinstance(event, MessageFailed)
+    assert (event.status, event.version, event.provider_message_id) == ("failed", 9, UNSET)
+    assert event.error_code == (UNSET if error_code is None else error_code)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +95,7 @@ def test_a_template_or_a_channel_without_a_window_needs_none(
     ],
 )
 def test_what_a_post_ended_with_is_what_becomes_of_its_part(
-    before: Send, outcome: Outcome, state: State, status: str | None, error_code: int | None
+    before: Send, outcome: PostOutcome, state: State, status: str | None, error_code: int | None
 ) -> None:
     after, outgoing = after_post(before, outcome, NOON + SECOND, 9)
     assert (after.state, after.status, after.error_code) == (state, status, error_code)
@@ -107,10 +103,10 @@ def test_what_a_post_ended_with_is_what_becomes_of_its_part(
     if state == "uncertain":
         assert outgoing == ()
         return
-    [told] = said(outgoing)
-    assert isinstance(told, MessageAccepted if state == "accepted" else MessageFailed)
-    assert (told.message_id, told.part, told.parts) == ("reply", 1, 1)
-    assert (told.account_id, told.conversation_id) == (ACCOUNT, CONVERSATION)
+    [event] = part_events(outgoing)
+    assert isinstance(event, MessageAccepted if state == "accepted" else MessageFailed)
+    assert (event.message_id, event.part, event.parts) == ("reply", 1, 1)
+    assert (event.account_id, event.conversation_id) == (ACCOUNT, CONVERSATION)
     assert outgoing[0].cause_id == "c1"
 
 
@@ -127,7 +123,7 @@ def test_what_others_gave_up_is_not_posted_again_though_it_was_not_taken(
     before = uncertain(told_uncertain=told_uncertain)
     after, outgoing = after_post(before, NotTaken(0), NOON + MINUTE, 9)
     assert (after.state, after.error_code) == ("failed", None)
-    assert [type(told) for told in said(outgoing)] == [MessageFailed]
+    assert [type(event) for event in part_events(outgoing)] == [MessageFailed]
 
 
 @pytest.mark.parametrize("outcome", [Taken("SM2", "sent"), NotTaken(1), Refused(1), Unknown()])
@@ -135,7 +131,7 @@ def test_what_others_gave_up_is_not_posted_again_though_it_was_not_taken(
     "before", [accepted(), part(state="failed", status="failed"), part(attempts=1)]
 )
 def test_an_outcome_that_comes_after_the_part_moved_on_changes_nothing(
-    before: Send, outcome: Outcome
+    before: Send, outcome: PostOutcome
 ) -> None:
     assert after_post(before, outcome, NOON, 9) == (before, ())
 
@@ -160,17 +156,17 @@ LATER = NOON + SECOND
 
 
 @pytest.mark.parametrize(
-    ("unsettled", "post", "doubts", "looks"),
+    ("unsettled", "post", "overdue", "checks"),
     [
         ([], None, [], []),
         ([part()], 3, [], []),
         ([part(due_at=LATER)], None, [], []),
-        # In the order of sending: a part waits for the one before it, whatever keeps that one.
+        # In the order of sending: a part waits for the one before it, for any reason.
         ([part(), part(version=4)], 3, [], []),
         ([part(due_at=LATER), part(version=4)], None, [], []),
         ([posting(due_at=LATER), part(version=4)], None, [], []),
         ([posting(), part(version=4)], None, [3], []),
-        # But not for one that is never posted again.
+        # But it does not wait for a part that is never posted again.
         ([uncertain(due_at=LATER), part(version=4)], 4, [], []),
         ([uncertain(), part(version=4)], 4, [], [3]),
         ([uncertain(told_uncertain=True), part(version=4)], 4, [], []),
@@ -178,12 +174,12 @@ LATER = NOON + SECOND
     ],
 )
 def test_the_next_step_of_a_conversation(
-    unsettled: list[Send], post: int | None, doubts: list[int], looks: list[int]
+    unsettled: list[Send], post: int | None, overdue: list[int], checks: list[int]
 ) -> None:
     step = next_step(unsettled, NOON)
     assert (step.post.version if step.post else None) == post
-    assert [send.version for send in step.doubts] == doubts
-    assert [send.version for send in step.looks] == looks
+    assert [send.version for send in step.overdue] == overdue
+    assert [send.version for send in step.checks] == checks
 
 
 @pytest.mark.parametrize(
@@ -194,94 +190,25 @@ def test_a_part_in_doubt_is_looked_for_ever_more_seldom(
     after_seconds: int, next_seconds: int
 ) -> None:
     now = NOON + after_seconds * SECOND
-    after, outgoing = doubt(posting(), now)
+    after, outgoing = mark_uncertain(posting(), now)
     assert (after.state, outgoing) == ("uncertain", ())
     assert after.due_at == NOON + next_seconds * SECOND
-    if after_seconds < LOOKS_SECONDS[-1]:
-        again, outgoing = look_again(after, now, 9)
+    if after_seconds < CHECKS_SECONDS[-1]:
+        again, outgoing = check_again(after, now, 9)
         assert (again, outgoing) == (after, ())
 
 
 def test_people_are_told_once_when_nobody_looks_any_more() -> None:
-    last = NOON + LOOKS_SECONDS[-1] * SECOND
-    after, outgoing = look_again(uncertain(), last, 9)
+    last = NOON + CHECKS_SECONDS[-1] * SECOND
+    after, outgoing = check_again(uncertain(), last, 9)
     assert after == uncertain(told_uncertain=True)
-    [told] = said(outgoing)
-    assert isinstance(told, MessageUncertain)
-    assert (told.status, told.provider_message_id, told.error_code) == ("uncertain", UNSET, UNSET)
+    [event] = part_events(outgoing)
+    assert isinstance(event, MessageUncertain)
+    assert (event.status, event.provider_message_id, event.error_code) == (
+        "uncertain",
+        UNSET,
+        UNSET,
+    )
     assert next_step([after], last + timedelta(days=1)) == Step(None, (), ())
-    # A worker that began to look before, and is slower.
-    assert look_again(after, last, 10) == (after, ())
-
-
-POSTED = POST_SECONDS * SECOND
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        listed(),
-        listed(body=" Hi\n"),
-        listed(created_at=NOON - CLOCKS_APART),
-        listed(created_at=NOON + POSTED + CLOCKS_APART),
-        listed(status="failed", error_code=30003),
-    ],
-)
-def test_the_one_message_that_fits_is_what_an_uncertain_part_became(message: Listed) -> None:
-    others = [listed("SM2", body="Ho"), listed("SM3", created_at=NOON - 2 * MINUTE)]
-    assert found(uncertain(), [uncertain()], [*others, message]) is message
-
-
-@pytest.mark.parametrize(
-    "messages",
-    [
-        [],
-        [listed(body="hi")],
-        [listed(created_at=NOON - CLOCKS_APART - SECOND)],
-        [listed(created_at=NOON + POSTED + CLOCKS_APART + SECOND)],
-        # Which of two? Somebody else may write with this sender too.
-        [listed(), listed("SM2")],
-    ],
-)
-def test_nothing_that_fits_or_more_than_one_settles_nothing(messages: list[Listed]) -> None:
-    assert found(uncertain(), [uncertain()], messages) is None
-
-
-NEAR = NOON + 2 * MINUTE + POSTED
-"""As late as a POST may be whose message could be taken for that of a POST of noon."""
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        uncertain(version=4),
-        uncertain(part=2, body="Hi "),
-        posting(version=4, posting_at=NEAR),
-        uncertain(version=4, posting_at=NEAR, told_uncertain=True),
-        # A template may say anything.
-        uncertain(version=4, body="", content_sid="HX1"),
-    ],
-)
-def test_two_texts_that_may_be_equal_are_two_messages_and_settle_nothing(other: Send) -> None:
-    one = uncertain()
-    for messages in ([listed()], [listed(), listed("SM2", created_at=NOON + SECOND)]):
-        assert found(one, [one, other], messages) is None
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        uncertain(version=4, body="Ho"),
-        part(version=4, attempts=1, posting_at=NOON),
-        uncertain(version=4, posting_at=NEAR + SECOND),
-        uncertain(version=2, posting_at=NOON - 2 * MINUTE - POSTED - SECOND, told_uncertain=True),
-    ],
-)
-def test_a_part_that_cannot_be_meant_does_not_matter(other: Send) -> None:
-    one, message = uncertain(), listed()
-    assert found(one, [one, other], [message]) is message
-
-
-def test_a_template_is_not_looked_for_by_its_text() -> None:
-    template = uncertain(body="", content_sid="HX1")
-    assert found(template, [template], [listed(body="")]) is None
+    # The check of another worker began before this one, and ended later.
+    assert check_again(after, last, 10) == (after, ())

@@ -1,5 +1,5 @@
-"""Whatever workers, the provider and its receipts do, and in whatever order: each part goes out
-once at the most, in its turn, and is settled as what it became."""
+"""Whatever workers and the provider do, in any order: each part goes out at most once and in its
+turn, and it is settled as the message that it became."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,18 +11,19 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from domain.delivery import later
-from domain.sending import Send, found
+from domain.listed_messages import find_listed
+from domain.sending import Send
 from schemas.messages import MessageAccepted, MessageFailed, MessageStatusChanged, MessageUncertain
-from tests.unit.domain.given.events import NOON, SECOND
-from tests.unit.domain.given.provider import InFlight, Look, Message, World
-from tests.unit.domain.given.sends import accepted, listed, part, uncertain
+from tests.unit.domain.given.reply_parts import accepted, listed, part, uncertain
+from tests.unit.domain.given.samples import NOON, SECOND
+from tests.unit.domain.given.sending_world import Check, InFlight, Message, World
 
-# These examples are many, and coverage would take most of their time; chosen ones reach all lines.
+# Many examples: coverage would take most of their time. The example tests reach all lines.
 pytestmark = pytest.mark.no_cover
 
 Step: TypeAlias = Callable[[World], None]
 
-# Two parts of a reply, and then of the next one; most of them with one text.
+# Two parts of each reply; most parts have the same text.
 PARTS = st.lists(st.sampled_from(["Hi", "Hi", "Hi ", "Ho"]), min_size=2, max_size=4).map(
     lambda bodies: [
         part(
@@ -41,7 +42,7 @@ NUMBERS = st.integers(0, 3)
 
 
 def on_a_post(act: Callable[[World, InFlight], None]) -> st.SearchStrategy[Step]:
-    """A step that happens to one of the POSTs in flight, if there is any."""
+    """Draw a step that happens to one of the POSTs in flight, if there is any."""
 
     def step(which: int) -> Step:
         def happen(world: World) -> None:
@@ -53,13 +54,13 @@ def on_a_post(act: Callable[[World, InFlight], None]) -> st.SearchStrategy[Step]
     return st.builds(step, NUMBERS)
 
 
-def on_a_look(act: Callable[[World, Look], None]) -> st.SearchStrategy[Step]:
-    """A step that happens to one of the lists that were read, if there is any."""
+def on_a_check(act: Callable[[World, Check], None]) -> st.SearchStrategy[Step]:
+    """Draw a step that happens to one of the checks that were begun, if there is any."""
 
     def step(which: int) -> Step:
         def happen(world: World) -> None:
-            if world.looks:
-                act(world, world.looks[which % len(world.looks)])
+            if world.checks:
+                act(world, world.checks[which % len(world.checks)])
 
         return happen
 
@@ -67,7 +68,7 @@ def on_a_look(act: Callable[[World, Look], None]) -> st.SearchStrategy[Step]:
 
 
 def on_a_message(act: Callable[[World, Message], None]) -> st.SearchStrategy[Step]:
-    """A step that happens to one of the messages that were taken, if there is any."""
+    """Draw a step that happens to one of the messages that were taken, if there is any."""
 
     def step(which: int) -> Step:
         def happen(world: World) -> None:
@@ -79,8 +80,10 @@ def on_a_message(act: Callable[[World, Message], None]) -> st.SearchStrategy[Ste
     return st.builds(step, NUMBERS)
 
 
-def called_back(word: str, *, names: bool = True) -> st.SearchStrategy[Step]:
-    return on_a_message(lambda world, message: world.receipt(message, word, names=names))
+def called_back(word: str, *, with_message_id: bool = True) -> st.SearchStrategy[Step]:
+    return on_a_message(
+        lambda world, message: world.call_back(message, word, with_message_id=with_message_id)
+    )
 
 
 def passes(seconds: float) -> st.SearchStrategy[Step]:
@@ -91,13 +94,13 @@ def passes(seconds: float) -> st.SearchStrategy[Step]:
 
 
 CLAIM = st.just(World.claim)
-TAKEN = on_a_post(lambda world, post: world.read(post, takes=True))
-PASSED_BY = on_a_post(lambda world, post: world.read(post, takes=False))
-TOLD = on_a_post(lambda world, post: world.answer(post, is_lost=False, error_code=None))
+TAKEN = on_a_post(lambda world, post: world.receive(post, takes=True))
+NOT_TAKEN = on_a_post(lambda world, post: world.receive(post, takes=False))
+ANSWERED = on_a_post(lambda world, post: world.answer(post, is_lost=False, error_code=None))
 REFUSED = on_a_post(lambda world, post: world.answer(post, is_lost=False, error_code=21610))
 LOST = on_a_post(lambda world, post: world.answer(post, is_lost=True, error_code=None))
 CRASH = on_a_post(World.crash)
-CONCLUDED = on_a_look(World.conclude)
+CONCLUDED = on_a_check(World.conclude)
 HIDDEN = on_a_message(lambda world, message: world.hidden.add(message.listed.provider_message_id))
 SHOWN = st.just(lambda world: world.hidden.clear())
 
@@ -110,29 +113,29 @@ def _in_turn(steps: tuple[Step, ...]) -> Step:
     return happen
 
 
-# A whole POST, as most are; the steps it is made of come alone too, and in any order.
+# A whole POST, as in most cases. Its steps are drawn alone too, in any order.
 POST = st.tuples(
-    CLAIM, st.one_of(TAKEN, TAKEN, PASSED_BY), st.one_of(TOLD, REFUSED, LOST, LOST, CRASH)
+    CLAIM, st.one_of(TAKEN, TAKEN, NOT_TAKEN), st.one_of(ANSWERED, REFUSED, LOST, LOST, CRASH)
 ).map(_in_turn)
 
-LOOK = st.tuples(CLAIM, CONCLUDED).map(_in_turn)
+CHECK = st.tuples(CLAIM, CONCLUDED).map(_in_turn)
 
 STEPS = st.lists(
     st.one_of(
         *[POST] * 5,
-        *[LOOK] * 4,
+        *[CHECK] * 4,
         *[CLAIM] * 2,
         CONCLUDED,
         *[TAKEN] * 2,
-        PASSED_BY,
-        TOLD,
+        NOT_TAKEN,
+        ANSWERED,
         REFUSED,
         LOST,
         CRASH,
         called_back("sent"),
         called_back("delivered"),
         called_back("failed"),
-        called_back("read", names=False),
+        called_back("read", with_message_id=False),
         HIDDEN,
         SHOWN,
         *[passes(seconds) for seconds in (0.4, 5, 16, 31, 31, 200, 700)],
@@ -150,7 +153,7 @@ def test_a_part_goes_out_once_at_the_most_and_is_settled_as_what_it_became(
     world = World(parts)
     for step in steps:
         step(world)
-    # That no POST begins after one that may have been taken, nor out of turn, the world asserts.
+    # The world itself asserts that no POST begins out of turn, or after one that may be taken.
     assert max(Counter(message.key for message in world.messages).values(), default=0) <= 1
     became = {message.key: message.listed.provider_message_id for message in world.messages}
     for key, send in world.sends.items():
@@ -170,12 +173,14 @@ def test_what_is_told_of_a_part_is_told_once_and_leads_forward(
     for step in steps:
         step(world)
     assert max(world.event_ids.values(), default=0) <= 1
-    for key, told in world.told.items():
-        kinds = Counter(type(data) for data in told)
+    for key, emitted in world.emitted.items():
+        kinds = Counter(type(data) for data in emitted)
         for struct in (MessageAccepted, MessageFailed, MessageUncertain):
             assert kinds[struct] <= 1
         statuses = [
-            data.status for data in told if isinstance(data, MessageAccepted | MessageStatusChanged)
+            data.status
+            for data in emitted
+            if isinstance(data, MessageAccepted | MessageStatusChanged)
         ]
         assert all(later(one, other) for one, other in pairwise(statuses))
         send = world.sends[key]
@@ -211,5 +216,5 @@ def test_what_is_found_in_the_list_is_the_part_that_it_became(
             messages[version] = listed(sid, body=body, created_at=now + delay * SECOND)
     for send in parts:
         if send.state == "uncertain":
-            message = found(send, parts, messages.values())
+            message = find_listed(send, parts, messages.values())
             assert message in {None, messages.get(send.version)}

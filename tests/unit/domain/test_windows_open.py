@@ -1,4 +1,4 @@
-"""The window of a contact: when it is open, when it is watched, and what a look at it finds."""
+"""The window of a contact: when it is open, when it is watched, and the result of a check."""
 
 from datetime import datetime
 from typing import Any
@@ -6,20 +6,20 @@ from typing import Any
 import pytest
 
 from domain.conversation import Conversation
+from domain.conversation_state import ConversationState
 from domain.messages import decide_message
-from domain.thread import Thread
 from domain.windows import (
     MARGIN,
     NOTICE,
     WINDOW,
-    Look,
+    WindowCheck,
+    check_window,
     is_to_be_watched,
-    look_at,
     may_write,
     window_after,
 )
-from tests.unit.domain.given.events import ADDRESS, APP_URL, HOUR, NOON, SECOND, message
-from tests.unit.domain.given.windows import KNOWN, UNTIL, watched
+from tests.unit.domain.given.samples import ADDRESS, APP_URL, HOUR, NOON, SECOND, message
+from tests.unit.domain.given.watched_windows import KNOWN, UNTIL, watched
 
 MESSENGER, SMS = "messenger:1234", "+4911"
 
@@ -98,30 +98,30 @@ def test_a_window_is_watched_while_it_is_open_unless_it_may_have_been_told_of(
 def test_a_message_that_wants_to_be_seen_has_its_window_watched(
     before: Conversation | None, fields: dict[str, Any], watch: bool
 ) -> None:
-    decision = decide_message(Thread(before), message(**fields), NOON, KNOWN, APP_URL)
-    assert decision.thread.conversation is not None
-    assert decision.thread.conversation.window_watched is watch
+    decision = decide_message(ConversationState(before), message(**fields), NOON, KNOWN, APP_URL)
+    assert decision.state.conversation is not None
+    assert decision.state.conversation.window_watched is watch
 
 
 @pytest.mark.parametrize(
-    ("fields", "now", "look"),
+    ("fields", "now", "check"),
     [
-        ({}, UNTIL - NOTICE, Look(None, True)),
-        ({}, UNTIL - SECOND, Look(None, True)),
-        ({}, UNTIL, Look(None)),
-        ({}, UNTIL - NOTICE - SECOND, Look(UNTIL - NOTICE)),
-        ({"status": "closed"}, UNTIL - NOTICE - SECOND, Look(UNTIL - NOTICE)),
-        ({"last_direction": "outbound"}, UNTIL - NOTICE, Look(None)),
-        ({"last_direction": None}, UNTIL - NOTICE, Look(None)),
-        ({"status": "closed"}, UNTIL - NOTICE, Look(None)),
-        ({"merged_into": "other"}, UNTIL - NOTICE, Look(None)),
-        ({"window_watched": False}, UNTIL - NOTICE, Look(None)),
-        ({"window_watched": False}, NOON, Look(None)),
-        ({"window_until": None}, UNTIL - NOTICE, Look(None)),
+        ({}, UNTIL - NOTICE, WindowCheck(None, True)),
+        ({}, UNTIL - SECOND, WindowCheck(None, True)),
+        ({}, UNTIL, WindowCheck(None)),
+        ({}, UNTIL - NOTICE - SECOND, WindowCheck(UNTIL - NOTICE)),
+        ({"status": "closed"}, UNTIL - NOTICE - SECOND, WindowCheck(UNTIL - NOTICE)),
+        ({"last_direction": "outbound"}, UNTIL - NOTICE, WindowCheck(None)),
+        ({"last_direction": None}, UNTIL - NOTICE, WindowCheck(None)),
+        ({"status": "closed"}, UNTIL - NOTICE, WindowCheck(None)),
+        ({"merged_into": "other"}, UNTIL - NOTICE, WindowCheck(None)),
+        ({"window_watched": False}, UNTIL - NOTICE, WindowCheck(None)),
+        ({"window_watched": False}, NOON, WindowCheck(None)),
+        ({"window_until": None}, UNTIL - NOTICE, WindowCheck(None)),
     ],
     ids=str,
 )
 def test_a_look_at_a_window_warns_once_or_waits_or_ends(
-    fields: dict[str, Any], now: datetime, look: Look
+    fields: dict[str, Any], now: datetime, check: WindowCheck
 ) -> None:
-    assert look_at(watched(**fields), now) == look
+    assert check_window(watched(**fields), now) == check

@@ -1,4 +1,4 @@
-"""Whatever happens, each window is told of once, in its last hour, while the contact waits."""
+"""Whatever happens: one warning for each window, in its last hour, while the contact waits."""
 
 from datetime import datetime, timedelta
 
@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from domain.commands import decide_command
 from domain.conversation import Conversation
+from domain.conversation_state import NO_CONVERSATION, ConversationState
 from domain.decision import Outgoing
 from domain.messages import decide_message, is_erased
-from domain.thread import NO_THREAD, Thread
-from domain.windows import NOTICE, look_at, warn
-from tests.unit.domain.given.events import (
+from domain.windows import NOTICE, check_window, warn
+from tests.unit.domain.given.samples import (
     APP_URL,
     HOUR,
     NOON,
@@ -26,41 +26,42 @@ from tests.unit.domain.given.events import (
     reopen,
     reply,
 )
-from tests.unit.domain.given.windows import KNOWN, NEWEST
+from tests.unit.domain.given.watched_windows import KNOWN, NEWEST
 
-KINDS = ["message"] * 6 + ["import", "reply", "close", "reopen", "delete"] + ["look"] * 9
+KINDS = ["message"] * 6 + ["import", "reply", "close", "reopen", "delete"] + ["check"] * 9
 GAPS = [hours * HOUR for hours in (0, 0, 0, 0.25, 0.25, 0.25, 1, 11, 22.5, 23, 23)] + [SECOND]
-# Of those that were long on their way, a message that leaves the window as it was, and one that
-# opens it for its last hour.
+# Among the messages that come late: one leaves the window as it was, and one opens it for its last
+# hour only.
 AGES = [hours * HOUR for hours in (0, 0, 0, -1, 0.5, 22.5, 23.25, 23.5, 23.5)]
 STEPS = st.tuples(st.sampled_from(KINDS), st.sampled_from(GAPS), st.sampled_from(AGES))
-# Left to themselves, lists are about five long.
+# By default lists have about five items.
 STORIES = st.one_of(st.lists(STEPS, max_size=20), st.lists(STEPS, min_size=15, max_size=50))
 
 
 class Story:
-    """One conversation, its row in `windows`, and what the watcher made of it."""
+    """One conversation, its row in `windows`, and the warnings of its windows."""
 
     def __init__(self) -> None:
         self.now = NOON
-        self.thread: Thread = NO_THREAD
+        self.state: ConversationState = NO_CONVERSATION
         self.check_at: datetime | None = None
         self.waits = False
-        """Whether the last word is the contact's."""
-        self.asked_for: set[datetime] = set()
-        """The ends of windows that a message of the contact moved there, imports aside."""
-        self.looked_at: set[datetime] = set()
-        """Those of windows that were looked at in their last hour."""
-        self.told: set[datetime] = set()
+        """Whether the last message is the contact's."""
+        self.opened: set[datetime] = set()
+        """The ends of windows to which a message of the contact moved them; without imports."""
+        self.checked: set[datetime] = set()
+        """The ends of windows that were checked in their last hour."""
+        self.warned: set[datetime] = set()
+        """The ends of windows for which a warning was emitted."""
         self.ids: set[str] = set()
 
     @property
-    def state(self) -> Conversation | None:
-        return self.thread.conversation
+    def conversation(self) -> Conversation | None:
+        return self.state.conversation
 
     def step(self, number: int, kind: str, age: timedelta) -> None:
-        if kind == "look":
-            self.look()
+        if kind == "check":
+            self.check()
         elif kind in {"message", "import"}:
             self.write(number, age, historical=kind == "import")
         else:
@@ -73,73 +74,77 @@ class Story:
             sent_at=self.now - age,
             historical=historical,
         )
-        if is_erased(self.thread, written.data):
+        if is_erased(self.state, written.data):
             return
-        before = self.state.window_until if self.state else None
-        self.save(decide_message(self.thread, written, self.now, KNOWN, APP_URL).thread)
-        assert self.state is not None
-        assert self.state.window_until is not None
+        before = self.conversation.window_until if self.conversation else None
+        self.save(decide_message(self.state, written, self.now, KNOWN, APP_URL).state)
+        assert self.conversation is not None
+        assert self.conversation.window_until is not None
         if not historical:
             self.waits = True
-            if self.state.window_until != before:
-                self.asked_for.add(self.state.window_until)
+            if self.conversation.window_until != before:
+                self.opened.add(self.conversation.window_until)
 
     def command(self, number: int, kind: str) -> None:
         make = {"reply": reply, "close": close, "reopen": reopen, "delete": delete}[kind]
-        asked = make(event_id=f"e{number}", time=self.now)  # type: ignore[operator]
-        decision = decide_command(self.thread, asked, self.now, KNOWN, APP_URL, channel=channel())
+        made = make(event_id=f"e{number}", time=self.now)  # type: ignore[operator]
+        decision = decide_command(self.state, made, self.now, KNOWN, APP_URL, channel=channel())
         self.waits = self.waits and decision.message is None
-        self.save(decision.thread)
+        self.save(decision.state)
 
-    def save(self, after: Thread) -> None:
+    def save(self, after: ConversationState) -> None:
         """Write the row of a window as a batch does."""
-        state = after.conversation
-        if state is None:
+        conversation = after.conversation
+        if conversation is None:
             self.check_at = None
-        elif state.window_watched and not (self.state and self.state.window_watched):
-            assert state.window_until is not None
-            self.check_at = state.window_until - NOTICE
-        self.thread = after
-        assert (self.check_at is not None) == (state is not None and state.window_watched)
+        elif conversation.window_watched and not (
+            self.conversation and self.conversation.window_watched
+        ):
+            assert conversation.window_until is not None
+            self.check_at = conversation.window_until - NOTICE
+        self.state = after
+        assert (self.check_at is not None) == (
+            conversation is not None and conversation.window_watched
+        )
 
-    def look(self) -> None:
-        """Do what the watcher does, and check it."""
+    def check(self) -> None:
+        """Check the window as the watcher does, and assert what comes of it."""
         outgoing: tuple[Outgoing, ...] = ()
-        state = self.state
+        conversation = self.conversation
         if self.check_at is not None and self.check_at <= self.now:
-            assert state is not None
-            look = look_at(state, self.now)
-            assert look.again_at is None or look.again_at > self.now
-            self.check_at = look.again_at
-            if look.again_at is None:
-                left = replace(state, window_watched=False)
-                self.thread = replace(self.thread, conversation=left)
-            if look.is_closing:
-                outgoing = warn(state, KNOWN, APP_URL, NEWEST)
+            assert conversation is not None
+            check = check_window(conversation, self.now)
+            assert check.next_check_at is None or check.next_check_at > self.now
+            self.check_at = check.next_check_at
+            if check.next_check_at is None:
+                left = replace(conversation, window_watched=False)
+                self.state = replace(self.state, conversation=left)
+            if check.must_warn:
+                outgoing = warn(conversation, KNOWN, APP_URL, NEWEST)
                 assert len(outgoing) == 1
-        self.check(state, outgoing)
+        self.judge(conversation, outgoing)
 
-    def check(self, state: Conversation | None, outgoing: tuple[Outgoing, ...]) -> None:
-        until = state.window_until if state else None
+    def judge(self, conversation: Conversation | None, outgoing: tuple[Outgoing, ...]) -> None:
+        until = conversation.window_until if conversation else None
         is_last_hour = until is not None and until - NOTICE <= self.now < until
         if outgoing:
             assert is_last_hour
             assert until is not None
-            assert state is not None
+            assert conversation is not None
             assert self.waits
-            assert state.status == "open"
-            assert until not in self.told
+            assert conversation.status == "open"
+            assert until not in self.warned
             assert not self.ids & {item.event_id for item in outgoing}
-            self.told.add(until)
+            self.warned.add(until)
             self.ids |= {item.event_id for item in outgoing}
-            note("told")
-        elif until in self.asked_for - self.looked_at and is_last_hour:
-            assert state is not None
-            assert not self.waits or state.status == "closed"
-            note("nothing to tell")
+            note("warned")
+        elif until in self.opened - self.checked and is_last_hour:
+            assert conversation is not None
+            assert not self.waits or conversation.status == "closed"
+            note("no warning needed")
         if is_last_hour:
             assert until is not None
-            self.looked_at.add(until)
+            self.checked.add(until)
 
 
 @pytest.mark.no_cover

@@ -1,4 +1,4 @@
-"""The warning of a window that is about to close: who is told, and what it says."""
+"""The warning of a window that is about to close: its recipients, and its contents."""
 
 from datetime import timedelta, timezone
 
@@ -8,7 +8,7 @@ from domain.conversation import Conversation
 from domain.windows import warn
 from schemas.directory import BOTH, OFF, NotificationSettings
 from schemas.notifications import MessagePreview, Recipient
-from tests.unit.domain.given.events import (
+from tests.unit.domain.given.samples import (
     APP_URL,
     CONVERSATION,
     HOUR,
@@ -17,7 +17,7 @@ from tests.unit.domain.given.events import (
     other_account,
     user,
 )
-from tests.unit.domain.given.windows import NEWEST, UNTIL, watched
+from tests.unit.domain.given.watched_windows import NEWEST, UNTIL, watched
 
 CURIOUS = NotificationSettings(assigned_to_others=BOTH)
 ANA = Recipient("ana", "unassigned", ("desktop",))
@@ -50,16 +50,16 @@ def test_the_assignee_is_told_or_those_who_are_told_of_what_is_unassigned(
 
 def test_a_warning_says_what_the_contact_wrote_last_and_raises_no_version() -> None:
     state = watched(version=7, contact_name="Maria")
-    (told,) = notified(warn(state, directory("ana"), APP_URL, NEWEST))
-    assert (told.kind, told.version, told.contact_name) == ("window_closing", 7, "Maria")
-    assert told.message == MessagePreview("m1", "Hello")
-    assert told.recipients == (ANA,)
-    assert told.inbox_url == f"{APP_URL}/conversations/{CONVERSATION}"
-    assert (told.part, told.parts) == (1, 1)
+    (warning,) = notified(warn(state, directory("ana"), APP_URL, NEWEST))
+    assert (warning.kind, warning.version, warning.contact_name) == ("window_closing", 7, "Maria")
+    assert warning.message == MessagePreview("m1", "Hello")
+    assert warning.recipients == (ANA,)
+    assert warning.inbox_url == f"{APP_URL}/conversations/{CONVERSATION}"
+    assert (warning.part, warning.parts) == (1, 1)
 
 
 def ids_of(state: Conversation) -> tuple[str, str]:
-    """The id of a window's warning, and of its cause."""
+    """Returns the ids of a window's warning and of its cause."""
     (outgoing,) = warn(state, directory("ana"), APP_URL, NEWEST)
     return outgoing.event_id, outgoing.cause_id
 

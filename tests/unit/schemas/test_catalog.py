@@ -1,4 +1,4 @@
-"""The catalog holds exactly the types that the contract names, each on its topic."""
+"""The catalog holds exactly the types of the contract, each on its topic."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""CloudEvents on Kafka: both modes in, structured out."""
+"""CloudEvents on Kafka: both modes are read, the structured mode is written."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every way in which a record can be wrong, and the code that says so."""
+"""Every way in which a record can be wrong, and its dead-letter code."""
 
 from typing import Any
 
@@ -284,7 +284,7 @@ def test_a_value_nested_about_as_deep_as_can_be_read_never_escapes(
 
 
 def _decode_or_refuse(value: bytes) -> None:
-    """Anything but an event or an InvalidRecord fails the test."""
+    """Decode a value; any result but an event or InvalidRecord fails the test."""
     try:
         Decoders([*INBOUND["messages.received"], *INBOUND["links"]]).decode(value, (), 0)
     except InvalidRecord as error:

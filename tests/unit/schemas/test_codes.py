@@ -1,4 +1,4 @@
-"""The closed sets of codes are the contract's."""
+"""The codes are exactly those of the contract."""
 
 from schemas.codes import DeadLetter, Rejection
 from schemas.errors import InvalidRecord

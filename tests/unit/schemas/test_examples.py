@@ -1,4 +1,4 @@
-"""Every event type has an example that is true to the contract."""
+"""Every event type has an example that follows the contract."""
 
 from importlib.resources import files
 from typing import Any

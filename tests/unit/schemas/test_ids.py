@@ -1,4 +1,4 @@
-"""Derived ids are what the contract's formulae say."""
+"""Derived ids follow the formulas of the contract."""
 
 from uuid import UUID, uuid5
 
@@ -37,11 +37,11 @@ def test_a_replys_id_is_of_account_and_command() -> None:
 
 def test_every_part_of_a_cause_tells_emitted_events_apart() -> None:
     made = {
-        ids.emitted_event_id(cause, AccountId(account), conversation, what, version, part=part)
+        ids.emitted_event_id(cause, AccountId(account), conversation, type_, version, part=part)
         for cause in ("e1", "e2")
         for account in ("acme", "globex")
         for conversation in ("c1", "c2")
-        for what in ("t1", "t2")
+        for type_ in ("t1", "t2")
         for version in (1, 2)
         for part in (1, 2)
     }

@@ -1,4 +1,4 @@
-"""What a reply needs: something to be sent."""
+"""A reply needs something to send."""
 
 from typing import Any
 from uuid import UUID

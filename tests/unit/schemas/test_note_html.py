@@ -1,4 +1,4 @@
-"""Notes as HTML hold the renderer's own tags, and as text all that contacts wrote."""
+"""Notes as HTML: only the tags of the renderer, and all texts of contacts as text."""
 
 import re
 from html.parser import HTMLParser
@@ -15,7 +15,7 @@ from tests.unit.schemas.given.shown_notes import (
     created,
     example,
     folded,
-    said,
+    note_message,
     visible,
     visible_line,
 )
@@ -30,13 +30,13 @@ ALLOWED: dict[str, set[str]] = {
 
 
 class Fragment(HTMLParser):
-    """What a browser would make of a fragment; nothing but the tags of notes is let in."""
+    """Parses a fragment as a browser would; asserts that it has no other tags than notes have."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.open: list[str] = []
         self.blocks: list[tuple[str, str]] = []
-        """The text of each paragraph and quotation, with the tag that it is in."""
+        """The tag and the text of each paragraph and quotation."""
         self.strong: list[str] = []
         self.links: list[str | None] = []
         assert not re.search("<[!?]", text), "neither comments nor declarations"
@@ -90,7 +90,7 @@ def test_the_examples_are_shown_like_this() -> None:
 
 
 def test_lines_of_a_body_stay_lines_and_a_body_without_text_is_left_out() -> None:
-    note = folded(created(said("a\r\n <b>\r\u2028&"), said("\0")))
+    note = folded(created(note_message("a\r\n <b>\r\u2028&"), note_message("\0")))
     assert [block for block in as_html(note).split("\n") if "strong" not in block][1:] == [
         "<blockquote>a<br> &lt;b&gt;<br><br>&amp;</blockquote>"
     ]
@@ -135,13 +135,13 @@ NO_LINKS = [
 
 @pytest.mark.parametrize("url", LINKS)
 def test_a_file_at_a_web_address_becomes_a_link(url: str) -> None:
-    note = folded(created(said("", 0, Media(url, "image/png")), inbox_url=url))
+    note = folded(created(note_message("", 0, Media(url, "image/png")), inbox_url=url))
     assert Fragment(as_html(note)).links == [url, url]
 
 
 @pytest.mark.parametrize("url", NO_LINKS)
 def test_whatever_is_no_plain_web_address_is_shown_and_becomes_no_link(url: str) -> None:
-    note = folded(created(said("", 0, Media(url, "image/png")), inbox_url=url))
+    note = folded(created(note_message("", 0, Media(url, "image/png")), inbox_url=url))
     fragment = Fragment(as_html(note))
     assert fragment.links == []
     assert fragment.blocks[-1] == ("p", f"Attached image/png: {visible_line(url)}")

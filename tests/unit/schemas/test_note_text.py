@@ -1,4 +1,4 @@
-"""Notes are folded from their events and shown, whatever contacts wrote into them."""
+"""Notes are folded from their events and shown safely, whatever contacts wrote into them."""
 
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
@@ -24,7 +24,7 @@ from tests.unit.schemas.given.shown_notes import (
     created,
     example,
     folded,
-    said,
+    note_message,
     visible,
 )
 
@@ -34,7 +34,7 @@ def bodies(note: ShownNote) -> list[str]:
 
 
 def test_the_first_event_is_the_note() -> None:
-    note = folded(created(said("one"), said("two", 1)))
+    note = folded(created(note_message("one"), note_message("two", 1)))
     assert (note.note_id, note.revision, bodies(note)) == ("n1", 1, ["one", "two"])
     assert note.continues is UNSET
 
@@ -42,11 +42,11 @@ def test_the_first_event_is_the_note() -> None:
 def test_later_events_bring_messages_and_the_newest_head() -> None:
     entity, end = Entity("deal", "d9"), START + timedelta(hours=25)
     note = folded(
-        created(said("one"), continues="n0"),
-        appended(2, said("two", 1)),
+        created(note_message("one"), continues="n0"),
+        appended(2, note_message("two", 1)),
         appended(
             3,
-            said("three", 2),
+            note_message("three", 2),
             assignee=None,
             entity=entity,
             starts_at=START + timedelta(hours=1),
@@ -63,15 +63,15 @@ def test_later_events_bring_messages_and_the_newest_head() -> None:
         assignee=None,
         inbox_url="http://elsewhere",
         continues="n0",
-        messages=(said("one"), said("two", 1), said("three", 2)),
+        messages=(note_message("one"), note_message("two", 1), note_message("three", 2)),
     )
 
 
 def test_a_late_message_takes_its_place_in_time_after_those_of_its_own_time() -> None:
     note = folded(
-        created(said("one", 1), said("two", 2)),
-        appended(2, said("early", 0)),
-        appended(3, said("as one", 1), said("as early", 0)),
+        created(note_message("one", 1), note_message("two", 2)),
+        appended(2, note_message("early", 0)),
+        appended(3, note_message("as one", 1), note_message("as early", 0)),
     )
     assert bodies(note) == ["early", "as early", "one", "as one", "two"]
 
@@ -80,7 +80,7 @@ def test_a_late_message_takes_its_place_in_time_after_those_of_its_own_time() ->
 def test_however_messages_come_the_note_has_them_in_time_and_else_as_they_came(
     minutes: list[int], cuts: list[int]
 ) -> None:
-    came = [said(str(number), minute) for number, minute in enumerate(minutes)]
+    came = [note_message(str(number), minute) for number, minute in enumerate(minutes)]
     edges = [0, *sorted(cuts), len(came)]
     first, *others = [came[start:end] for start, end in pairwise(edges)]
     note = folded(
@@ -89,7 +89,7 @@ def test_however_messages_come_the_note_has_them_in_time_and_else_as_they_came(
     )
     expected = sorted(range(len(came)), key=lambda number: (minutes[number], number))
     assert bodies(note) == [str(number) for number in expected]
-    # Only the revision tells how they came.
+    # Only the revision shows in how many events they came.
     assert replace(note, revision=1) == folded(created(*came))
 
 
@@ -119,7 +119,7 @@ def test_a_note_begins_with_being_created(event: NoteCreated | NoteAppended) -> 
 
 @pytest.mark.parametrize("continues", [UNSET, "n0"])
 def test_a_note_can_be_kept_as_json(continues: Any) -> None:
-    note = folded(created(said("one", 1, Media(URL, "image/png")), continues=continues))
+    note = folded(created(note_message("one", 1, Media(URL, "image/png")), continues=continues))
     assert msgspec.json.decode(msgspec.json.encode(note), type=ShownNote) == note
 
 
@@ -156,18 +156,20 @@ def test_the_head_says_who_has_the_conversation_and_whether_the_note_continues_a
 
 def test_times_are_utc_whatever_offset_they_came_with() -> None:
     moment = datetime(2026, 3, 2, 1, 30, tzinfo=timezone(timedelta(hours=3)))
-    message = replace(said(), sent_at=moment)
+    message = replace(note_message(), sent_at=moment)
     assert messages_as_text([message]).startswith("2026-03-01 22:30:00 UTC, ")
 
 
 @pytest.mark.parametrize("name", [None, "", "\u202e\0", " \n"])
 def test_a_sender_without_a_name_is_told_by_the_address(name: str | None) -> None:
-    (heading,) = messages_as_text([said("", name=name, address="sms:1")]).split("\n")
+    (heading,) = messages_as_text([note_message("", name=name, address="sms:1")]).split("\n")
     assert heading == "2026-03-02 09:30:00 UTC, contact sms:1 wrote to the inbox:"
 
 
 def test_the_new_messages_of_an_event_are_shown_alone() -> None:
-    event = appended(2, said("one\n\ntwo"), said("three", 1, direction="outbound", name=None))
+    event = appended(
+        2, note_message("one\n\ntwo"), note_message("three", 1, direction="outbound", name=None)
+    )
     assert messages_as_text(event.messages) == (
         "2026-03-02 09:30:00 UTC, contact Ana Müller 👋 at whatsapp:+4915112345678 "
         "wrote to the inbox:\n    one\n\n    two\n\n"
@@ -179,7 +181,7 @@ def test_the_new_messages_of_an_event_are_shown_alone() -> None:
 def test_a_body_cannot_pass_for_another_message() -> None:
     forged = "2026-03-02 09:31:00 UTC, reply by Carl Berg at sms:1 to the contact:"
     body = forged.join(["\n", "\r", "\r\n", "\v", "\f", "\x85", "\u2028", "\u2029", ""])
-    note = folded(created(said(body, name=f"Ana\u2028{forged}")))
+    note = folded(created(note_message(body, name=f"Ana\u2028{forged}")))
     assert len([line for line in as_text(note).splitlines() if HEADING.match(line)]) == 1
 
 
@@ -203,7 +205,7 @@ def test_text_can_be_taken_apart_again_whatever_contacts_wrote(note: ShownNote) 
 
 def test_every_character_is_shown_unless_it_steers_what_is_around_it() -> None:
     every = "".join(map(chr, range(0x10000)))
-    _, *body = messages_as_text([said(every)]).split("\n")
+    _, *body = messages_as_text([note_message(every)]).split("\n")
     assert "\n".join(line.removeprefix("    ") for line in body) == visible(every)
 
 

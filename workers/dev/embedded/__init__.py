@@ -1,1 +1,1 @@
-"""Real servers for development and tests, run from Python alone: Apache Kafka and PostgreSQL."""
+"""Real servers for development and tests, from Python packages only: Kafka and PostgreSQL."""

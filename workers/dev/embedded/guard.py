@@ -1,10 +1,10 @@
-"""Owns one server process: starts it, obeys its parent, and ends it once the parent is gone.
+"""Starts one server process, obeys the orders of the parent, and ends the server with the parent.
 
-Run as a script by `workers.dev.embedded.process`. A process between the parent and the server is
-the way that holds however the parent ends, on Linux and on macOS: its end closes the guard's
-socket. A death signal set by the parent itself (`PR_SET_PDEATHSIG`) exists on Linux only, and fires
-when the *thread* that forked exits. The guard has one thread, so there it is a sound second line,
-for the case that the guard itself is killed.
+`workers.dev.embedded.process` runs this module as a script, in a process between the parent and the
+server. However the parent ends, on Linux or macOS, its end closes the guard's socket, and the guard
+then ends the server. The parent could instead set a death signal (`PR_SET_PDEATHSIG`), but that
+exists on Linux only, and is sent when the *thread* that forked exits. The guard has one thread, so
+it sets that signal too, in case the guard itself is killed.
 """
 
 import ctypes
@@ -26,15 +26,17 @@ STOP, KILL, PAUSE, RESUME, NOTHING = b"S", b"K", b"P", b"R", b""
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 PARENT_CHECK_SECONDS = 1.0
 KILL_SECONDS = 10.0
-POLL_SECONDS = 0.01
+KILL_POLL_SECONDS = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
 class ServerSpec:
-    """What to run, for the process `parent`; `user` and `group` are ids to drop to, or None.
+    """How to run a server for the process `parent`.
 
-    An `environment` of None is the guard's own: a spec is on a command line, where all can read it.
-    It is ended by `stop_signal`, and killed where that takes longer than `stop_seconds`.
+    `user` and `group` are the ids that the server runs as, or None for those of the guard. An
+    `environment` of None is that of the guard: it keeps secrets off the command line, which
+    everybody can read and which the spec is part of. `stop_signal` ends the server. If that takes
+    longer than `stop_seconds`, the server is killed.
     """
 
     command: list[str]
@@ -51,9 +53,10 @@ class ServerSpec:
 
 
 class Guard:
-    """One server, and the socket by which its orders come: one letter each.
+    """One server, and the socket from which its orders come. Each order is one letter.
 
-    The guard writes the server's process id when it has started, and echoes PAUSE and RESUME.
+    The guard writes the server's process id when the server has started. It repeats PAUSE and
+    RESUME when they are done.
     """
 
     def __init__(self, spec: ServerSpec, link: socket.socket) -> None:
@@ -64,7 +67,7 @@ class Guard:
         link.sendall(b"%d" % self._server.pid)
 
     def run(self) -> int:
-        """Obeys orders until the server has ended, and returns its exit code."""
+        """Obey orders until the server has ended, and return its exit code."""
         while self._server.poll() is None:
             self._obey(self._next_order())
         return self._server.returncode
@@ -75,7 +78,7 @@ class Guard:
             return STOP
         if self._link in ready:
             return self._link.recv(1) or STOP
-        # A process forked by the parent may hold the socket open after it.
+        # A process forked by the parent may hold the socket open after the parent has ended.
         return NOTHING if os.getppid() == self._spec.parent else STOP
 
     def _obey(self, order: bytes) -> None:
@@ -88,7 +91,7 @@ class Guard:
             self._link.sendall(order)
 
     def _stop(self) -> None:
-        self._signal_tree(signal.SIGCONT)  # a paused process would leave the stop signal pending
+        self._signal_tree(signal.SIGCONT)  # a paused process does not react to the stop signal
         self._server.send_signal(self._spec.stop_signal)
         try:
             self._server.wait(self._spec.stop_seconds)
@@ -97,12 +100,12 @@ class Guard:
             self._kill()
 
     def _kill(self) -> None:
-        """Kills every process of the server; PostgreSQL's are each in a group of its own."""
+        """Kill every process of the server. PostgreSQL's are each in a group of their own."""
         tree = self._signal_tree(signal.SIGKILL)
         self._server.wait(KILL_SECONDS)
         deadline = time.monotonic() + KILL_SECONDS
         while not all(map(has_ended, tree)) and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+            time.sleep(KILL_POLL_SECONDS)
 
     def _signal_tree(self, number: signal.Signals) -> list[psutil.Process]:
         tree: list[psutil.Process] = []
@@ -116,7 +119,7 @@ class Guard:
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Counts a zombie as ended: a container's first process may never reap what it inherits."""
+    """Whether a process has ended; a zombie has. In a container nobody may ever reap it."""
     try:
         return bool(process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -124,7 +127,7 @@ def has_ended(process: psutil.Process) -> bool:
 
 
 def wake_on_signals() -> socket.socket:
-    """Gives a socket at which a byte arrives for each SIGCHLD and SIGTERM, for `select`."""
+    """Returns a socket at which a byte arrives for each SIGCHLD and SIGTERM, for `select`."""
     reader, writer = socket.socketpair()
     reader.setblocking(False)
     writer.setblocking(False)
@@ -135,7 +138,7 @@ def wake_on_signals() -> socket.socket:
 
 
 def start_server(spec: ServerSpec) -> subprocess.Popen[bytes]:
-    """The server as a child that ends with this process. Raises OSError."""
+    """Start the server as a child that ends with this process. Raises OSError."""
     return subprocess.Popen(  # noqa: S603 -- the command is made by this package
         spec.command,
         stdin=subprocess.DEVNULL,
@@ -150,9 +153,10 @@ def start_server(spec: ServerSpec) -> subprocess.Popen[bytes]:
 
 
 def death_signal(number: int) -> Callable[[], object] | None:
-    """Makes what sets, in a child, the signal it gets when the guard dies.
+    """Returns a function that sets, in a child, the signal that it gets when the guard dies.
 
-    It has to be called after a change of user, which clears that signal; `Popen` does so.
+    None where the system has no such signal. A change of the user clears it, so the function has
+    to be called afterwards; `Popen` does so.
     """
     if sys.platform != "linux":
         return None
@@ -161,7 +165,7 @@ def death_signal(number: int) -> Callable[[], object] | None:
 
 
 def main() -> int:
-    """Guard the server that the first argument describes; the exit status."""
+    """Guard the server that the first argument describes, and return the exit status."""
     spec = ServerSpec(**json.loads(sys.argv[1]))
     with socket.socket(fileno=os.dup(sys.stdin.fileno())) as link:
         return Guard(spec, link).run() & 0xFF

@@ -1,4 +1,4 @@
-"""Fetches Apache Kafka's jars into the user's cache, once; then they need no network."""
+"""Fetches Apache Kafka's jars into the user's cache, once. After that no network is needed."""
 
 import json
 import shutil
@@ -15,26 +15,26 @@ from workers.dev.embedded.process import EmbeddedServerError, locked
 
 KAFKA_VERSION = "4.1.1"
 COORDINATES = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.slf4j:slf4j-simple:1.7.36")
-FETCH_SECONDS = 600.0
+JARS_FETCH_SECONDS = 600.0
 MANIFEST = "manifest.json"  # the size of each jar in bytes, by its name
 
 
 def cache_directory() -> Path:
-    """The directory that keeps what was fetched."""
+    """Returns the directory of the fetched jars."""
     return user_cache_path("inbox-embedded")
 
 
 def kafka_jars() -> list[Path]:
-    """Gives the jars of Kafka's class path, fetching them first where they are not in the cache.
+    """Returns the jars of Kafka's class path. Fetches them first if the cache lacks them.
 
-    Raises EmbeddedServerError where they cannot be fetched.
+    Raises EmbeddedServerError when they cannot be fetched.
     """
     home = cache_directory() / f"kafka-{KAFKA_VERSION}"
     return kept_jars(home) or fetch_once(home)
 
 
 def kept_jars(home: Path) -> list[Path]:
-    """Gives the jars that a finished fetch left, or none where one is missing or cut short."""
+    """Returns the jars of a finished fetch; none when a jar is missing or incomplete."""
     manifest = home / MANIFEST
     if not manifest.exists():
         return []
@@ -45,11 +45,11 @@ def kept_jars(home: Path) -> list[Path]:
 
 
 def fetch_once(home: Path) -> list[Path]:
-    """Fetch the jars into `home`, unless another process has done it meanwhile."""
+    """Fetch the jars into `home`, unless another process does it in the meantime."""
     home.parent.mkdir(parents=True, exist_ok=True)
-    with locked(home.parent / "lock", FETCH_SECONDS):
+    with locked(home.parent / "lock", JARS_FETCH_SECONDS):
         if not kept_jars(home):  # else another process fetched them while this one waited
-            # Named last, so that a fetch that is cut off leaves nothing that looks whole.
+            # Renamed last, so that an interrupted fetch leaves nothing that looks complete.
             unfinished = home.with_name(f"{home.name}.unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             shutil.rmtree(home, ignore_errors=True)
@@ -59,7 +59,7 @@ def fetch_once(home: Path) -> list[Path]:
 
 
 def fetch(home: Path) -> None:
-    """Fetches every jar into a new directory and writes its manifest."""
+    """Fetch all jars into a new directory, and write its manifest."""
     home.mkdir()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -71,35 +71,36 @@ def fetch(home: Path) -> None:
             for artifact in artifacts:
                 jars.append(keep(artifact, home))
                 progress.advance(bar)
-        except Exception as error:  # jgo declares none: HTTP's and XML's come through it
+        except Exception as error:  # jgo documents none: errors of HTTP and XML pass through it
             raise EmbeddedServerError(
                 f"Apache Kafka {KAFKA_VERSION} is not in {home.parent} and could not be fetched "
                 f"({type(error).__name__}: {error}). Start again with a network, or set "
                 "INBOX_KAFKA to the address of a Kafka of your own."
             ) from error
-    shutil.rmtree(home / "maven", ignore_errors=True)  # none, where the user's Maven had it all
+    shutil.rmtree(home / "maven", ignore_errors=True)  # missing if the user's Maven had all jars
     (home / MANIFEST).write_text(json.dumps({jar.name: jar.stat().st_size for jar in jars}))
 
 
 def resolve(repository: Path) -> list[Artifact]:
-    """Gives every jar that running Kafka needs, by jgo's resolver in Python: Maven is never run.
+    """Returns every jar that Kafka needs to run, found by jgo's resolver in Python, without Maven.
 
-    jgo's environments are left out: to sort jars into modules they fetch a JDK of their own. What
-    the user's Maven has already is only read: jgo writes in place and could leave it half a file.
+    jgo's environments are not used: they fetch a JDK of their own to sort jars into modules. The
+    repository of the user's Maven is only read: jgo writes in place, so a jar there could be left
+    incomplete.
     """
     settings = GlobalSettings.load()
-    kept = [settings.repo_cache]
-    context = MavenContext(PythonResolver(), repo_cache=repository, local_repos=kept)
-    # The user's own first: where there is a mirror, the central repository is often out of reach.
+    local = [settings.repo_cache]
+    context = MavenContext(PythonResolver(), repo_cache=repository, local_repos=local)
+    # The user's own first: a user with a mirror often cannot reach the central repository.
     context.remote_repos = {**settings.repositories, **context.remote_repos}
-    asked = [context.create_dependency(coordinate) for coordinate in COORDINATES]
-    inputs, others = context.resolver.resolve(asked)
+    wanted = [context.create_dependency(coordinate) for coordinate in COORDINATES]
+    inputs, others = context.resolver.resolve(wanted)
     needed = [each for each in others if each.scope in ("compile", "runtime")]
     return [each.artifact for each in (*inputs, *needed)]
 
 
 def keep(artifact: Artifact, home: Path) -> Path:
-    """Fetches one jar and puts it in `home`, after checking that it is whole."""
+    """Fetch one jar into `home`, and check that it is complete."""
     jar = home / artifact.filename
     shutil.copyfile(artifact.resolve(), jar)
     with zipfile.ZipFile(jar) as archive:

@@ -1,4 +1,4 @@
-"""A real Apache Kafka as a child process: one node, broker and controller in one (KRaft)."""
+"""A real Apache Kafka as a child process: one node that is broker and controller (KRaft)."""
 
 import base64
 import os
@@ -17,16 +17,16 @@ from workers.dev.embedded.ports import HOST, free_port
 from workers.dev.embedded.server import EmbeddedServer
 
 MEBIBYTE = 2**20
-# A message of 5 MiB, with its headers and what a batch adds.
+# A message of 5 MiB, with its headers and the overhead of a batch.
 RECORD_BYTES_LIMIT = 6 * MEBIBYTE
 
-SETTINGS = {
+KAFKA_SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "inter.broker.listener.name": "BROKER",
     "controller.listener.names": "CONTROLLER",
-    # One node has one replica of everything, its internal topics included.
+    # One node has one replica of every topic, also of Kafka's internal topics.
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.replication.factor": "1",
@@ -37,12 +37,12 @@ SETTINGS = {
     "share.coordinator.state.topic.num.partitions": "4",
     # A group of tests should not wait for members that never come.
     "group.initial.rebalance.delay.ms": "0",
-    # A topic that nobody declared is a mistake to be seen.
+    # To use a topic that nobody created is a mistake, which must fail.
     "auto.create.topics.enable": "false",
     "message.max.bytes": str(RECORD_BYTES_LIMIT),
     "replica.fetch.max.bytes": str(RECORD_BYTES_LIMIT),
     "socket.request.max.bytes": str(100 * MEBIBYTE),
-    # A killed broker is let in again only once its old session has run out: 9 s by default.
+    # A killed broker can join again only when its old session has expired: 9 s by default.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
     # The default, 128 MiB, is a quarter of the heap.
@@ -57,37 +57,37 @@ JVM_OPTIONS = [
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSX",
-    # Kafka's use of these is known; the log is for what is not.
+    # No warnings in the log about these two: it is known that Kafka uses them.
     "--sun-misc-unsafe-memory-access=allow",
     "--enable-native-access=ALL-UNNAMED",
 ]
 
 
 class SecureListeners(NamedTuple):
-    """Listeners beside the plain one, on which clients are asked who they are."""
+    """Listeners in addition to the plain one. Their clients have to authenticate."""
 
     ports: Mapping[str, int]
     """By protocol: SSL, SASL_PLAINTEXT, SASL_SSL."""
     users: Mapping[str, str]
     """Passwords by name, for each of PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512."""
     certificate: Path
-    """PEM: the broker's key (PKCS #8), its certificate and those above it."""
+    """PEM file of the broker's key (PKCS #8) and its certificate chain."""
     authorities: Path
-    """PEM: who signs clients' certificates, which the listener SSL demands."""
+    """PEM file of the authorities of clients' certificates, which the listener SSL demands."""
     authorized: bool = False
-    """Whether users may do only what ACLs allow; clients of the plain listener may do anything."""
+    """Whether ACLs limit the users. Clients of the plain listener always may do anything."""
 
     def bootstrap(self, protocol: str) -> str:
-        """The address for clients of a protocol, as `host:port`."""
+        """Returns the address for clients of a protocol, as `host:port`."""
         return f"{HOST}:{self.ports[protocol]}"
 
     def settings(self) -> dict[str, str]:
-        """What the broker has to be told beside the addresses."""
+        """Returns the broker's settings for these listeners, except the addresses."""
         login = "org.apache.kafka.common.security"
-        known = " ".join(f'user_{name}="{password}"' for name, password in self.users.items())
+        users = " ".join(f'user_{name}="{password}"' for name, password in self.users.items())
         scram = f"{login}.scram.ScramLoginModule required;"
         jaas = {
-            "plain": f"{login}.plain.PlainLoginModule required {known};",
+            "plain": f"{login}.plain.PlainLoginModule required {users};",
             "scram-sha-256": scram,
             "scram-sha-512": scram,
         }
@@ -108,7 +108,7 @@ class SecureListeners(NamedTuple):
         return settings
 
     def credentials(self) -> list[str]:
-        """The arguments of the tool that formats the data: SCRAM's users are part of them."""
+        """Returns the arguments that make the formatting tool create the users of SCRAM."""
         return [
             argument
             for name, password in self.users.items()
@@ -118,8 +118,11 @@ class SecureListeners(NamedTuple):
 
 
 class EmbeddedKafka(EmbeddedServer):
-    """Apache Kafka on 127.0.0.1, where whoever comes may do anything, unless `secure` listeners
-    are asked for, which ask for more. It needs no Java or Maven of the machine's."""
+    """Apache Kafka on 127.0.0.1. It needs no Java and no Maven on the machine.
+
+    Every client of the plain listener may do anything. Clients of `secure` listeners have to
+    authenticate.
+    """
 
     name: ClassVar[str] = "kafka"
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
@@ -144,7 +147,7 @@ class EmbeddedKafka(EmbeddedServer):
     def _create_data(self, directory: Path) -> None:
         settings = self._write_settings("format.properties", directory)
         tool = ["kafka.tools.StorageTool", "format", "--standalone"]
-        # It runs for a second: compiling it well does not pay.
+        # The tool runs for a second, too short for thorough compilation.
         java = self._java("-XX:TieredStopAtLevel=1")
         users = self._secure.credentials() if self._secure else []
         self._run_tool([*java, *tool, "-t", cluster_id(), "-c", str(settings), *users])
@@ -162,10 +165,10 @@ class EmbeddedKafka(EmbeddedServer):
         return [str(JAVA), heap, *JVM_OPTIONS, *options, "-cp", class_path]
 
     def _write_settings(self, name: str, data: Path) -> Path:
-        # Only the server itself uses the controller's port, so it may change from start to start.
+        # Only the server itself uses the controller's port, so it may differ at each start.
         controller = f"{HOST}:{free_port()}"
         listeners = [f"BROKER://{self.bootstrap}", f"CONTROLLER://{controller}"]
-        settings = SETTINGS | {
+        settings = KAFKA_SETTINGS | {
             "log.dirs": str(data),
             "controller.quorum.bootstrap.servers": controller,
         }
@@ -181,15 +184,15 @@ class EmbeddedKafka(EmbeddedServer):
 
 
 def cluster_id() -> str:
-    """Makes a cluster's id: a UUID in base64 without padding, as Kafka's `Uuid` writes it."""
+    """Returns a new cluster id: a UUID in base64 without padding, as Kafka's `Uuid` writes it."""
     return base64.b64encode(uuid.uuid4().bytes, altchars=b"AB").decode().rstrip("=")
 
 
 def brokers(port: int) -> int:
-    """Asks the broker on a local port how many brokers serve clients; 0 where it does not answer.
+    """Ask the broker on a local port for the number of brokers; 0 when it does not answer.
 
     The request is Metadata, version 1, for no topics: api key, version, correlation id, no client
-    id, and an empty array; the answer is its length, the correlation id, and the array of brokers.
+    id, and an empty array. The answer is its length, the correlation id, and the array of brokers.
     https://kafka.apache.org/protocol#The_Messages_Metadata
     """
     request = struct.pack(">hhihi", 3, 1, 0, -1, 0)

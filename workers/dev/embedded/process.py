@@ -1,4 +1,4 @@
-"""Runs one server under a guard, so that it ends with this process even when that is killed."""
+"""Runs one server under a guard, so that it ends with this process, even when that is killed."""
 
 import fcntl
 import os
@@ -13,8 +13,8 @@ from pathlib import Path
 from workers.dev.embedded import guard
 
 LOG_TAIL_LINES = 20
-ANSWER_SECONDS = 20.0
-POLL_SECONDS = 0.02
+GUARD_ANSWER_SECONDS = 20.0
+CONDITION_POLL_SECONDS = 0.02
 
 
 class EmbeddedServerError(Exception):
@@ -22,18 +22,18 @@ class EmbeddedServerError(Exception):
 
     @classmethod
     def with_log(cls, message: str, log: Path) -> "EmbeddedServerError":
-        """Makes an error that ends in the last lines of the server's log."""
+        """Returns an error whose message ends with the last lines of the server's log."""
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         tail = "\n".join(f"  {line}" for line in lines[-LOG_TAIL_LINES:])
         return cls(f"{message}; the end of {log}:\n{tail or '  (empty)'}")
 
 
 class GuardedProcess:
-    """A running server and its guard. Not safe for use by two threads at once.
+    """A running server and its guard. Not safe for use by two threads at the same time.
 
     The guard is in a session of its own: Ctrl-C in a terminal reaches this process only, which then
     stops its servers in order. The guard holds `lock` (an open, locked file) while the server runs.
-    It runs in `environment`, and in this process's without one.
+    An `environment` of None is that of this process.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class GuardedProcess:
         self._log = log
         self._stop_seconds = spec.stop_seconds
         self._link, theirs = socket.socketpair()
-        self._link.settimeout(ANSWER_SECONDS)
+        self._link.settimeout(GUARD_ANSWER_SECONDS)
         with theirs, log.open("ab") as output:
             self._guard = subprocess.Popen(  # noqa: S603 -- our own script, by our own interpreter
-                # -P: this package's modules must not stand for top-level ones of the same name.
+                # -P: the modules of this package must not hide top-level modules of the same name.
                 [sys.executable, "-P", guard.__file__, spec.to_json()],
                 stdin=theirs.fileno(),
                 stdout=output,
@@ -68,13 +68,13 @@ class GuardedProcess:
         return self._guard.poll() is None
 
     def order(self, order: bytes) -> None:
-        """Gives PAUSE or RESUME and waits until it is done; else raises EmbeddedServerError."""
+        """Order PAUSE or RESUME, and wait until it is done. Raises EmbeddedServerError."""
         self._send(order)
         if self._answer() != order:
             raise EmbeddedServerError.with_log("the server's guard does not answer", self._log)
 
     def end(self, order: bytes) -> None:
-        """Gives STOP or KILL and waits for the end of the server, if it has not ended before."""
+        """Order STOP or KILL, and wait until the server has ended. Raises EmbeddedServerError."""
         self._send(order)
         try:
             self._guard.wait(self._stop_seconds + 2 * guard.KILL_SECONDS)
@@ -84,31 +84,31 @@ class GuardedProcess:
             self._link.close()
 
     def _send(self, order: bytes) -> None:
-        with suppress(OSError):  # the guard has ended, and the server with it: the caller looks
+        with suppress(OSError):  # the guard and its server have ended: the caller notices
             self._link.sendall(order)
 
     def _answer(self) -> bytes:
         try:
             return self._link.recv(64)
-        except OSError:  # it has ended, or it hangs
+        except OSError:  # the guard has ended, or it hangs
             return b""
 
 
 def wait_until(condition: Callable[[], bool], limit_seconds: float) -> bool:
-    """Waits until the condition holds; false when it still does not after `limit_seconds`."""
+    """Wait until the condition holds; False when it does not hold within `limit_seconds`."""
     deadline = time.monotonic() + limit_seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(POLL_SECONDS)
+        time.sleep(CONDITION_POLL_SECONDS)
     return True
 
 
 @contextmanager
 def locked(file: Path, limit_seconds: float) -> Iterator[int]:
-    """Holds the lock of a file, for this process and any that inherits the yielded descriptor.
+    """Lock a file for this process and for all processes that inherit the yielded descriptor.
 
-    Raises EmbeddedServerError when another process still holds it after `limit_seconds`.
+    Raises EmbeddedServerError when another process still holds the lock after `limit_seconds`.
     """
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
 

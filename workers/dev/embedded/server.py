@@ -1,4 +1,4 @@
-"""The life of an embedded server: start, stop, kill, pause, resume, and start again."""
+"""The life cycle of an embedded server: start, stop, kill, pause, resume, and start again."""
 
 import os
 import shutil
@@ -14,9 +14,9 @@ from workers.dev.embedded import guard
 from workers.dev.embedded.ports import HOST, free_port, port_is_free
 from workers.dev.embedded.process import EmbeddedServerError, GuardedProcess, locked, wait_until
 
-START_SECONDS = 60.0
+SERVER_START_SECONDS = 60.0
 TOOL_SECONDS = 120.0
-# Nothing of the caller's: variables such as JAVA_TOOL_OPTIONS or PGPORT would change the server.
+# No variables of the caller: some, such as JAVA_TOOL_OPTIONS or PGPORT, would change the server.
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
 
 
@@ -30,9 +30,9 @@ class Account(NamedTuple):
 class EmbeddedServer(ABC):
     """One server with a directory of its own, which holds its data, its log and its port.
 
-    The port stays the same for as long as the directory does, unless another program has taken it
-    between two runs, or the caller names one. The methods block for seconds, so async code calls
-    them by `asyncio.to_thread`. Each raises EmbeddedServerError.
+    The server has the same port as long as the directory exists, unless the caller sets another,
+    or another program takes the port between two runs. The methods block for seconds, so async
+    code calls them by `asyncio.to_thread`. Each raises EmbeddedServerError.
     """
 
     name: ClassVar[str]
@@ -52,15 +52,15 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def _create_data(self, directory: Path) -> None:
-        """Makes the server's first data in a directory that does not exist yet."""
+        """Create the server's first data in a directory that does not exist yet."""
 
     @abstractmethod
     def _command(self) -> list[str]:
-        """Gives the command that runs the server in the foreground."""
+        """Returns the command that runs the server in the foreground."""
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Says whether the server serves its clients now."""
+        """Whether the server serves its clients now."""
 
     @property
     def running(self) -> bool:
@@ -72,12 +72,12 @@ class EmbeddedServer(ABC):
         return self._running_process().pid
 
     def start(self) -> None:
-        """Starts the server, on new data or on what it left, and returns once it answers."""
+        """Start the server, on new data or its old data, and return when it answers."""
         if self.running:
             raise EmbeddedServerError(f"{self.name} already runs in {self.directory}")
-        self.kill()  # what is left of one that ended by itself
+        self.kill()  # closes the guard of a server that ended by itself
         self.directory.mkdir(parents=True, exist_ok=True)
-        # A server whose parent was killed a moment ago may still be stopping.
+        # A server whose parent was just killed may still be stopping.
         with locked(self.directory / "lock", limit_seconds=self.lock_seconds) as lock:
             self._settle_port()
             self._prepare()
@@ -85,19 +85,19 @@ class EmbeddedServer(ABC):
         self._wait_for_answer(self._process)
 
     def stop(self) -> None:
-        """Stops the server cleanly; does nothing where it doesn't run."""
+        """Stop the server cleanly, if it runs."""
         self._end(guard.STOP)
 
     def kill(self) -> None:
-        """Kills every process of the server at once; does nothing where it doesn't run."""
+        """Kill all processes of the server at once, if it runs."""
         self._end(guard.KILL)
 
     def pause(self) -> None:
-        """Freezes every process of the server: it keeps its connections and answers nothing."""
+        """Freeze all processes of the server: it keeps its connections, but does not answer."""
         self._running_process().order(guard.PAUSE)
 
     def resume(self) -> None:
-        """Lets a paused server go on."""
+        """Let a paused server continue."""
         self._running_process().order(guard.RESUME)
 
     def __enter__(self) -> Self:
@@ -123,10 +123,10 @@ class EmbeddedServer(ABC):
         return self._process
 
     def _wait_for_answer(self, process: GuardedProcess) -> None:
-        ready = wait_until(lambda: not process.running or self._answers(), START_SECONDS)
+        ready = wait_until(lambda: not process.running or self._answers(), SERVER_START_SECONDS)
         if ready and process.running:
             return
-        fate = f"did not answer within {START_SECONDS:g} s" if process.running else "ended"
+        fate = f"did not answer within {SERVER_START_SECONDS:g} s" if process.running else "ended"
         self.kill()
         raise EmbeddedServerError.with_log(f"{self.name} {fate} when started", self.log)
 
@@ -139,12 +139,12 @@ class EmbeddedServer(ABC):
                 raise EmbeddedServerError(f"{self.name}: port {self.port} of {HOST} is taken")
             self.port = free_port()
         self._port_file.write_text(f"{self.port}\n")
-        self._port_is_fixed = True  # clients have been told by now
+        self._port_is_fixed = True  # clients may know it from now on
 
     def _prepare(self) -> None:
         if self.data.exists():
             return
-        # Named last, so that one who is killed halfway leaves nothing that looks whole.
+        # Renamed last, so that a start that is killed leaves nothing that looks complete.
         unfinished = self.directory / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         self._create_data(unfinished)
@@ -163,7 +163,7 @@ class EmbeddedServer(ABC):
         )
 
     def _run_tool(self, command: Sequence[str | Path]) -> None:
-        """Runs one of the server's tools to its end, as the server's account."""
+        """Run one of the server's tools as the server's account, and wait for its end."""
         tool = f"{self.name}: {Path(command[0]).name}"
         try:
             result = subprocess.run(  # noqa: S603 -- the command is made by this package

@@ -1,1 +1,1 @@
-"""The sales day of `inbox dev`: who does what, and what the inbox must answer."""
+"""The sales day of `inbox dev`: who does what, and which events the inbox must publish."""

@@ -1,4 +1,4 @@
-"""Those who act in the sales day: contacts through the webhook, services through Kafka."""
+"""Performs the acts of the sales day: contacts write to the webhook, services to Kafka."""
 
 import secrets
 from collections.abc import Sequence
@@ -13,7 +13,6 @@ from schemas.links import ConversationLink, EntityRequest, RequestedEntity
 from schemas.messages import Contact, MessageReceived, MessageSend
 from workers.dev.sales_day.acts import (
     Act,
-    Asks,
     Assigns,
     Closes,
     Deletes,
@@ -25,22 +24,27 @@ from workers.dev.sales_day.acts import (
     Repeats,
     Replies,
     Requests,
+    UserCommand,
     Writes,
 )
 from workers.dev.sales_day.crm import Crm, note_ids, request_ids
 from workers.dev.sales_day.directory import AccountDirectory
 from workers.dev.sales_day.story import ACCOUNT, CHANNEL, CONTACTS
-from workers.dev.sales_day.webhook import Form, Webhook, whatsapp_form
-from workers.follow.follower import Seen
+from workers.dev.sales_day.webhook import Webhook, whatsapp_form
+from workers.dev.twilio_stand_in.callbacks import Form
+from workers.follow.follower import FollowedRecord
 from workers.kafka.publisher import Publisher
 from workers.process.errors import CommandFailed
 
 TWO_DAYS = timedelta(days=2)
-TAKEN, FORBIDDEN = 204, 403
+NO_CONTENT, FORBIDDEN = 204, 403
 
 
 class Actors:
-    """The people of one day, with contacts of its own: a kept inbox knows those of days before."""
+    """The people of one day.
+
+    Each day has contacts of its own, because a kept inbox has the conversations of earlier days.
+    """
 
     def __init__(
         self,
@@ -67,16 +71,19 @@ class Actors:
     def _conversation(self, contact: str) -> ConversationId:
         return conversation_id(ACCOUNT, CHANNEL, self._addresses[contact])
 
-    async def act(self, act: Act, seen: Sequence[Seen]) -> None:
-        """Do it; `seen` is every event of the day so far. Raises CommandFailed."""
+    async def perform(self, act: Act, records: Sequence[FollowedRecord]) -> None:
+        """Perform an act. Raises CommandFailed when the webhook does not answer as it must.
+
+        `records` are all records of the day so far.
+        """
         match act:
             case Writes(contact, body, picture):
                 self._before_last_message[contact] = datetime.now(UTC)
                 form = whatsapp_form(self._addresses[contact], contact, body, picture=picture)
                 self._last_forms[contact] = form
-                await self._post(form, self._auth_token, TAKEN)
+                await self._post(form, self._auth_token, NO_CONTENT)
             case Repeats(contact):
-                await self._post(self._last_forms[contact], self._auth_token, TAKEN)
+                await self._post(self._last_forms[contact], self._auth_token, NO_CONTENT)
             case Forges(contact):
                 address = self._addresses[contact]
                 form = whatsapp_form(address, contact, "Pay me instead", picture=False)
@@ -87,14 +94,14 @@ class Actors:
                 await self._directory.leave(user_id)
             case Edits(contact):
                 conversation = self._conversation(contact)
-                await self._crm.edit_note(conversation, note_ids(seen, conversation)[-1])
+                await self._crm.edit_note(conversation, note_ids(records, conversation)[-1])
             case _:
-                await self._publisher.publish(self._command(act, seen), self._issued_at(act))
+                await self._publisher.publish(self._command(act, records), self._issued_at(act))
 
-    async def _post(self, form: Form, auth_token: str, wanted: int) -> None:
+    async def _post(self, form: Form, auth_token: str, expected: int) -> None:
         status = await self._webhook.post(form, auth_token)
-        if status != wanted:
-            raise CommandFailed(f"the webhook answered {status}, not {wanted}")
+        if status != expected:
+            raise CommandFailed(f"the webhook answered {status}, not {expected}")
 
     def _imported(self, act: Imports) -> MessageReceived:
         return MessageReceived(
@@ -107,34 +114,34 @@ class Actors:
             historical=True,
         )
 
-    def _issued_at(self, act: Asks) -> datetime:
+    def _issued_at(self, act: UserCommand) -> datetime:
         if isinstance(act, Closes) and act.before_last_message:
             return self._before_last_message[act.contact]
         if isinstance(act, Links) and act.two_days_ago:
             return datetime.now(UTC) - TWO_DAYS
         return datetime.now(UTC)
 
-    def _command(self, act: Asks, seen: Sequence[Seen]) -> Command:
+    def _command(self, act: UserCommand, records: Sequence[FollowedRecord]) -> Command:
         conversation = self._conversation(act.contact)
-        asked: dict[str, Any] = {
+        common: dict[str, Any] = {
             "account_id": ACCOUNT,
             "conversation_id": UUID(conversation),
             "actor_id": UserId(act.actor_id),
         }
         match act:
             case Assigns():
-                return ConversationAssign(**asked, assignee_id=UserId(act.assignee_id))
+                return ConversationAssign(**common, assignee_id=UserId(act.assignee_id))
             case Closes():
-                return ConversationClose(**asked)
+                return ConversationClose(**common)
             case Deletes():
-                return ConversationDelete(**asked)
+                return ConversationDelete(**common)
             case Requests():
                 entity = RequestedEntity(act.entity_type, act.name)
-                return EntityRequest(**asked, entity=entity)
+                return EntityRequest(**common, entity=entity)
             case Links():
-                request_id = request_ids(seen, conversation)[-1] if act.answers else None
-                return ConversationLink(**asked, entity=act.entity, request_id=request_id)
+                request_id = request_ids(records, conversation)[-1] if act.answers else None
+                return ConversationLink(**common, entity=act.entity, request_id=request_id)
             case Replies():
-                return MessageSend(**asked, body=act.body)
+                return MessageSend(**common, body=act.body)
             case _:
                 assert_never(act)

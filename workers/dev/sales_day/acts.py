@@ -1,4 +1,4 @@
-"""What people and other services do in the sales day."""
+"""The acts of the sales day: each class is one thing that a person or a service does."""
 
 from typing import NamedTuple
 
@@ -14,19 +14,19 @@ class Writes(NamedTuple):
 
 
 class Repeats(NamedTuple):
-    """Twilio posts a contact's last message once more."""
+    """Twilio posts a contact's last message again."""
 
     contact: str
 
 
 class Forges(NamedTuple):
-    """Somebody who does not know the secret posts a message."""
+    """Somebody posts a message without knowing the secret that signs it."""
 
     contact: str
 
 
 class Imports(NamedTuple):
-    """An importer brings what a contact wrote two days ago."""
+    """An importer publishes a message that a contact wrote two days ago."""
 
     contact: str
     body: str
@@ -46,7 +46,7 @@ class Closes(NamedTuple):
     actor_id: str
     contact: str
     before_last_message: bool = False
-    """Issued before the contact's last message, and delivered after it."""
+    """The close is issued before the contact's last message, and published after it."""
 
 
 class Deletes(NamedTuple):
@@ -57,7 +57,7 @@ class Deletes(NamedTuple):
 
 
 class Requests(NamedTuple):
-    """A user asks for an entity in the CRM."""
+    """A user requests a new entity of the CRM."""
 
     actor_id: str
     contact: str
@@ -72,9 +72,9 @@ class Links(NamedTuple):
     contact: str
     entity: Entity
     answers: bool = False
-    """It is the CRM's answer to what was asked for last."""
+    """The link is the CRM's answer to the last request of the conversation."""
     two_days_ago: bool = False
-    """Issued then, and delivered now."""
+    """The link was issued two days ago, and is published now."""
 
 
 class Replies(NamedTuple):
@@ -97,7 +97,7 @@ class Leaves(NamedTuple):
     user_id: str
 
 
-Asks = Assigns | Closes | Deletes | Requests | Links | Replies
-"""What a user asks for by a command."""
+UserCommand = Assigns | Closes | Deletes | Requests | Links | Replies
+"""The acts that are commands."""
 
-Act = Writes | Repeats | Forges | Imports | Edits | Leaves | Asks
+Act = Writes | Repeats | Forges | Imports | Edits | Leaves | UserCommand

@@ -1,7 +1,7 @@
-"""Waits until what the day published is applied.
+"""Waits until a published event is applied.
 
-Nothing tells a service that an event which is no command was applied, and topics are not ordered
-against each other, so the day looks into the database before it goes on.
+The inbox answers commands only. It does not report that another event was applied, and topics have
+no common order. So the day queries the database before it goes on.
 """
 
 import asyncio
@@ -10,20 +10,20 @@ from collections.abc import Awaitable, Callable
 
 from workers.process.errors import CommandFailed
 
-LIMIT_SECONDS = 30.0
-POLL_SECONDS = 0.02
+APPLIED_SECONDS = 30.0
+APPLIED_POLL_SECONDS = 0.02
 
 
 async def until_applied(
-    applied: Callable[[], Awaitable[bool]], what: str, check: Callable[[], None]
+    is_applied: Callable[[], Awaitable[bool]], subject: str, check: Callable[[], None]
 ) -> None:
-    """Return once it is applied. Raises CommandFailed when that takes too long.
+    """Return when the subject is applied. Raises CommandFailed when that takes too long.
 
-    `check` raises it when nobody is there any more who would.
+    `check` raises CommandFailed when the worker has ended.
     """
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not await applied():
+    deadline = time.monotonic() + APPLIED_SECONDS
+    while not await is_applied():
         check()
         if time.monotonic() > deadline:
-            raise CommandFailed(f"{what} is not applied after {LIMIT_SECONDS:g} s")
-        await asyncio.sleep(POLL_SECONDS)
+            raise CommandFailed(f"{subject} is not applied after {APPLIED_SECONDS:g} s")
+        await asyncio.sleep(APPLIED_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""The CRM's end: what it reads on the topics, and what it tells the inbox of notes."""
+"""The CRM of the sales day: it finds notes and requests on the topics, and reports an edit."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from schemas.fields import ConversationId
 from schemas.notes import NoteCreated, NoteEdited
 from workers.dev.sales_day.applied import until_applied
 from workers.dev.sales_day.story import ACCOUNT
-from workers.follow.follower import Seen
+from workers.follow.follower import FollowedRecord
 from workers.kafka.publisher import Publisher
 
 
@@ -26,7 +26,7 @@ class Crm:
         self._check = check
 
     async def edit_note(self, conversation_id: ConversationId, note_id: str) -> None:
-        """Tell that a conversation's note was edited; it is the newest of a link."""
+        """Report that a conversation's note was edited. It must be the newest note of a link."""
         event = NoteEdited(
             account_id=ACCOUNT, conversation_id=UUID(conversation_id), note_id=UUID(note_id)
         )
@@ -40,13 +40,13 @@ class Crm:
         await until_applied(is_left_alone, "the edited note", self._check)
 
 
-def note_ids(seen: Iterable[Seen], conversation_id: str) -> list[str]:
-    """The notes of a conversation, in the order in which they started."""
-    data = [each.data for each in seen if each.key == conversation_id]
+def note_ids(records: Iterable[FollowedRecord], conversation_id: str) -> list[str]:
+    """Returns the notes of a conversation, in the order in which they started."""
+    data = [record.data for record in records if record.key == conversation_id]
     return [event.note_id for event in data if isinstance(event, NoteCreated)]
 
 
-def request_ids(seen: Iterable[Seen], conversation_id: str) -> list[str]:
-    """What was asked of the CRM for a conversation, in that order."""
-    data = [each.data for each in seen if each.key == conversation_id]
+def request_ids(records: Iterable[FollowedRecord], conversation_id: str) -> list[str]:
+    """Returns the requests of a conversation for entities of the CRM, oldest first."""
+    data = [record.data for record in records if record.key == conversation_id]
     return [event.request_id for event in data if isinstance(event, EntityRequested)]

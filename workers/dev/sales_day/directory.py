@@ -1,4 +1,4 @@
-"""The account that the day is played in: published to the directory, and waited for."""
+"""The directory of the day's account: publishes its users and channel, and waits for them."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -32,14 +32,14 @@ class AccountDirectory:
         self._check = check
 
     async def seed(self) -> None:
-        """Make the users and their channel, or make them again as they were on the first day."""
+        """Create the users and their channel, or restore them to their state of the first day."""
         now = datetime.now(UTC)
         for event in _seeds():
             await self._publisher.publish(event, now)
         await until_applied(self._is_seeded, "the directory", self._check)
 
     async def leave(self, user_id: str) -> None:
-        """Make a user unavailable."""
+        """Make a user unavailable, and wait until that is applied."""
         event = UserAvailabilityChanged(
             account_id=ACCOUNT, user_id=UserId(user_id), available=False
         )

@@ -1,8 +1,8 @@
-"""The sales day: who does what, and exactly what the inbox must say to it.
+"""The story of the sales day: who does what, and exactly which events the inbox must publish.
 
-Ana, Bo and Cleo sell. Ana installed their channel, and keeps the default settings. Bo wants e-mail
-too about what nobody has taken yet. Cleo wants none of that, but sees on her desktop what is
-assigned to others.
+Ana, Bo and Cleo are the sales team. Ana installed their channel, and keeps the default settings.
+Bo also wants e-mail about unassigned conversations. Cleo wants no notifications about those, but
+desktop notifications about conversations that are assigned to others.
 """
 
 from typing import NamedTuple
@@ -30,7 +30,7 @@ from workers.dev.sales_day.acts import (
 ACCOUNT, CHANNEL = AccountId("acme"), ChannelId("whatsapp-sales")
 ACCOUNT_SID = "AC" + "de" * 16
 SENDER = "whatsapp:+14155238886"
-"""The account's own number, which contacts write to."""
+"""The account's own number, to which contacts write."""
 
 USERS = tuple(
     User(
@@ -48,22 +48,23 @@ USERS = tuple(
     )
 )
 VIEWER = "ana"
-"""Whose inbox the summary shows."""
+"""The user whose sections of the inbox the summary counts."""
 
 MARIA, JONAS, PRIYA, CHEN = CONTACTS = ("Maria Souza", "Jonas Weber", "Priya Nair", "Chen Wei")
 
 
 DEAL, LEAD = Entity("deal", "4711"), Entity("lead", "17")
-"""What the CRM has."""
+"""The entities of the CRM."""
 
 
 class Step(NamedTuple):
-    """One thing that happens, and every event it must cause, as `inbox watch` would put it.
+    """One act, and the phrase of each event that it must cause, as `inbox watch` prints it.
 
-    But for the ids of notes and replies: `#1` is the first of the conversation, `#2` the next.
+    Ids of notes and replies differ from day to day. Phrases have a number in their place: `#1` is
+    the first note or reply of the conversation, `#2` the next.
     """
 
-    told: str
+    title: str
     act: Act
     expected: tuple[str, ...] = ()
 
@@ -156,7 +157,7 @@ STORY = (
         ),
     ),
     Step(
-        "Ana replies, which joins the note: a stand-in for Twilio takes it, and tells the rest",
+        "Ana replies, which joins the note: a stand-in for Twilio takes it, and reports the rest",
         Replies("ana", MARIA, "49 € por mês, com 10 % de desconto."),
         (
             "reply recorded v7",
@@ -210,7 +211,7 @@ STORY = (
         ),
     ),
     Step(
-        "An importer brings what Chen wrote two days ago: nobody is told",
+        "An importer brings what Chen wrote two days ago: nobody is notified",
         Imports(CHEN, "你好, may I come by on Monday?"),
         ("created, v1", "historical message recorded v2"),
     ),

@@ -1,4 +1,4 @@
-"""What is left at the end of the day: the tables, the log, and whether they agree."""
+"""Counts the day's rows in Postgres and events in Kafka, and checks that they agree."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from schemas.notes import NoteAppended, NoteCreated
 from schemas.notifications import NotificationRequested
 from workers.dev.sales_day.day import Day
 from workers.dev.sales_day.story import ACCOUNT, VIEWER
-from workers.follow.follower import Seen
+from workers.follow.follower import FollowedRecord
 from workers.process.errors import CommandFailed
 
 SECTIONS: tuple[Section, ...] = ("unassigned", "assigned_to_me", "assigned_to_others", "closed")
@@ -27,11 +27,11 @@ GAPLESS = "Kafka, gapless, as in Postgres"
 
 
 async def summarize(day: Day, connection: AnyConnection) -> Table:
-    """The day in numbers. Raises CommandFailed when the log and the tables do not agree."""
+    """Returns the counts of the day. Raises CommandFailed when log and tables do not agree."""
     keys = [(AccountId(ACCOUNT), id_) for id_ in day.names]
     conversations = await load_conversations(connection, keys)
     messages = await count_messages(connection, list(day.names))
-    folded = _folded(day.seen)
+    folded = _folded(day.records)
     _compare(conversations, messages, folded)
     sections = Counter(conversation.section(VIEWER) for conversation in conversations)
     table = Table(title="The day", title_justify="left")
@@ -42,23 +42,23 @@ async def summarize(day: Day, connection: AnyConnection) -> Table:
         table.add_row(
             f"conversations {section}", str(sections[section]), f"Postgres, as {VIEWER} sees them"
         )
-    table.add_row("conversations deleted", _count(day.seen, ConversationDeleted), "Kafka")
+    table.add_row("conversations deleted", _count(day.records, ConversationDeleted), "Kafka")
     table.add_row("messages", str(messages), "Postgres")
-    table.add_row("replies delivered", str(_count_delivered(day.seen)), "Kafka")
+    table.add_row("replies delivered", str(_count_delivered(day.records)), "Kafka")
     links = sum(conversation.link_count for conversation in conversations)
     table.add_row("links", str(links), "Postgres")
-    table.add_row("notes", str(_count_notes(day.seen)), "Kafka, gapless")
-    table.add_row("conversations events", _count(day.seen, ConversationEvent), GAPLESS)
-    table.add_row("notifications", _count(day.seen, NotificationRequested), "Kafka")
-    table.add_row("results accepted", _count(day.seen, CommandAccepted), "Kafka")
-    table.add_row("results rejected", _count(day.seen, CommandRejected), "Kafka")
+    table.add_row("notes", str(_count_notes(day.records)), "Kafka, gapless")
+    table.add_row("conversations events", _count(day.records, ConversationEvent), GAPLESS)
+    table.add_row("notifications", _count(day.records, NotificationRequested), "Kafka")
+    table.add_row("results accepted", _count(day.records, CommandAccepted), "Kafka")
+    table.add_row("results rejected", _count(day.records, CommandRejected), "Kafka")
     return table
 
 
-def _folded(seen: Iterable[Seen]) -> dict[ConversationId, Folded]:
-    """Each conversation as a consumer of the log alone knows it."""
+def _folded(records: Iterable[FollowedRecord]) -> dict[ConversationId, Folded]:
+    """Returns the state of each conversation, as a consumer computes it from the log alone."""
     folded: dict[ConversationId, Folded] = {}
-    for each in seen:
+    for each in records:
         if isinstance(each.data, ConversationEvent):
             id_ = ConversationId(each.data.conversation_id)
             try:
@@ -68,10 +68,10 @@ def _folded(seen: Iterable[Seen]) -> dict[ConversationId, Folded]:
     return folded
 
 
-def _count_notes(seen: Iterable[Seen]) -> int:
-    """How many notes the CRM has by now, each with every revision."""
+def _count_notes(records: Iterable[FollowedRecord]) -> int:
+    """Returns the number of notes. Raises CommandFailed when one lacks a revision."""
     shown: dict[str, ShownNote] = {}
-    for each in seen:
+    for each in records:
         if isinstance(each.data, NoteCreated | NoteAppended):
             id_ = each.data.note_id
             try:
@@ -81,10 +81,10 @@ def _count_notes(seen: Iterable[Seen]) -> int:
     return len(shown)
 
 
-def _count_delivered(seen: Iterable[Seen]) -> int:
-    """How many replies the provider said to be delivered, in all their parts."""
+def _count_delivered(records: Iterable[FollowedRecord]) -> int:
+    """Returns the number of replies of which the provider reported every part as delivered."""
     waiting: dict[str, set[int]] = {}
-    for each in seen:
+    for each in records:
         data = each.data
         if isinstance(data, MessageStatusChanged) and data.status in {"delivered", "read"}:
             parts = set(range(1, data.parts + 1))
@@ -101,14 +101,14 @@ def _compare(
         )
         for conversation in conversations
     }
-    # Of what was deleted, only the log still knows.
-    left = {id_: state for id_, state in folded.items() if state.snapshot is not None}
-    if stored != left:
-        raise CommandFailed(f"the log says {left}, and the table {stored}")
+    # A deleted conversation is only in the log.
+    present = {id_: state for id_, state in folded.items() if state.snapshot is not None}
+    if stored != present:
+        raise CommandFailed(f"the log says {present}, and the table {stored}")
     counted = sum(conversation.message_count for conversation in conversations)
     if counted != messages:
         raise CommandFailed(f"{counted} messages are counted, and {messages} recorded")
 
 
-def _count(seen: Iterable[Seen], kind: type) -> str:
-    return str(sum(isinstance(each.data, kind) for each in seen))
+def _count(records: Iterable[FollowedRecord], kind: type) -> str:
+    return str(sum(isinstance(each.data, kind) for each in records))

@@ -1,4 +1,4 @@
-"""Posts what Twilio would post, signed as Twilio signs it."""
+"""Posts contacts' messages to the inbound webhook, signed as Twilio signs them."""
 
 import secrets
 
@@ -6,21 +6,17 @@ import aiohttp
 from twilio.request_validator import RequestValidator
 
 from workers.dev.sales_day.story import ACCOUNT_SID, SENDER
+from workers.dev.twilio_stand_in.callbacks import TWILIO_WAIT_SECONDS, Form
 from workers.dev.worker_child import local_host
 from workers.process.errors import CommandFailed
 from workers.settings import Settings
 
 PATH = "/twilio/inbound"
-POST_SECONDS = 15.0
-"""As long as Twilio waits."""
-
 PICTURE_URL = "https://api.twilio.com/2010-04-01/Accounts/{account}/Messages/{message}/Media/ME1"
-
-Form = dict[str, str]
 
 
 def whatsapp_form(address: str, name: str, body: str, *, picture: bool) -> Form:
-    """The form of a new WhatsApp message, with the fields that Twilio sends."""
+    """Returns the form of a new WhatsApp message, with the fields that Twilio sends."""
     message_sid = "SM" + secrets.token_hex(16)
     media = {
         "MessageType": "image",
@@ -48,7 +44,7 @@ def whatsapp_form(address: str, name: str, body: str, *, picture: bool) -> Form:
 
 
 class Webhook:
-    """Twilio's end of the webhook."""
+    """Posts to the inbound webhook in place of Twilio."""
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
         self._session = session
@@ -56,14 +52,14 @@ class Webhook:
         self._url = f"http://{local_host(settings)}:{settings.web_port}{PATH}"
 
     async def post(self, form: Form, auth_token: str) -> int:
-        """Post a form signed with a token; the status of the answer."""
+        """Post a form that is signed with a token, and return the status of the answer."""
         signature = RequestValidator(auth_token).compute_signature(self._signed_url, form)
         try:
             async with self._session.post(
                 self._url,
                 data=form,
                 headers={"X-Twilio-Signature": signature},
-                timeout=aiohttp.ClientTimeout(total=POST_SECONDS),
+                timeout=aiohttp.ClientTimeout(total=TWILIO_WAIT_SECONDS),
             ) as response:
                 return response.status
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -1,1 +1,1 @@
-"""A friendly stand-in for Twilio's Messages API: takes every good send, and tells its receipts."""
+"""A stand-in for Twilio's Messages API: it takes every valid send, and posts its callbacks."""

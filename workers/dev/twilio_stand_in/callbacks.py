@@ -1,4 +1,4 @@
-"""Status callbacks: what Twilio posts about a message, signed as Twilio signs it."""
+"""Posts status callbacks: reports of a message's status, signed as Twilio signs them."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -11,19 +11,19 @@ from yarl import URL
 
 from workers.dev.twilio_stand_in.messages import API_VERSION, Message
 
-POST_SECONDS = 15.0
-"""As long as Twilio waits."""
+TWILIO_WAIT_SECONDS = 15.0
+"""How long Twilio waits for the answer to a webhook."""
 
 Form = dict[str, str]
 
 
 def journey(message: Message) -> tuple[str, ...]:
-    """The states of a message that arrives; only channels tell that it was read."""
+    """Returns the statuses of a message that arrives. Only channels report that it was read."""
     return ("queued", "sent", "delivered") + (("read",) if message.channel else ())
 
 
 def status_form(message: Message, status: str, error_code: int | None = None) -> Form:
-    """What is posted when a message got a status."""
+    """Returns the form that reports a status of a message."""
     form = {
         "SmsSid": message.sid,
         "SmsStatus": status,
@@ -49,10 +49,10 @@ def status_form(message: Message, status: str, error_code: int | None = None) ->
 
 
 class StatusCallbacks:
-    """Posts them, to this machine or as `reached_at` says; open while it is a context.
+    """Posts status callbacks to this machine only. Use it as a context manager.
 
-    `auth_tokens` sign, by account. `reached_at` maps the beginning of a public URL, which is what
-    gets signed, to where that is reached from here.
+    `auth_tokens` holds the token that signs, by AccountSid. The public URL is signed. `reached_at`
+    maps the beginning of a public URL to a local URL to which the callback is posted instead.
     """
 
     def __init__(self, auth_tokens: Mapping[str, str], reached_at: Mapping[str, str]) -> None:
@@ -60,7 +60,7 @@ class StatusCallbacks:
         self._reached_at = reached_at
 
     async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(total=POST_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=TWILIO_WAIT_SECONDS)
         self._session = aiohttp.ClientSession(
             timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
         )
@@ -70,9 +70,9 @@ class StatusCallbacks:
         await self._session.close()
 
     async def post(self, message: Message, status: str, error_code: int | None = None) -> int:
-        """Post one; the status of the answer. A message without a callback is not told of: 0.
+        """Post one callback, and return the status of the answer; 0 for a message without a URL.
 
-        Raises aiohttp.ClientError or TimeoutError when nothing answered, and ValueError for a URL
+        Raises aiohttp.ClientError or TimeoutError when nothing answers, and ValueError for a URL
         that is not on this machine.
         """
         if message.status_callback is None:
@@ -82,7 +82,7 @@ class StatusCallbacks:
         token = self._auth_tokens[message.account_sid]
         signature = RequestValidator(token).compute_signature(signed, form)
         async with self._session.post(
-            # As it is: quoted otherwise it would not be what is signed.
+            # Unchanged: with other quoting it would differ from the signed URL.
             URL(self._local(signed), encoded=True),
             data=form,
             headers={"X-Twilio-Signature": signature},

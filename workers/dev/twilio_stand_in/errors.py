@@ -1,4 +1,4 @@
-"""Errors as Twilio's API words them: a status, a code of Twilio's own, and a text."""
+"""The errors of Twilio's API: an HTTP status, a code of Twilio's own, and a text."""
 
 from typing import TypedDict
 
@@ -28,11 +28,11 @@ TEXTS = {
     21910: "Invalid 'From' and 'To' pair. 'From' and 'To' should be of the same channel",
     63016: "Failed to send freeform message because you are outside the allowed window.",
 }
-"""The codes that a sender has to know. Others are told as `Error <code>`."""
+"""The texts of the codes that a sender has to know. Other codes have the text `Error <code>`."""
 
 
 class ErrorBody(TypedDict):
-    """What stands in an answer that is an error."""
+    """The body of an answer that is an error."""
 
     code: int
     message: str
@@ -40,8 +40,8 @@ class ErrorBody(TypedDict):
     status: int
 
 
-class Refused(Exception):
-    """A request that is answered with an error; `status` is HTTP's, `code` Twilio's."""
+class ApiRefusal(Exception):
+    """A request has to be answered with an error. `status` is HTTP's, `code` Twilio's."""
 
     def __init__(self, code: int, status: int = 400) -> None:
         super().__init__(f"{status}, {code}: {text_of(code)}")
@@ -50,12 +50,12 @@ class Refused(Exception):
 
 
 def text_of(code: int) -> str:
-    """The text of a code."""
+    """Returns the text of a code."""
     return TEXTS.get(code, f"Error {code}")
 
 
 def error_body(status: int, code: int) -> ErrorBody:
-    """An error as it is answered."""
+    """Returns the body of an error."""
     return ErrorBody(
         code=code, message=text_of(code), more_info=f"{ERROR_DOCS}{code}", status=status
     )

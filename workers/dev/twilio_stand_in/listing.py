@@ -1,4 +1,4 @@
-"""The messages of an account, in lists and pages as Twilio's API gives them."""
+"""Keeps messages, and lists those of an account in pages, as Twilio's API does."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import TypeAlias
 from urllib.parse import urlencode
 
-from workers.dev.twilio_stand_in.errors import Refused
+from workers.dev.twilio_stand_in.errors import ApiRefusal
 from workers.dev.twilio_stand_in.messages import Message, Resource
 
 PAGE_SIZE, PAGE_SIZE_MAX = 50, 1000
@@ -24,25 +24,26 @@ class Messages:
         self._by_sid: dict[str, Message] = {}
 
     def add(self, message: Message) -> None:
-        """Keep a new one."""
+        """Keep a new message."""
         self._by_sid[message.sid] = message
 
     def __iter__(self) -> Iterator[Message]:
-        """All of them, in the order of their coming."""
+        """All messages, in the order in which they were added."""
         return iter(self._by_sid.values())
 
     def get(self, account_sid: str, sid: str) -> Message:
-        """One of an account. Raises Refused."""
+        """Returns a message of an account. Raises ApiRefusal when the account has none such."""
         message = self._by_sid.get(sid)
         if message is None or message.account_sid != account_sid:
-            raise Refused(20404, 404)
+            raise ApiRefusal(20404, 404)
         return message
 
     def page(self, account_sid: str, path: str, query: Query) -> Resource:
-        """One page of those that a query asks for, the newest first. Raises Refused.
+        """Returns one page of the messages that a query selects, the newest first.
 
-        `path` is the list's own. A page goes on after the last message of the page before, whatever
-        came in between. There is no way back: `previous_page_uri` is always null.
+        `path` is the path of the list. A page starts after the last message of the page before,
+        even if messages were added in between. `previous_page_uri` is always null. Raises
+        ApiRefusal for a query that Twilio would refuse.
         """
         tests = _tests(query)
         found = [
@@ -57,7 +58,7 @@ class Messages:
 def _page(found: list[Message], path: str, query: Query) -> Resource:
     size = _number(query, "PageSize", PAGE_SIZE, 1)
     if size > PAGE_SIZE_MAX:
-        raise Refused(20007)
+        raise ApiRefusal(20007)
     number = _number(query, "Page", 0, 0)
     start = _after(found, query["PageToken"]) if "PageToken" in query else number * size
     shown = found[start : start + size]
@@ -88,13 +89,13 @@ def _after(found: list[Message], token: str) -> int:
     try:
         return sids.index(token.removeprefix("PA")) + 1
     except ValueError:
-        raise Refused(20001) from None
+        raise ApiRefusal(20001) from None
 
 
 def _number(query: Query, name: str, default: int, least: int) -> int:
     text = query.get(name, str(default))
     if not (text.isascii() and text.isdigit()) or int(text) < least:
-        raise Refused(20001)
+        raise ApiRefusal(20001)
     return int(text)
 
 
@@ -105,29 +106,29 @@ def _tests(query: Query) -> list[Test]:
     if sender := query.get("From"):
         tests.append(lambda message: message.from_ == sender)
     if on := query.get("DateSent"):
-        tests.append(_sent(on, lambda sent, wanted: sent == wanted))
+        tests.append(_sent(on, lambda sent, given: sent == given))
     # Twilio writes `DateSent>=2026-01-31`: the parameter's name ends before the equals sign.
     if since := query.get("DateSent>"):
-        tests.append(_sent(since, lambda sent, wanted: sent >= wanted))
+        tests.append(_sent(since, lambda sent, given: sent >= given))
     if until := query.get("DateSent<"):
-        tests.append(_sent(until, lambda sent, wanted: sent <= wanted))
+        tests.append(_sent(until, lambda sent, given: sent <= given))
     return tests
 
 
-def _sent(text: str, is_so: Callable[[date, date], bool]) -> Test:
-    """A test of the time of sending, by the day where only a day is given."""
+def _sent(text: str, compare: Callable[[date, date], bool]) -> Test:
+    """Returns a test of the time of sending. It compares days where the text is only a day."""
     by_day = bool(_DAY.fullmatch(text))
     try:
-        wanted = datetime.fromisoformat(text)
+        given = datetime.fromisoformat(text)
     except ValueError:
-        raise Refused(20001) from None
-    wanted = wanted if wanted.tzinfo else wanted.replace(tzinfo=UTC)
+        raise ApiRefusal(20001) from None
+    given = given if given.tzinfo else given.replace(tzinfo=UTC)
 
     def test(message: Message) -> bool:
         if message.sent_at is None:
             return False
         if by_day:
-            return is_so(message.sent_at.date(), wanted.date())
-        return is_so(message.sent_at, wanted)
+            return compare(message.sent_at.date(), given.date())
+        return compare(message.sent_at, given)
 
     return test

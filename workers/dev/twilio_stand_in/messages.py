@@ -1,4 +1,4 @@
-"""Twilio's Message resource: how one is shown, and how its status moves on."""
+"""Twilio's Message resource: its fields, its JSON, and the change of its status."""
 
 import mimetypes
 import secrets
@@ -15,7 +15,7 @@ Direction: TypeAlias = Literal["inbound", "outbound-api"]
 Resource: TypeAlias = dict[str, object]
 
 UNSENT = ("accepted", "queued", "scheduled", "sending")
-"""While a message has one of these states, it has no time of sending."""
+"""A message with one of these statuses has no time of sending yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Media:
 
 @dataclass(kw_only=True, slots=True)
 class Message:
-    """A message that Twilio has. `from_` is None while a messaging service chooses the sender."""
+    """A message at Twilio. `from_` is None while a messaging service has to choose the sender."""
 
     sid: str
     account_sid: str
@@ -55,11 +55,11 @@ class Message:
 
     @property
     def uri(self) -> str:
-        """Where it is, without `.json`."""
+        """The path of the resource, without `.json`."""
         return f"/{API_VERSION}/Accounts/{self.account_sid}/Messages/{self.sid}"
 
     def move(self, status: str, error_code: int | None = None) -> None:
-        """Change its status now."""
+        """Change the status now."""
         self.status = status
         self.error_code = error_code
         self.updated_at = now()
@@ -67,7 +67,7 @@ class Message:
             self.sent_at = self.updated_at
 
     def resource(self) -> Resource:
-        """As the API shows it."""
+        """Returns the resource as the API answers it."""
         return {
             "account_sid": self.account_sid,
             "api_version": API_VERSION,
@@ -92,7 +92,7 @@ class Message:
         }
 
     def media_resources(self) -> list[Resource]:
-        """Its files as the API shows them."""
+        """Returns the message's files as the API answers them."""
         return [
             {
                 "account_sid": self.account_sid,
@@ -109,7 +109,7 @@ class Message:
     def _num_segments(self) -> str:
         if self.from_ is None:
             return "0"
-        # Nearly as a phone network counts: beyond ASCII a few more letters are still short ones.
+        # Nearly as a phone network counts. Its short alphabet has a few letters beyond ASCII too.
         single, joined = (160, 153) if self.body.isascii() else (70, 67)
         units = len(self.body.encode("utf-16-le")) // 2
         long_sms = self.channel is None and units > single
@@ -117,12 +117,12 @@ class Message:
 
 
 def new_sid(prefix: str) -> str:
-    """An id as Twilio makes them."""
+    """Returns a new id in the form of Twilio's ids."""
     return prefix + secrets.token_hex(16)
 
 
 def new_media(urls: Iterable[str], content_type: str | None = None) -> tuple[Media, ...]:
-    """Files at these URLs; a type that is not told is guessed from the name."""
+    """Returns files at these URLs. Without a content type it is guessed from the file's name."""
     return tuple(Media(new_sid("ME"), url, content_type or _guessed_type(url)) for url in urls)
 
 
@@ -131,13 +131,13 @@ def _guessed_type(url: str) -> str:
 
 
 def channel_of(address: str) -> str | None:
-    """The channel that an address names; None for a phone number or the name of a sender."""
+    """Returns the channel of an address; None for a phone number or the name of a sender."""
     prefix, colon, _ = address.partition(":")
     return prefix if colon else None
 
 
 def now() -> datetime:
-    """The time, in whole seconds as the API tells it."""
+    """Returns the present time in whole seconds, as precise as the API's times are."""
     return datetime.now(UTC).replace(microsecond=0)
 
 

@@ -1,4 +1,4 @@
-"""Checks a form that asks for a message to be sent, as Twilio's API does."""
+"""Checks the form of a request to send a message, as Twilio's API does."""
 
 import re
 from typing import Any
@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 import msgspec
 from multidict import MultiMapping
 
-from workers.dev.twilio_stand_in.errors import Refused
+from workers.dev.twilio_stand_in.errors import ApiRefusal
 from workers.dev.twilio_stand_in.messages import Message, channel_of, new_media, new_sid, now
 
 BODY_MAX = 1600
-"""Characters of a body."""
+"""The largest number of characters of a body."""
 
 MEDIA_MAX = 10
 
@@ -22,18 +22,18 @@ TO = re.compile(
     r"|whatsapp:(\+[1-9][0-9]{1,14}|[A-Z]{2}\.[0-9A-Za-z]+)"
     r"|messenger:[0-9A-Za-z_.-]+"
 )
-"""A phone number, or an address of a channel. On WhatsApp not everybody shows a number."""
+"""A phone number, or an address of a channel. Some WhatsApp users have an id, not a number."""
 
 SENDER_NAME = re.compile(r"[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
-"""A short code, or a name: these can only send."""
+"""A short code, or a name. It can send messages but not receive any."""
 
 CONTENT_SID = re.compile(r"HX[0-9a-fA-F]{32}")
 MESSAGING_SERVICE_SID = re.compile(r"MG[0-9a-fA-F]{32}")
-HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9a-f:]+")
+URL_HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9a-f:]+")
 
 
 def new_message(account_sid: str, form: MultiMapping[Any]) -> Message:
-    """The message that a form asks for. Raises Refused."""
+    """Returns the message that a form requests. Raises ApiRefusal."""
     _check_addresses(form)
     _check_content(form)
     _check_callback(form)
@@ -62,19 +62,19 @@ def _check_addresses(form: MultiMapping[Any]) -> None:
     to, sender = form.get("To"), form.get("From")
     service = form.get("MessagingServiceSid")
     if not to:
-        raise Refused(21604)
+        raise ApiRefusal(21604)
     if not TO.fullmatch(to):
-        raise Refused(21211)
+        raise ApiRefusal(21211)
     if service and not MESSAGING_SERVICE_SID.fullmatch(service):
-        raise Refused(21701)
+        raise ApiRefusal(21701)
     if not sender:
         if not service:
-            raise Refused(21603)
+            raise ApiRefusal(21603)
         return
     if not (TO.fullmatch(sender) or SENDER_NAME.fullmatch(sender)):
-        raise Refused(21212)
+        raise ApiRefusal(21212)
     if channel_of(sender) != channel_of(to):
-        raise Refused(21910)
+        raise ApiRefusal(21910)
 
 
 def _check_content(form: MultiMapping[Any]) -> None:
@@ -84,27 +84,27 @@ def _check_content(form: MultiMapping[Any]) -> None:
         form.get("ContentSid"),
     )
     if content_sid and not CONTENT_SID.fullmatch(content_sid):
-        raise Refused(21655)
+        raise ApiRefusal(21655)
     if "ContentVariables" in form and not (content_sid and _is_variables(form["ContentVariables"])):
-        raise Refused(21656)
+        raise ApiRefusal(21656)
     if not (body or media or content_sid):
-        raise Refused(21602)
+        raise ApiRefusal(21602)
     if len(body) > BODY_MAX:
-        raise Refused(21617)
+        raise ApiRefusal(21617)
     if len(media) > MEDIA_MAX:
-        raise Refused(21623)
+        raise ApiRefusal(21623)
     if not all(_is_url(url) for url in media):
-        raise Refused(21620)
+        raise ApiRefusal(21620)
 
 
 def _check_callback(form: MultiMapping[Any]) -> None:
     url = form.get("StatusCallback")
     if url and not _is_url(url):
-        raise Refused(21609)
+        raise ApiRefusal(21609)
 
 
 def _is_variables(text: str) -> bool:
-    """Whether a text is a JSON object of texts, none of them empty."""
+    """Whether a text is a JSON object whose values are texts, none of them empty."""
     try:
         variables = msgspec.json.decode(text, type=dict[str, str])
     except msgspec.MsgspecError:
@@ -118,4 +118,4 @@ def _is_url(text: str) -> bool:
         host, _port = parts.hostname, parts.port
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(host and HOST.fullmatch(host))
+    return parts.scheme in ("http", "https") and bool(host and URL_HOST.fullmatch(host))

@@ -1,4 +1,4 @@
-"""The stand-in's web server: takes sends, shows messages, tells receipts."""
+"""The stand-in's web server: takes and lists messages, and posts their status callbacks."""
 
 import asyncio
 import base64
@@ -16,7 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from workers.dev.embedded.ports import HOST, free_port
 from workers.dev.twilio_stand_in.callbacks import StatusCallbacks, journey
-from workers.dev.twilio_stand_in.errors import Refused, error_body
+from workers.dev.twilio_stand_in.errors import ApiRefusal, error_body
 from workers.dev.twilio_stand_in.listing import Messages
 from workers.dev.twilio_stand_in.messages import API_VERSION, Message, Resource
 from workers.dev.twilio_stand_in.sends import new_message
@@ -25,30 +25,31 @@ LIST = f"/{API_VERSION}/Accounts/{{account_sid}}/Messages.json"
 FETCH = f"/{API_VERSION}/Accounts/{{account_sid}}/Messages/{{sid}}.json"
 MEDIA = f"/{API_VERSION}/Accounts/{{account_sid}}/Messages/{{sid}}/Media.json"
 
-SHUTDOWN_SECONDS = 2.0
+OPEN_REQUESTS_SECONDS = 2.0
+"""How long a stop waits for requests that are not answered yet."""
 
 
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who may send: with the AccountSid and its token, or with an API key and its secret."""
+    """The credentials of an account: its token, and API keys with their secrets."""
 
     auth_token: str
     api_keys: dict[str, str] = {}
 
     def admits(self, account_sid: str, name: str, password: str) -> bool:
-        """Whether a name and a password are this account's."""
+        """Whether a name (AccountSid or API key) and a password belong to this account."""
         known = {account_sid: self.auth_token, **self.api_keys}.get(name)
         return known is not None and hmac.compare_digest(known.encode(), password.encode())
 
 
-class Provider:
-    """Twilio's Messages API on a port of this machine, running while it is a context.
+class TwilioStandIn:
+    """Twilio's Messages API on a port of this machine. Use it as a context manager.
 
-    `accounts` are by AccountSid; `reached_at` is as in StatusCallbacks. Between two states of a
+    `accounts` are by AccountSid; `reached_at` is as in StatusCallbacks. Between two statuses of a
     message it pauses for `pause_seconds`.
     """
 
     drain_seconds = 10.0
-    """How long stopping waits for callbacks that are due."""
+    """How long a stop waits for callbacks that are due."""
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class Provider:
         self._pause_seconds = pause_seconds
         self._tasks: set[asyncio.Task[None]] = set()
         self.mistakes: list[BaseException] = []
-        """What went wrong that never should; raised when the context ends."""
+        """Errors that must never happen; raised when the context ends."""
         self._site: web.TCPSite | None = None
         self._busy: set[RequestHandler] = set()
         """Connections with a request that is not answered yet."""
@@ -79,17 +80,17 @@ class Provider:
 
     @property
     def pending(self) -> int:
-        """How much is under way besides requests: above all, messages that are told of."""
+        """The number of background tasks, most of them deliveries of messages."""
         return len(self._tasks)
 
     async def __aenter__(self) -> Self:
         self.stopping = asyncio.Event()
         self.runner = web.AppRunner(
-            self.application(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS
+            self.application(), access_log=None, shutdown_timeout=OPEN_REQUESTS_SECONDS
         )
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.status_callbacks)
-            # Once the last request is over, nothing more becomes due.
+            # After the last request, no more callbacks become due.
             stack.push_async_callback(self._finish)
             stack.push_async_callback(self.runner.cleanup)
             await self.runner.setup()
@@ -112,8 +113,10 @@ class Provider:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def application(self, middlewares: Iterable[Middleware] = ()) -> web.Application:
-        """The routes; requests pass the middlewares first, from the first to the last."""
-        application = web.Application(middlewares=[self._occupy(), *middlewares, _refusals])
+        """Returns the routes. A request first passes the middlewares, in their order."""
+        application = web.Application(
+            middlewares=[self._busy_middleware(), *middlewares, _refusals]
+        )
         application.add_routes(
             [
                 web.post(LIST, self._send, name="send"),
@@ -124,26 +127,26 @@ class Provider:
         )
         return application
 
-    def _occupy(self) -> Middleware:
+    def _busy_middleware(self) -> Middleware:
         @web.middleware
-        async def occupy(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async def mark_busy(request: web.Request, handler: Handler) -> web.StreamResponse:
             self._busy.add(request.protocol)
             try:
                 return await handler(request)
             finally:
                 self._busy.discard(request.protocol)
 
-        return occupy
+        return mark_busy
 
     async def listen(self) -> None:
-        """Take connections; nothing changes when it does so already."""
+        """Accept connections, if it does not do so already."""
         if self._site is None:
             site = web.TCPSite(self.runner, HOST, self.port)
             await site.start()
             self._site = site
 
     async def stop_listening(self) -> None:
-        """Refuse new connections, and close the others once their requests are answered."""
+        """Refuse new connections. Close each open one when its request is answered."""
         if self._site is not None:
             await self._site.stop()
             self._site = None
@@ -151,23 +154,23 @@ class Provider:
                 if connection in self._busy:
                     connection.close()
                 else:
-                    # `close` alone would leave it open, and deaf.
+                    # `close` alone would leave it open, and it would answer no more requests.
                     connection.force_close()
 
     async def drain(self) -> None:
-        """Wait until everything due was told. Raises TimeoutError."""
+        """Wait until all callbacks that are due are posted. Raises TimeoutError."""
         async with asyncio.timeout(self.drain_seconds):
             while self._tasks:
                 await asyncio.wait(self._tasks)
 
     async def pause(self, seconds: float) -> None:
-        """Wait so long, or until the context ends."""
+        """Wait for a time, or until the context ends."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.stopping.wait()
 
     def start(self, work: Coroutine[None, None, None]) -> None:
-        """Do something besides; what goes wrong with it is raised when the context ends."""
+        """Run work in the background. Its error is raised when the context ends."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -178,7 +181,7 @@ class Provider:
             self.mistakes.append(error)
 
     async def accept(self, request: web.Request) -> Message:
-        """The message that a request sends, kept. Raises Refused."""
+        """Keep the message that a request sends, and return it. Raises ApiRefusal."""
         account_sid = self._authenticate(request)
         message = new_message(account_sid, await request.post())
         self.messages.add(message)
@@ -187,9 +190,9 @@ class Provider:
     async def answer(
         self, request: web.Request, message: Message, created: Resource
     ) -> web.StreamResponse:
-        """Answer with the message as it was made, then tell how it goes on."""
+        """Answer with the message as it was created, then start its delivery."""
         response = web.json_response(created, status=201)
-        # Who asked may have gone meanwhile: the message goes on all the same.
+        # The client may have disconnected meanwhile: the message is delivered all the same.
         with suppress(ConnectionError):
             await response.prepare(request)
             await response.write_eof()
@@ -197,7 +200,7 @@ class Provider:
         return response
 
     async def deliver(self, message: Message) -> None:
-        """Let a message arrive. A receiver that does not answer is not told again."""
+        """Move a message through its statuses. A callback that fails is not posted again."""
         for status in journey(message):
             await self.pause(self._pause_seconds)
             message.move(status)
@@ -238,12 +241,12 @@ class Provider:
         return self.messages.get(self._authenticate(request), request.match_info["sid"])
 
     def _authenticate(self, request: web.Request) -> str:
-        """The account that a request is for. Raises Refused when it is not from there."""
+        """Returns the account of a request. Raises ApiRefusal without its credentials."""
         account_sid = request.match_info["account_sid"]
         account = self._accounts.get(account_sid)
         name, password = _credentials(request.headers.get("Authorization", ""))
         if account is None or not account.admits(account_sid, name, password):
-            raise Refused(20003, 401)
+            raise ApiRefusal(20003, 401)
         return account_sid
 
 
@@ -261,7 +264,7 @@ def _credentials(header: str) -> tuple[str, str]:
 async def _refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except Refused as refused:
+    except ApiRefusal as refused:
         headers = {"WWW-Authenticate": 'Basic realm="Twilio API"'} if refused.status == 401 else {}
         body = error_body(refused.status, refused.code)
         return web.json_response(body, status=refused.status, headers=headers)

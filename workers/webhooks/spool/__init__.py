@@ -1,1 +1,1 @@
-"""Webhooks on this worker's disk, for the time in which Kafka takes none."""
+"""Webhooks on this worker's disk, while Kafka takes none."""

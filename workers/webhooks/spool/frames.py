@@ -1,13 +1,14 @@
-"""How a record stands in a file of the spool: marked, measured and summed, so that damage shows."""
+"""The frame of a record in a file: a mark, the length and a checksum, so that damage is noticed."""
 
 import struct
 from typing import NamedTuple
 from zlib import crc32
 
 MARK = b"\xf5spl"
-"""0xF5 is in no UTF-8 text, so that looking for the next record seldom finds anything else."""
+"""Begins each frame. 0xF5 is in no UTF-8 text, so a search for the mark seldom finds a text."""
 
 RECORD_BYTES_MAX = 128 * 1024
+"""A webhook's body has 64 KiB at most; the rest is room for its query and other fields."""
 
 _HEAD = struct.Struct(">4sII")
 """The mark, the record's length in bytes, its checksum."""
@@ -16,7 +17,7 @@ FRAME_BYTES_MAX = _HEAD.size + RECORD_BYTES_MAX
 
 
 class Frame(NamedTuple):
-    """A record, and where it stands in the bytes that were searched."""
+    """A record, and where its frame starts and ends in the bytes that were searched."""
 
     record: bytes
     start: int
@@ -24,14 +25,17 @@ class Frame(NamedTuple):
 
 
 def framed(record: bytes) -> bytes:
-    """A record of 1 byte to RECORD_BYTES_MAX as it is written. Raises ValueError for another."""
+    """The bytes of a record's frame.
+
+    Raises ValueError for a record that is empty or longer than RECORD_BYTES_MAX.
+    """
     if not 1 <= len(record) <= RECORD_BYTES_MAX:
         raise ValueError(f"a record of {len(record)} bytes")
     return _HEAD.pack(MARK, len(record), _checksum(record)) + record
 
 
 def next_frame(data: bytes, start: int = 0) -> Frame | None:
-    """The first whole record at a place or after it; None when there is none."""
+    """The first whole frame that starts at `start` or later; None when there is none."""
     while (start := data.find(MARK, start)) >= 0:
         if frame := _frame_at(data, start):
             return frame
@@ -52,5 +56,5 @@ def _frame_at(data: bytes, start: int) -> Frame | None:
 
 
 def _checksum(record: bytes) -> int:
-    # The length counts too: a cut that happens to fit must not pass.
+    # The sum covers the length too: a damaged length must not fit by chance.
     return crc32(record, len(record))

@@ -1,7 +1,8 @@
-"""A slot of the spool: a directory that one process at a time writes to, drains, and owns.
+"""A slot of the spool: a directory of segments that one process at a time writes to and drains.
 
-Its lock is the kernel's (flock), so that it ends with the process however that ends. Whoever
-gets the lock of a slot has its records too. All functions use the disk, and raise OSError.
+A slot's lock is the kernel's (flock), so it is released whenever and however its process ends. The
+process that has the lock is responsible for the records in the slot. All functions use the disk,
+and raise OSError.
 """
 
 import fcntl
@@ -16,32 +17,32 @@ from typing import Self
 from zlib import crc32
 
 from workers.webhooks.spool.frames import framed
-from workers.webhooks.spool.segment import SUFFIX, Record, Segment
+from workers.webhooks.spool.segment import SUFFIX, Segment, SpoolRecord
 
 log = logging.getLogger(__name__)
 
 SEGMENT_BYTES = 8 * 1024 * 1024
-"""About how large a segment grows before the next one starts."""
+"""A segment that is larger gets no more records; the next segment is begun."""
 
 SLOTS_MAX = 256
-"""Processes that share a directory."""
+"""Processes that can share a directory."""
 
 _DIGITS = 20
-"""Of a segment's number, which is its file's name."""
+"""Digits of a segment's number in the name of its file."""
 
 _PROGRESS = struct.Struct(">QQ")
-"""The number of the segment that is drained, and how many bytes of it are."""
+"""The number of the segment that is being drained, and how many bytes of it are drained."""
 
 
 class Slot:
-    """One directory of segments, locked by this process. For one thread at a time."""
+    """A directory of segments that this process has locked. Use it from one thread at a time."""
 
     def __init__(self, directory: Path, lock: int, segment_bytes: int) -> None:
         self.directory = directory
         self.bytes_waiting = 0
-        """Bytes to be drained: any thread may look."""
+        """Bytes that are not drained yet. Any thread may read this."""
         self.records_waiting = 0
-        """Records to be drained, of those counted: see `count`."""
+        """Counted records that are not drained yet, see `count`."""
         self._lock = lock
         self._segment_bytes = segment_bytes
         self._segments: deque[Segment] = deque()
@@ -52,7 +53,7 @@ class Slot:
 
     @classmethod
     def lock(cls, directory: Path, segment_bytes: int = SEGMENT_BYTES) -> Self | None:
-        """A slot, with what was left in it; None while another process has it."""
+        """Lock a slot, and load the records that wait in it; None while another process has it."""
         directory.mkdir(mode=0o700, exist_ok=True)
         sync_directory(directory.parent)
         lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -77,7 +78,7 @@ class Slot:
                 segment.drained = min(drained, segment.size)
             self._last_number = max(self._last_number, segment.number)
             if segment.number < number or not segment.waiting:
-                # Drained before; its deletion did not happen, or was not there yet on the disk.
+                # It is drained, but its deletion did not happen, or did not reach the disk.
                 _remove(segment)
             else:
                 self._segments.append(segment)
@@ -88,7 +89,7 @@ class Slot:
         self.bytes_waiting = sum(segment.waiting for segment in self._segments)
 
     def count(self) -> bool:
-        """Count the records of one segment that was found here; whether more are to be counted."""
+        """Count the records of one segment that was loaded; True while there are more segments."""
         if self._uncounted:
             segment = self._uncounted.popleft()
             try:
@@ -98,9 +99,9 @@ class Slot:
         return bool(self._uncounted)
 
     def append(self, records: Sequence[bytes]) -> None:
-        """Write records behind all others; they are on disk when it returns.
+        """Write records after all others. They are on disk when this returns.
 
-        When it raises they are not in the slot.
+        When it raises, none of them is in the slot.
         """
         data = b"".join(map(framed, records))
         if self._writer is None or self._segments[-1].size >= self._segment_bytes:
@@ -119,13 +120,13 @@ class Slot:
 
     def _begin_segment(self) -> None:
         self._close_writer()
-        # Later than every one before it, even when the clock was set back: a number that came
-        # again would meet the progress of the other.
+        # Larger than every number before, even when the clock was set back: the progress of an
+        # earlier segment must not be taken for that of this one.
         number = max(time.time_ns(), self._last_number + 1)
         path = self.directory / f"{number:0{_DIGITS}d}{SUFFIX}"
         writer = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         try:
-            # A file whose name is not on disk is lost with all that is in it.
+            # If the file's name is not on disk, a power cut loses the file with all its records.
             sync_directory(self.directory)
         except OSError:
             os.close(writer)
@@ -135,14 +136,17 @@ class Slot:
         self._segments.append(Segment(path, 0))
 
     def _abandon(self, segment: Segment) -> None:
-        """Write to this segment no more: what a failed write or fsync left at its end is unknown,
-        and asking fsync again would not tell (it reports an error once)."""
+        """Stop writing to this segment, because a write or fsync failed.
+
+        Nobody knows what is at its end now. A second fsync would not find out: the kernel reports
+        an error only once.
+        """
         assert self._writer is not None
         try:
             os.ftruncate(self._writer, segment.size)
         except OSError as error:
-            # Then the rest is read after a restart: whole records were asked for again by
-            # Twilio, and are repeats; a torn one is dropped.
+            # Then a restart reads the rest. Twilio sends the webhooks of whole records again, so
+            # they are repeats; a torn record is dropped.
             log.warning("%s: not cut to what is certain: %s", segment.path, error.strerror)
         self._close_writer()
         if not segment.size:
@@ -153,34 +157,33 @@ class Slot:
         if writer is not None:
             os.close(writer)
 
-    def read(self) -> list[Record]:
-        """The next records that wait, all of one segment, oldest first; none when there are none.
+    def read(self) -> list[SpoolRecord]:
+        """The next records that wait, oldest first, all of one segment; an empty list if none do.
 
-        They come again until `advance` is told that they are drained.
+        The same records are returned until `advance` is called with them.
         """
         while self._segments:
             if records := self._segments[0].read():
                 return records
-            # Its last bytes were no record, so that it is drained without one.
+            # Its last bytes are no record.
             self._advance(self._segments[0].size)
         return []
 
-    def advance(self, records: Sequence[Record]) -> None:
-        """What `read` returned last is drained, and is not wanted again."""
+    def advance(self, records: Sequence[SpoolRecord]) -> None:
+        """Note that records, the first ones that `read` returned last, are drained."""
         self.records_waiting -= len(records)
         self._advance(records[-1].end)
 
-    def set_aside(self) -> None:
-        """Keep the file of what `read` returned last, for a person, when it is drained."""
+    def mark_damaged(self) -> None:
+        """Keep the file of the records that `read` returned last, when it is drained."""
         self._segments[0].damaged = True
 
     def _advance(self, drained: int) -> None:
         segment = self._segments[0]
         segment.drained = drained
         try:
-            # Not synced: after a power cut some records may be drained once more, which is only
-            # a repeat. What is said here was on disk before it was read, so that no progress is
-            # ever beyond what there is to drain.
+            # Not synced: after a power cut some records may be drained again, as repeats. They
+            # were on disk before they were read, so the progress is never beyond the records.
             self._write_progress(segment.number, drained)
         except OSError as error:
             log.warning("%s: progress not written: %s", self.directory, error.strerror)
@@ -212,13 +215,13 @@ class Slot:
             os.close(descriptor)
 
     def release(self) -> None:
-        """Let another process have it."""
+        """Release the lock, so that another process can take the slot."""
         self._close_writer()
         os.close(self._lock)
 
 
 def lock_any(directory: Path, held: Container[Path] = ()) -> Slot:
-    """A slot that no process has, with whatever it holds. Raises OSError when there is none."""
+    """Lock the first slot that no process has. Raises OSError when there is none."""
     for number in range(SLOTS_MAX):
         path = directory / f"slot-{number}"
         if path not in held and (slot := Slot.lock(path)):
@@ -227,7 +230,7 @@ def lock_any(directory: Path, held: Container[Path] = ()) -> Slot:
 
 
 def lock_abandoned(directory: Path, held: Container[Path]) -> Iterator[Slot]:
-    """The slots that hold records and no process has: those of workers that died."""
+    """Lock the slots that have records but no process: those of dead workers."""
     for path in sorted(directory.glob("slot-*")):
         if path in held or not _segment_files(path):
             continue
@@ -243,7 +246,7 @@ def lock_abandoned(directory: Path, held: Container[Path]) -> Iterator[Slot]:
 
 
 def make_directory(directory: Path) -> None:
-    """Make a directory, for this account alone, that is still there after a power cut."""
+    """Make a directory that only this user can read, and that survives a power cut."""
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in reversed(missing):
@@ -251,7 +254,7 @@ def make_directory(directory: Path) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Have the names in a directory on disk."""
+    """Write the names of the files in a directory to disk."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -267,7 +270,7 @@ def _remove(segment: Segment) -> None:
     try:
         segment.remove()
     except OSError as error:
-        # It is below the progress, and goes when the slot is next loaded.
+        # Its records are below the progress: it is removed when the slot is loaded again.
         log.warning("%s: not removed: %s", segment.path, error.strerror)
 
 

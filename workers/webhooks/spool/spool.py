@@ -1,8 +1,8 @@
-"""The spool: what Kafka could not be given is kept on this machine's disk until it can.
+"""The spool: keeps webhooks on this machine's disk until Kafka takes them.
 
-All disk work is done by one thread, so that the event loop never waits for the disk and no two
-things touch a slot at once. What is put while one write is synced goes into the next together:
-the more there is, the fewer syncs each costs.
+One thread does all disk work, so that the event loop never waits for the disk, and no two steps
+use a slot at once. Records that are put while a write is synced are written together afterwards:
+the more records come, the fewer syncs each of them costs.
 """
 
 import asyncio
@@ -14,31 +14,31 @@ from typing import NamedTuple, TypeVar, TypeVarTuple
 
 from workers.process import metrics
 from workers.webhooks.spool.frames import RECORD_BYTES_MAX
-from workers.webhooks.spool.segment import Record
+from workers.webhooks.spool.segment import SpoolRecord
 from workers.webhooks.spool.slot import Slot, lock_abandoned, lock_any, make_directory
 
 log = logging.getLogger(__name__)
 
 TAKE_OVER_SECONDS = 3.0
-"""How often to look for slots that dead workers left."""
+"""How often to search for slots of dead workers."""
 
 ArgsT = TypeVarTuple("ArgsT")
 ResultT = TypeVar("ResultT")
 
 
 class SpoolRefused(Exception):
-    """The spool does not have the record: it is full, or the disk did not take it."""
+    """The record is not in the spool: the spool is full or closed, or the disk did not take it."""
 
 
 class Chunk(NamedTuple):
-    """The records that are to be drained next, in order."""
+    """The next records to drain, in order, all of one slot."""
 
     slot: Slot
-    records: list[Record]
+    records: list[SpoolRecord]
 
 
 class Spool:
-    """The slots that this process has: its own, and for a while those of workers that died."""
+    """The slots that this process has: its own, and for a while those of dead workers."""
 
     def __init__(self, directory: Path, bytes_max: int) -> None:
         self._directory = directory
@@ -48,15 +48,15 @@ class Spool:
         self._taken_over: list[Slot] = []
         self._queue: list[tuple[bytes, asyncio.Future[None]]] = []
         self._queued_bytes = 0
-        """Of the queue, and of what is being written."""
+        """Bytes in the queue, and of the records that are being written."""
         self._queued = asyncio.Event()
         self._filled = asyncio.Event()
         self._closed = False
 
     async def open(self) -> None:
-        """Take a slot, with what is left in it, and those that dead workers left.
+        """Take a slot of its own, and those of dead workers, with the records in them.
 
-        Never raises: a disk that fails is asked again every few seconds.
+        Never raises: when the disk fails, `take_over` tries again every few seconds.
         """
         try:
             if self._own is None:
@@ -76,29 +76,29 @@ class Spool:
         return list(lock_abandoned(self._directory, {slot.directory for slot in self._slots}))
 
     async def _count(self, slot: Slot) -> None:
-        # Segment by segment, so that what is to be written does not wait for all of them.
+        # Segment by segment, so that a write does not wait for all of them.
         while await self._run(slot.count):
             pass
 
     @property
     def _slots(self) -> list[Slot]:
-        """Those of the dead first, whose records are older."""
+        """All slots, those of dead workers first: their records are older."""
         return [*self._taken_over, *([self._own] if self._own else [])]
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits, neither on disk nor on its way there.
+        """Whether no record waits, neither on disk nor on its way there.
 
-        A record counts from the moment it is put to the moment it is known to be drained, without
-        a gap: its bytes leave the queue only after the slot counts them.
+        A record counts without a gap from the moment when it is put to the moment when it is
+        drained: its bytes are subtracted from the queue's only after the slot counts them.
         """
         return not self._queued_bytes and not any(slot.bytes_waiting for slot in self._slots)
 
     def put(self, record: bytes) -> "asyncio.Future[None]":
-        """Have a record on disk, behind all that were put before.
+        """Queue a record to be written, after all that were put before.
 
-        The future is done when the disk has it; it raises SpoolRefused when it has not. Raises
-        SpoolRefused at once when the spool is full.
+        The future is done once the record is on disk, or raises SpoolRefused when the write
+        failed. Raises SpoolRefused at once when the spool is full.
         """
         if self._closed or not 1 <= len(record) <= RECORD_BYTES_MAX:
             raise SpoolRefused("not now" if self._closed else f"a record of {len(record)} bytes")
@@ -115,7 +115,7 @@ class Spool:
         return self._queued_bytes + sum(slot.bytes_waiting for slot in self._slots)
 
     async def write(self) -> None:
-        """Write what is put, for ever."""
+        """Write the records that are put, for ever."""
         while True:
             await self._queued.wait()
             self._queued.clear()
@@ -123,7 +123,7 @@ class Spool:
             try:
                 await self._append([record for record, _ in queue])
             except Exception as error:
-                # Whatever it is: who waits gets an answer, and the next may fare better.
+                # After any error: those who wait are answered, and the next write may succeed.
                 log.error("spool: %d records refused: %r", len(queue), error)
                 _answer(queue, SpoolRefused(type(error).__name__))
             else:
@@ -139,19 +139,19 @@ class Spool:
         await self._run(self._own.append, records)
 
     async def take_over(self) -> None:
-        """Look for a slot of one's own, and for what dead workers left, for ever."""
+        """Every few seconds, take a slot of its own and those of dead workers, for ever."""
         while True:
             await asyncio.sleep(TAKE_OVER_SECONDS)
             await self.open()
             self._filled.set()
 
     async def next_chunk(self) -> Chunk:
-        """The records to be drained next, waiting until there are some; `drained` ends them.
+        """Wait until records wait to be drained, and return the next ones.
 
-        Raises OSError.
+        The same records are returned until `drained` is called. Raises OSError.
         """
         while True:
-            # Cleared before it is looked, so that nothing put meanwhile is slept through.
+            # Cleared before the slots are read, so that a record that is put meanwhile wakes it.
             self._filled.clear()
             for slot in self._slots:
                 if slot.bytes_waiting and (records := await self._run(slot.read)):
@@ -160,7 +160,7 @@ class Spool:
             await self._filled.wait()
 
     async def drained(self, chunk: Chunk) -> None:
-        """The records of the last chunk are where they belong."""
+        """Note that Kafka has the records of the last chunk. Raises OSError."""
         await self._run(chunk.slot.advance, chunk.records)
         metrics.DRAINED.inc(len(chunk.records))
         await self._release()
@@ -176,7 +176,7 @@ class Spool:
         metrics.SPOOL_BYTES.set(self._bytes_waiting)
 
     def close(self) -> None:
-        """Let others have the slots; what is in them stays. Nothing can be put any more."""
+        """Release the slots for other processes; their records stay. No more records can be put."""
         self._closed = True
         _answer(self._queue, SpoolRefused("the worker stops"))
         slots, self._own, self._taken_over = self._slots, None, []
@@ -191,7 +191,7 @@ class Spool:
 def _answer(queue: list[tuple[bytes, "asyncio.Future[None]"]], error: SpoolRefused | None) -> None:
     for _, future in queue:
         if future.done():
-            continue  # nobody waits for it any more
+            continue  # cancelled: nobody waits for it any more
         if error is None:
             future.set_result(None)
         else:

@@ -1,1 +1,1 @@
-"""Events, states and histories that tests of the rules begin with."""
+"""Sample events, states and histories for the tests of the rules."""

@@ -1,4 +1,4 @@
-"""Random histories of an inbox: short steps for all rules, and long ones for the rolling notes."""
+"""Random histories of an inbox: short steps for all rules, long ones for the rolling notes."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,7 +21,8 @@ from schemas.directory import (
 from schemas.fields import AccountId, EventData, UserId
 from schemas.ids import conversation_id
 from schemas.messages import Media, MessageReceived
-from tests.unit.domain.given.events import (
+from tests.unit.domain.given.memory_inbox import Event, NoteTouched
+from tests.unit.domain.given.samples import (
     ACCOUNT,
     ADDRESS,
     CHANNEL,
@@ -38,13 +39,12 @@ from tests.unit.domain.given.events import (
     request,
     unlink,
 )
-from tests.unit.domain.given.simulation import Event, NoteTouched
 
 History = list[tuple[timedelta, Event]]
-"""Events, each with how long after the one before it is applied."""
+"""Events, each with the time since the event before it was applied."""
 
-# Few of everything, so that histories meet: users of one name in two accounts, two contacts who
-# write to both, commands across accounts.
+# Few values of each kind, so that they collide: one user id in two accounts, two contacts who write
+# to both accounts, commands across accounts.
 GLOBEX = AccountId("globex")
 ACCOUNTS = st.sampled_from([ACCOUNT, ACCOUNT, ACCOUNT, GLOBEX])
 USERS = st.sampled_from([UserId(name) for name in ("ana", "bo", "cy")])
@@ -55,13 +55,13 @@ SELDOM = st.sampled_from([False] * 7 + [True])
 MEDIUM = st.fixed_dictionaries({"desktop": st.booleans(), "email": st.booleans()})
 KINDS = ("assigned_to_me", "assigned_to_others", "unassigned", "assignment")
 
-# As many as fill a note, whether it holds 60 characters or 60,000.
+# Lengths that fill a note, for a limit of 60 characters and for one of 60,000.
 BODIES = st.sampled_from([5] * 24 + [0, 20, 30, 60, 61, 30_000, 60_000, 60_001]).map("x".__mul__)
 FILES = st.sampled_from(
     [(), (), (), ("https://a.b/1.png",), ("https://a.b/1.pdf", "https://c/2.png")]
 )
 
-# A template may be sent at any time, and is never too long.
+# A template may be sent at any time, and never has too many parts.
 TEMPLATES = st.sampled_from([UNSET, "HX1", "HX1"])
 
 
@@ -89,7 +89,7 @@ def _commands(draw: st.DrawFn) -> Event:
 
 
 def _command(make: Any, **strategies: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """How to make a command of the fields that all of them have."""
+    """Draw a function that makes a command from the fields that all commands have."""
     chosen = st.fixed_dictionaries(strategies)
     return chosen.map(lambda own: lambda fields: make(**own | fields))
 
@@ -120,12 +120,12 @@ def _touches(draw: st.DrawFn) -> Event:
     return Incoming("n", data.TYPE, NOON, data)
 
 
-def _directed(struct: type[EventData], **fields: Any) -> st.SearchStrategy[Event]:
+def _directory_event(struct: type[EventData], **fields: Any) -> st.SearchStrategy[Event]:
     data = st.fixed_dictionaries({"account_id": ACCOUNTS} | fields)
     return data.map(lambda values: Incoming("d", struct.TYPE, NOON, convert(values, struct)))
 
 
-_UPSERTED = _directed(
+_UPSERTED = _directory_event(
     UserUpserted,
     user_id=USERS,
     name=st.just("Someone"),
@@ -135,9 +135,9 @@ _UPSERTED = _directed(
 USER_CHANGES: st.SearchStrategy[Event] = st.one_of(
     _UPSERTED,
     _UPSERTED,
-    _directed(UserRemoved, user_id=USERS),
-    _directed(UserAvailabilityChanged, user_id=USERS, available=st.booleans()),
-    _directed(
+    _directory_event(UserRemoved, user_id=USERS),
+    _directory_event(UserAvailabilityChanged, user_id=USERS, available=st.booleans()),
+    _directory_event(
         UserNotificationSettingsChanged,
         user_id=USERS,
         settings=st.fixed_dictionaries({}, optional=dict.fromkeys(KINDS, MEDIUM)),
@@ -158,21 +158,22 @@ def _channel(account_id: AccountId, installed_by: str = "ana") -> Event:
 
 
 CHANNEL_CHANGES: st.SearchStrategy[Event] = st.one_of(
-    st.builds(_channel, ACCOUNTS, USERS), _directed(ChannelRemoved, channel_id=st.just(CHANNEL))
+    st.builds(_channel, ACCOUNTS, USERS),
+    _directory_event(ChannelRemoved, channel_id=st.just(CHANNEL)),
 )
 MESSAGES, COMMANDS = _messages(), _commands()
 
 
 class Step(NamedTuple):
-    """An event of a history, before its place in it is known."""
+    """An event of a history, before its place in the history is known."""
 
     event: Event
     gap: timedelta
-    """How long after the one before it is applied."""
+    """The time since the event before it was applied."""
     age: timedelta
-    """How long before that it was issued or sent; below 0 by a clock that is fast."""
+    """How long before it was issued or sent; negative for a clock that is ahead."""
     again: int
-    """So many events before had the same ids: a double, or a careless publisher."""
+    """It has the ids of the event so many steps before: a repeat, or a careless publisher."""
 
 
 def _steps(
@@ -180,7 +181,7 @@ def _steps(
 ) -> st.SearchStrategy[Step]:
     return st.builds(
         Step,
-        # `one_of` takes an alternative that stands there twice for one.
+        # `one_of` would take an alternative that is listed twice as one.
         st.sampled_from(kinds).flatmap(lambda kind: kind),
         st.sampled_from(gaps),
         st.sampled_from(ages),
@@ -219,7 +220,7 @@ _BEGINNING = (
 
 
 def _import(count: int) -> list[Event]:
-    """Messages of the day before, several of them of one time, in no order."""
+    """Returns messages of the hours before, unordered, several with the same time."""
     return [
         message(
             event_id=f"i{number}",
@@ -232,7 +233,7 @@ def _import(count: int) -> list[Event]:
 
 
 def _lists(steps: st.SearchStrategy[Step]) -> st.SearchStrategy[list[Step]]:
-    # Left to themselves, lists are about five long, too short for rules to get in each other's way.
+    # By default lists have about five items, too few for the rules to affect each other.
     return st.one_of(st.lists(steps, max_size=20), st.lists(steps, min_size=15, max_size=50))
 
 
@@ -249,7 +250,7 @@ _OF_ONE = {"actor_id": "ana"}
 
 
 def _of_one(make: Any, **strategies: st.SearchStrategy[Any]) -> st.SearchStrategy[Event]:
-    """Commands of one user, nearly all of them on one conversation."""
+    """Draw commands of one user, nearly all of them on one conversation."""
     contacts = st.sampled_from([ADDRESS] * 5 + ["whatsapp:+4912"])
     where = contacts.map(lambda contact: conversation_id(ACCOUNT, CHANNEL, contact))
     chosen = st.fixed_dictionaries({"conversation_id": where} | strategies)
@@ -272,7 +273,7 @@ _NOTE_STEPS = _steps(
     + [_touches()] * 2
     + [st.one_of(_of_one(delete), _of_one(close), _of_one(reopen))]
     + [_of_one(assign, assignee_id=st.none() | USERS)],
-    # Of few lengths, so that messages meet the very ends of notes, and each other.
+    # Few different gaps, so that messages have the end of a note or each other's time exactly.
     [timedelta(), timedelta(), timedelta(), SECOND, 6 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR],
     [timedelta()] * 5 + [-SECOND, SECOND, 6 * HOUR, 12 * HOUR, 24 * HOUR, 48 * HOUR],
 )
@@ -282,4 +283,4 @@ NOTE_HISTORIES = st.builds(
 """Histories of days, in which conversations are linked, and messages fill note after note."""
 
 ANY_HISTORIES = st.one_of(HISTORIES, NOTE_HISTORIES)
-"""Both."""
+"""Histories of both kinds."""

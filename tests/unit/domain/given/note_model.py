@@ -1,4 +1,4 @@
-"""The notes as the contract words them, worked out the slow way: plain lists, nothing clever."""
+"""A slow and simple model of the notes, following the words of the contract: plain lists."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,18 +10,18 @@ from schemas.fields import AccountId, Command
 from schemas.ids import conversation_id, inbound_message_id, reply_message_id
 from schemas.links import ConversationLink, ConversationUnlink, Entity
 from schemas.messages import MessageReceived, MessageSend
-from tests.unit.domain.given.simulation import Said
+from tests.unit.domain.given.memory_inbox import Applied
 
 ConversationKey = tuple[AccountId, str]
 
 DAY = timedelta(hours=24)
 FIRST_NOTE_MESSAGES = 20
 CONTENT_TYPES = {"png": "image/png", "pdf": "application/pdf"}
-"""Of the files that the histories' replies have, by how their names end."""
+"""The content types of the files in the replies of histories, by extension."""
 
 
 class Limits(NamedTuple):
-    """How much a note holds."""
+    """How much a note may hold."""
 
     messages: int = 500
     characters: int = 60_000
@@ -43,35 +43,35 @@ class ExpectedNote:
     messages: list[Sent]
     """In the order in which they were recorded."""
     continues: int | None = None
-    """The place of the note that this one goes on from, among those of its entity."""
+    """The index of the note that this one continues, among the notes of its entity."""
     revision: int = 1
     touched: bool = False
-    """Somebody edited or deleted it in the CRM."""
+    """Whether somebody edited or deleted it in the CRM."""
 
     @property
     def ends_at(self) -> datetime:
-        """Its last moment, which still belongs to it."""
+        """Its last moment, which belongs to it."""
         return self.starts_at + DAY
 
     @property
     def message_ids(self) -> list[str]:
-        """In order of time; of equal times, in the order in which they were recorded."""
+        """The ids in order of time; of equal times, in the order in which they were recorded."""
         return [sent.message_id for sent in sorted(self.messages, key=lambda sent: sent.at)]
 
 
 @dataclass
 class ExpectedNotes:
-    """One conversation: what was written, what is linked, and every note that there ever was."""
+    """One conversation: its messages, its links, and all notes that it ever had."""
 
     limits: Limits
     met: Counter[str]
-    """What happened, so that a test can tell whether it tested anything."""
+    """Counts what happened, so that a test can check that it tested each case."""
     written: list[Sent] = field(default_factory=list)
     linked: list[Entity] = field(default_factory=list)
     notes: dict[Entity, list[ExpectedNote]] = field(default_factory=dict)
 
     def record(self, sent: Sent) -> None:
-        """A message joins the newest note of each linked entity, or starts another."""
+        """Add a message to the newest note of each linked entity, or start another note."""
         self.written.append(sent)
         if self.linked:
             self.met["a message longer than a note"] += sent.characters > self.limits.characters
@@ -94,7 +94,7 @@ class ExpectedNotes:
                 notes.append(ExpectedNote(newest.starts_at, [sent], continues=len(notes) - 1))
 
     def link(self, entity: Entity, at: datetime) -> None:
-        """A new note with the latest messages. If they do not fit into one, it is continued."""
+        """Start a note with the latest messages; continue it if they do not fit into one."""
         if entity in self.linked:
             self.met["a link of what is linked"] += 1
             return
@@ -112,12 +112,12 @@ class ExpectedNotes:
             notes[-1].messages.append(sent)
 
     def unlink(self, entity: Entity) -> None:
-        """Its notes stay as they are."""
+        """End a link. Its notes stay as they are."""
         self.met["an unlink"] += 1
         self.linked.remove(entity)
 
     def touch(self, entity: Entity, place: int) -> None:
-        """The CRM tells of a note, which matters for the newest one of a linked entity alone."""
+        """Mark a note that the CRM reported; only the newest one of a linked entity matters."""
         notes = self.notes[entity]
         if entity in self.linked and place == len(notes) - 1:
             notes[place].touched = True
@@ -125,7 +125,7 @@ class ExpectedNotes:
             self.met["a report about an older note"] += 1
 
     def delete(self) -> None:
-        """Nothing goes on."""
+        """Delete the conversation: no note goes on."""
         self.met["a deletion with links"] += bool(self.linked)
         self.written.clear()
         self.linked.clear()
@@ -138,7 +138,7 @@ class ExpectedNotes:
 class NoteModel:
     """The notes of all conversations, following a history event by event.
 
-    Whether a command was accepted is taken from its result: that is for other tests.
+    Whether a command was accepted is read from its result: other tests check that.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -150,16 +150,16 @@ class NoteModel:
         self._deleted_at: dict[ConversationKey, datetime] = {}
 
     def of(self, key: ConversationKey) -> ExpectedNotes:
-        """Those of one conversation."""
+        """Returns the notes of one conversation."""
         return self.conversations.setdefault(key, ExpectedNotes(self._limits, self.met))
 
-    def follow(self, said: Said) -> None:
-        """The next event of a message or a command."""
-        data = said.event.data
+    def follow(self, applied: Applied) -> None:
+        """Follow the next event of the history, if it is a message or a command."""
+        data = applied.event.data
         if isinstance(data, MessageReceived):
             self._receive(data)
         elif isinstance(data, Command):
-            self._command(said)
+            self._command(applied)
 
     def _receive(self, data: MessageReceived) -> None:
         account_id, channel_id = data.account_id, data.channel_id
@@ -180,15 +180,15 @@ class NoteModel:
         characters = len(data.body) + sum(len(m.url) + len(m.content_type) for m in data.media)
         self.of(key).record(Sent(message_id, data.sent_at, characters))
 
-    def _command(self, said: Said) -> None:
-        event, data = said.event, said.event.data
+    def _command(self, applied: Applied) -> None:
+        event, data = applied.event, applied.event.data
         if (data.account_id, event.id) in self._answered:
             self.met["a double"] += 1
             return
         self._answered.add((data.account_id, event.id))
         (result,) = (
             item.data
-            for item in said.outgoing
+            for item in applied.outgoing
             if isinstance(item.data, CommandAccepted | CommandRejected)
         )
         if isinstance(result, CommandRejected):
@@ -203,7 +203,7 @@ class NoteModel:
             self.met["a reply in a linked conversation"] += bool(notes.linked)
             notes.record(_reply(event))
         elif isinstance(data, ConversationDelete):
-            self._deleted_at[key] = said.now
+            self._deleted_at[key] = applied.now
             notes.delete()
 
 

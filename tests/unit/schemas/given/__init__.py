@@ -1,1 +1,1 @@
-"""Envelopes and notes that tests of the schemas begin with."""
+"""Sample envelopes and notes for the tests of the schemas."""

@@ -1,4 +1,4 @@
-"""Records as publishers write them, in both modes of CloudEvents on Kafka."""
+"""Sample records of publishers, in both modes of CloudEvents on Kafka."""
 
 from typing import Any
 
@@ -35,28 +35,28 @@ ENVELOPE: dict[str, Any] = {
 }
 
 SPLICE = "<here>"
-"""Stands in an envelope for the bytes that `spliced` puts there."""
+"""A placeholder in an envelope; `spliced` replaces it by bytes."""
 
 
 def without(fields: dict[str, Any], *names: str) -> dict[str, Any]:
-    """The fields but for some."""
+    """Returns the fields without some of them."""
     return {name: value for name, value in fields.items() if name not in names}
 
 
 def structured(data: Any = MESSAGE, **attributes: Any) -> bytes:
-    """A record's value in structured mode."""
+    """Returns the value of a record in structured mode."""
     return msgspec.json.encode(ENVELOPE | {"data": data} | attributes)
 
 
 def spliced(inserted: bytes, data: Any = MESSAGE, **attributes: Any) -> bytes:
-    """A value with bytes that no encoder would write where `SPLICE` stands."""
+    """Returns a value with bytes in the place of `SPLICE` that no encoder would write."""
     value = structured(data, **attributes)
     assert value.count(b'"<here>"') == 1
     return value.replace(b'"<here>"', inserted)
 
 
 def binary_headers(**attributes: str | bytes | None) -> list[tuple[str, bytes | None]]:
-    """The headers of a record in binary mode; None leaves an attribute out."""
+    """Returns the headers of a record in binary mode; None leaves an attribute out."""
     given = without(ENVELOPE, "data") | attributes
     return [("content-type", b"application/json")] + [
         (f"ce_{name}", text.encode() if isinstance(text, str) else text)
@@ -66,14 +66,14 @@ def binary_headers(**attributes: str | bytes | None) -> list[tuple[str, bytes | 
 
 
 def decode(value: bytes | None, headers: Headers = (), timestamp: int = 0) -> Incoming[Any]:
-    """What the codec makes of a record on a topic that carries every type."""
+    """Decode a record on a topic that carries every type."""
     return DECODERS.decode(value, headers, timestamp)
 
 
 def refused(value: bytes | None, headers: Headers = (), timestamp: int = 0) -> InvalidRecord:
-    """Why the codec refuses a record."""
+    """Returns the error with which the codec refuses a record."""
     try:
         event = decode(value, headers, timestamp)
     except InvalidRecord as error:
         return error
-    raise AssertionError(f"it was taken: {event}")
+    raise AssertionError(f"it was accepted: {event}")

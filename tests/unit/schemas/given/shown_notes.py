@@ -1,4 +1,4 @@
-"""Notes to be shown, plain ones and such as contacts with bad intentions would have written."""
+"""Sample notes to show: plain ones, and ones whose texts an attacker wrote."""
 
 import re
 import unicodedata
@@ -22,7 +22,7 @@ HEADING = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, (contact|reply by) ")
 URL = "https://inbox.example.com/conversations/9c2a"
 
 
-def said(
+def note_message(
     body: str = "Hello",
     minute: int = 0,
     *attached: Media,
@@ -30,13 +30,13 @@ def said(
     name: str | None = "Ana Müller 👋",
     address: str = "whatsapp:+4915112345678",
 ) -> NoteMessage:
-    """A message sent so many minutes after the note's start."""
+    """Returns a message that was sent so many minutes after the note's start."""
     moment = START + timedelta(minutes=minute)
     return NoteMessage("m", direction, name, address, moment, body, attached)
 
 
 def event_fields(*messages: NoteMessage, **changed: Any) -> dict[str, Any]:
-    """What the events of notes have in common."""
+    """Returns the fields that all events of notes have."""
     return {
         "account_id": AccountId("acme"),
         "conversation_id": "9c2a",
@@ -53,17 +53,17 @@ def event_fields(*messages: NoteMessage, **changed: Any) -> dict[str, Any]:
 
 
 def created(*messages: NoteMessage, **changed: Any) -> NoteCreated:
-    """A note's first event."""
+    """Returns the first event of a note."""
     return NoteCreated(**event_fields(*messages, **changed))
 
 
 def appended(revision: int, *messages: NoteMessage, **changed: Any) -> NoteAppended:
-    """One of a note's later events."""
+    """Returns one of the later events of a note."""
     return NoteAppended(**event_fields(*messages, revision=revision, **changed))
 
 
 def folded(first: NoteCreated, *others: NoteAppended) -> ShownNote:
-    """The note after all of its events."""
+    """Returns the note after all of its events."""
     note = fold(None, first)
     for other in others:
         note = fold(note, other)
@@ -71,7 +71,7 @@ def folded(first: NoteCreated, *others: NoteAppended) -> ShownNote:
 
 
 def example() -> ShownNote:
-    """The note of the contract's examples."""
+    """Returns the note of the contract's example events."""
     first, second = (
         files("schemas").joinpath(f"examples/inbox.note.{name}.v1.json").read_bytes()
         for name in ("created", "appended")
@@ -83,7 +83,7 @@ def example() -> ShownNote:
 
 
 def visible(text: str) -> str:
-    """What is to be seen of a text, after Unicode's own tables."""
+    """Returns the visible characters of a text, by the tables of Unicode."""
     for line_break in ("\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"):
         text = text.replace(line_break, "\n")
     shown = ""
@@ -101,7 +101,7 @@ def visible(text: str) -> str:
 
 
 def visible_line(text: str) -> str:
-    """What is to be seen of a text that is shown on one line."""
+    """Returns the visible characters of a text that is shown on one line."""
     return " ".join(visible(text).split())
 
 
@@ -116,7 +116,7 @@ NASTY = [
 HOSTILE = st.lists(st.sampled_from(NASTY) | st.text(max_size=3), max_size=8).map("".join)
 URLS = HOSTILE | st.just("https://a.example/?a=1&b='2'&lt;=%20")
 SENT = st.builds(
-    said,
+    note_message,
     HOSTILE,
     st.integers(0, 3),
     direction=st.sampled_from(["inbound", "outbound"]),

@@ -1,15 +1,15 @@
-"""Groups: several partitions at once, each in order, never more than there are places."""
+"""LaneGroups: several partitions at once, each in order, never more than there are places."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
-from workers.ingest.lanes import WORTH, Groups
+from workers.ingest.lanes import FULL_ENOUGH, LaneGroups
 
 Item = tuple[str, int]
 
 SIZE_MAX = 100
-LARGE = int(WORTH * SIZE_MAX)
+LARGE = int(FULL_ENOUGH * SIZE_MAX)
 """The smallest size that is worth running beside others."""
 
 
@@ -30,7 +30,7 @@ async def test_items_of_a_lane_run_in_order_and_groups_of_a_lane_never_together(
         return True
 
     async with asyncio.TaskGroup() as tasks:
-        groups: Groups[str, Item] = Groups(2, SIZE_MAX, run, tasks.create_task)
+        groups: LaneGroups[str, Item] = LaneGroups(2, SIZE_MAX, run, tasks.create_task)
         for number in range(20):
             for lane in ("a", "b", "c"):
                 await groups.add(lane, LARGE + number, (lane, number))
@@ -57,7 +57,7 @@ class Held:
 async def test_what_waits_for_a_place_goes_together_as_far_as_there_is_room() -> None:
     held = Held()
     async with asyncio.TaskGroup() as tasks:
-        groups: Groups[int, int] = Groups(1, 10, held.run, tasks.create_task)
+        groups: LaneGroups[int, int] = LaneGroups(1, 10, held.run, tasks.create_task)
         for number, size in enumerate((1, 4, 5, 3)):
             await groups.add(number, size, number)
         await asyncio.sleep(0)
@@ -69,7 +69,7 @@ async def test_what_waits_for_a_place_goes_together_as_far_as_there_is_room() ->
 async def test_items_of_one_lane_share_a_group_in_order() -> None:
     held = Held()
     async with asyncio.TaskGroup() as tasks:
-        groups: Groups[str, int] = Groups(1, 10, held.run, tasks.create_task)
+        groups: LaneGroups[str, int] = LaneGroups(1, 10, held.run, tasks.create_task)
         for number, lane in enumerate("aababa"):
             await groups.add(lane, 2, number)
         held.let_go()
@@ -79,7 +79,7 @@ async def test_items_of_one_lane_share_a_group_in_order() -> None:
 async def test_what_has_no_room_goes_before_whatever_follows_it_in_its_lane() -> None:
     held = Held()
     async with asyncio.TaskGroup() as tasks:
-        groups: Groups[str, int] = Groups(1, 10, held.run, tasks.create_task)
+        groups: LaneGroups[str, int] = LaneGroups(1, 10, held.run, tasks.create_task)
         for number, (lane, size) in enumerate((("c", 1), ("a", 4), ("b", 1), ("b", 9))):
             await groups.add(lane, size, number)
         following = asyncio.create_task(groups.add("b", 1, 4))
@@ -91,7 +91,7 @@ async def test_what_has_no_room_goes_before_whatever_follows_it_in_its_lane() ->
 async def test_a_small_group_waits_while_another_runs_and_a_large_one_does_not() -> None:
     held = Held()
     async with asyncio.TaskGroup() as tasks:
-        groups: Groups[int, int] = Groups(3, SIZE_MAX, held.run, tasks.create_task)
+        groups: LaneGroups[int, int] = LaneGroups(3, SIZE_MAX, held.run, tasks.create_task)
         await groups.add(0, 1, 0)
         await groups.add(1, LARGE - 1, 1)
         await asyncio.sleep(0)
@@ -109,7 +109,7 @@ async def test_a_small_group_waits_while_another_runs_and_a_large_one_does_not()
 async def test_what_waits_for_its_own_lane_does_not_make_a_group_large() -> None:
     held = Held()
     async with asyncio.TaskGroup() as tasks:
-        groups: Groups[str, int] = Groups(2, SIZE_MAX, held.run, tasks.create_task)
+        groups: LaneGroups[str, int] = LaneGroups(2, SIZE_MAX, held.run, tasks.create_task)
         for number, (lane, size) in enumerate((("a", 1), ("a", LARGE), ("b", 1))):
             await groups.add(lane, size, number)
         await asyncio.sleep(0)
@@ -121,7 +121,7 @@ async def test_what_waits_for_its_own_lane_does_not_make_a_group_large() -> None
 async def test_what_is_larger_than_a_group_goes_alone() -> None:
     held = Held()
     async with asyncio.TaskGroup() as tasks:
-        groups: Groups[int, int] = Groups(2, 10, held.run, tasks.create_task)
+        groups: LaneGroups[int, int] = LaneGroups(2, 10, held.run, tasks.create_task)
         for number in range(2):
             await groups.add(number, 50, number)
         held.let_go()
@@ -131,7 +131,7 @@ async def test_what_is_larger_than_a_group_goes_alone() -> None:
 async def test_no_more_waits_than_one_group_holds() -> None:
     held = Held()
     async with asyncio.TaskGroup() as tasks:
-        groups: Groups[int, int] = Groups(1, 10, held.run, tasks.create_task)
+        groups: LaneGroups[int, int] = LaneGroups(1, 10, held.run, tasks.create_task)
         for number in range(3):
             await groups.add(number, 5, number)
         adding = asyncio.create_task(groups.add(3, 5, 3))
@@ -154,7 +154,7 @@ async def test_what_cannot_run_together_runs_lane_by_lane_before_anything_later(
         return len({lane for lane, _ in items}) == 1
 
     async with asyncio.TaskGroup() as tasks:
-        groups: Groups[str, Item] = Groups(1, 10, run, tasks.create_task)
+        groups: LaneGroups[str, Item] = LaneGroups(1, 10, run, tasks.create_task)
         for number, lane in enumerate("aabaabb"):
             await groups.add(lane, 1, (lane, number))
     assert begun[1] == [(lane, number) for number, lane in enumerate("aabaabb")][1:]
@@ -173,7 +173,7 @@ async def test_one_lane_that_is_held_up_holds_up_no_other() -> None:
         return True
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
-        groups: Groups[str, Item] = Groups(2, SIZE_MAX, run, tasks.create_task)
+        groups: LaneGroups[str, Item] = LaneGroups(2, SIZE_MAX, run, tasks.create_task)
         await groups.add("first", 1, ("first", 0))
         for number, lane in enumerate(("held", "free", "held"), start=1):
             await groups.add(lane, 1, (lane, number))

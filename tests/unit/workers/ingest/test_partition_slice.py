@@ -9,25 +9,25 @@ from hypothesis import strategies as st
 from schemas.codes import DeadLetter
 from schemas.errors import InvalidRecord
 from tests.harness.kafka_records import kafka_record
-from workers.ingest.partition_slice import Segment, joined
+from workers.ingest.partition_slice import PartitionSlice, joined
 
 
-def segment(partition: int, start: int, end: int) -> Segment:
-    """A segment without gaps, of records that cannot be decoded."""
+def slice_(partition: int, start: int, end: int) -> PartitionSlice:
+    """A slice without gaps, of records that cannot be decoded."""
     records = [kafka_record("topic", partition, offset, b"") for offset in range(start, end)]
     events = [
         InvalidRecord(DeadLetter.NOT_JSON, f"record {offset}") for offset in range(start, end)
     ]
-    return Segment(("topic", partition), start, end, list(records), list(events))
+    return PartitionSlice(("topic", partition), start, end, list(records), list(events))
 
 
-def spans(segments: list[Segment]) -> list[tuple[int, int, int]]:
+def spans(slices: list[PartitionSlice]) -> list[tuple[int, int, int]]:
     """Partition, start and end of each."""
-    return [(one.partition[1], one.start, one.end) for one in segments]
+    return [(one.partition[1], one.start, one.end) for one in slices]
 
 
 def test_contiguous_polls_of_a_partition_become_one() -> None:
-    polls = [segment(0, 0, 2), segment(0, 2, 3), segment(0, 3, 7)]
+    polls = [slice_(0, 0, 2), slice_(0, 2, 3), slice_(0, 3, 7)]
     (whole,) = joined(polls)
     assert spans([whole]) == [(0, 0, 7)]
     assert [record.offset for record in whole.records] == list(range(7))
@@ -36,22 +36,22 @@ def test_contiguous_polls_of_a_partition_become_one() -> None:
 
 
 def test_polls_with_others_between_them_are_joined_each_with_its_partitions() -> None:
-    polls = [segment(0, 0, 2), segment(1, 0, 5), segment(0, 2, 4), segment(1, 5, 6)]
+    polls = [slice_(0, 0, 2), slice_(1, 0, 5), slice_(0, 2, 4), slice_(1, 5, 6)]
     assert sorted(spans(joined(polls))) == [(0, 0, 4), (1, 0, 6)]
 
 
 def test_a_poll_that_ends_where_one_of_another_partition_begins_stays_apart() -> None:
-    assert spans(joined([segment(0, 0, 2), segment(1, 2, 4)])) == [(0, 0, 2), (1, 2, 4)]
+    assert spans(joined([slice_(0, 0, 2), slice_(1, 2, 4)])) == [(0, 0, 2), (1, 2, 4)]
 
 
 def test_polls_with_a_gap_between_them_stay_apart_in_order() -> None:
-    polls = [segment(0, 0, 2), segment(0, 5, 6), segment(0, 6, 9), segment(0, 12, 13)]
+    polls = [slice_(0, 0, 2), slice_(0, 5, 6), slice_(0, 6, 9), slice_(0, 12, 13)]
     assert spans(joined(polls)) == [(0, 0, 2), (0, 5, 9), (0, 12, 13)]
 
 
 def test_a_poll_that_ends_past_a_gap_is_followed_by_the_one_after_the_gap() -> None:
-    past_a_gap = replace(segment(0, 0, 2), end=5)
-    (whole,) = joined([past_a_gap, segment(0, 5, 6)])
+    past_a_gap = replace(slice_(0, 0, 2), end=5)
+    (whole,) = joined([past_a_gap, slice_(0, 5, 6)])
     assert spans([whole]) == [(0, 0, 6)]
     assert [record.offset for record in whole.records] == [0, 1, 5]
 
@@ -61,17 +61,17 @@ def test_every_record_is_there_once_in_the_order_of_its_partition(
     polls: list[tuple[int, int, int]],
 ) -> None:
     ends = dict.fromkeys(range(3), 0)
-    segments = []
+    slices = []
     for partition, lost, count in polls:
         start = ends[partition] + lost
         ends[partition] = start + count
-        segments.append(segment(partition, start, start + count))
-    found = joined(segments)
+        slices.append(slice_(partition, start, start + count))
+    found = joined(slices)
     for partition in ends:
         own = [one for one in found if one.partition == ("topic", partition)]
         assert [record.offset for one in own for record in one.records] == [
             record.offset
-            for one in segments
+            for one in slices
             if one.partition == ("topic", partition)
             for record in one.records
         ]

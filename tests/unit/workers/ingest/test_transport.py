@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from aiokafka.consumer.subscription_state import TopicPartitionState
+from aiokafka.errors import IllegalStateError
 from faust.transport import consumer as faust_consumer
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 
 from workers.ingest import transport
 
@@ -59,3 +61,36 @@ def test_faust_works_as_the_transport_expects(
 
 def test_aiokafka_tells_the_position_of_a_partition() -> None:
     assert isinstance(TopicPartitionState.position, property)
+
+
+class Assigned:
+    """An aiokafka consumer with some partitions, which refuses to seek others as aiokafka does."""
+
+    def __init__(self, *partitions: TP) -> None:
+        self._partitions = partitions
+        self.positions: dict[TP, int] = {}
+
+    def assignment(self) -> set[TP]:
+        """The partitions."""
+        return set(self._partitions)
+
+    def pause(self, *_partitions: TP) -> None:
+        """Nothing is fetched here in any case."""
+
+    def seek(self, partition: TP, position: int) -> None:
+        """Note a position. Raises IllegalStateError for a partition of somebody else."""
+        if partition not in self._partitions:
+            raise IllegalStateError(f"No current assignment for partition {partition}")
+        self.positions[TP(*partition)] = position
+
+
+async def test_a_partition_that_was_lost_before_its_rewind_is_left_to_its_new_owner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine, lost = TP("assignments", 0), TP("assignments", 1)
+    consumer = Assigned(mine)
+    thread = object.__new__(transport.ConsumerThread)
+    thread._ends = {mine: 7, lost: 9}
+    monkeypatch.setattr(thread, "_ensure_consumer", lambda: consumer)
+    await thread._seek_to({lost: 3, mine: 5}, set())
+    assert consumer.positions == thread._ends == {mine: 5}

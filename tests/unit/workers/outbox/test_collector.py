@@ -1,13 +1,10 @@
-"""What a batch says becomes records, sorted by shard."""
+"""What a batch emits becomes records, sorted by shard."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from aiokafka.partitioner import DefaultPartitioner
-from hypothesis import given
-from hypothesis import strategies as st
 
 from db.connect import AnyConnection
 from db.outbox import OutboxRecord, OutboxRow
@@ -19,21 +16,14 @@ from schemas.errors import InvalidRecord
 from schemas.fields import AccountId
 from schemas.topics import RELAY_SHARDS
 from tests.harness.kafka_records import kafka_record
-from workers.outbox import collector as outgoing
-from workers.outbox.collector import Outbox, partition_of
+from workers.kafka.partitions import partition_of
+from workers.outbox import collector
+from workers.outbox.collector import OutboxCollector
 from workers.settings import Settings
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SETTINGS = Settings.from_environment({"INBOX_TOPIC_PREFIX": "test."})
 WRITTEN = list[tuple[int, Sequence[OutboxRecord]]]
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(1, 100))
-def test_the_partition_of_a_key_is_the_one_that_every_producer_chooses(
-    key: str, partitions: int
-) -> None:
-    every = list(range(partitions))
-    assert partition_of(key, partitions) == DefaultPartitioner()(key.encode(), every, every)
 
 
 def created(conversation_id: str) -> Outgoing:
@@ -62,23 +52,23 @@ def accepted(conversation_id: str) -> Outgoing:
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> WRITTEN:
-    """The rows that `save` writes, kept here instead of in a table."""
+    """The rows that `save` writes, in a list instead of a table."""
     rows: WRITTEN = []
 
-    async def add_outbox(_: AnyConnection, given: WRITTEN) -> list[OutboxRow]:
-        rows.extend(given)
-        return [OutboxRow(shard, number, records) for number, (shard, records) in enumerate(given)]
+    async def add_outbox(_: AnyConnection, added: WRITTEN) -> list[OutboxRow]:
+        rows.extend(added)
+        return [OutboxRow(shard, number, records) for number, (shard, records) in enumerate(added)]
 
-    monkeypatch.setattr(outgoing, "add_outbox", add_outbox)
+    monkeypatch.setattr(collector, "add_outbox", add_outbox)
     return rows
 
 
-async def save(outbox: Outbox) -> list[OutboxRow]:
-    return await outbox.save(None)  # type: ignore[arg-type]  # what writes is replaced
+async def save(outbox: OutboxCollector) -> list[OutboxRow]:
+    return await outbox.save(None)  # type: ignore[arg-type]  # the function that writes is replaced
 
 
 async def test_an_event_goes_to_its_topic_keyed_by_its_conversation(written: WRITTEN) -> None:
-    outbox = Outbox(SETTINGS, NOW)
+    outbox = OutboxCollector(SETTINGS, NOW)
     outbox.add(created("conversation-1"))
     outbox.add(accepted("conversation-1"))
     await save(outbox)
@@ -98,7 +88,7 @@ async def test_an_event_goes_to_its_topic_keyed_by_its_conversation(written: WRI
 async def test_the_shard_is_that_of_each_events_own_conversation_in_order(
     written: WRITTEN,
 ) -> None:
-    outbox = Outbox(SETTINGS, NOW)
+    outbox = OutboxCollector(SETTINGS, NOW)
     conversations = [f"conversation-{number}" for number in range(100)]
     for conversation_id in conversations:
         outbox.add(created(conversation_id))
@@ -120,9 +110,9 @@ async def test_the_shard_is_that_of_each_events_own_conversation_in_order(
 async def test_a_row_that_is_large_enough_is_followed_by_another(
     written: WRITTEN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outbox = Outbox(SETTINGS, NOW)
+    outbox = OutboxCollector(SETTINGS, NOW)
     outbox.add(created("conversation-1"))
-    monkeypatch.setattr(outgoing, "ROW_BYTES_MAX", 2 * outbox.bytes)
+    monkeypatch.setattr(collector, "ROW_BYTES_MAX", 2 * outbox.bytes)
     for _ in range(4):
         outbox.add(created("conversation-1"))
     await save(outbox)
@@ -131,7 +121,7 @@ async def test_a_row_that_is_large_enough_is_followed_by_another(
 
 
 async def test_nothing_to_say_writes_nothing(written: WRITTEN) -> None:
-    outbox = Outbox(SETTINGS, NOW)
+    outbox = OutboxCollector(SETTINGS, NOW)
     assert await save(outbox) == []
     assert (written, outbox.bytes) == ([], 0)
 
@@ -140,7 +130,7 @@ async def test_a_dead_letter_goes_along_with_the_shard_of_its_own_partition(
     written: WRITTEN,
 ) -> None:
     record = kafka_record("test.assignments", 13, 1, b"\xff")
-    outbox = Outbox(SETTINGS, NOW)
+    outbox = OutboxCollector(SETTINGS, NOW)
     outbox.add_dead_letter(record, InvalidRecord(DeadLetter.NOT_JSON, "junk"))
     await save(outbox)
     ((shard, (letter,)),) = written
@@ -150,7 +140,7 @@ async def test_a_dead_letter_goes_along_with_the_shard_of_its_own_partition(
 
 
 async def test_how_much_there_is_counts_values_and_keys(written: WRITTEN) -> None:
-    outbox = Outbox(SETTINGS, NOW)
+    outbox = OutboxCollector(SETTINGS, NOW)
     for number in range(3):
         outbox.add(created(f"conversation-{number}"))
     await save(outbox)

@@ -1,4 +1,4 @@
-"""The watchdog ends a process without progress: shown in processes of their own."""
+"""The watchdog ends a process that makes no progress. Each test runs a process of its own."""
 
 import subprocess
 import sys
@@ -8,23 +8,23 @@ import pytest
 
 from workers.process.watchdog import EXIT_STALLED, SHUTDOWN_SECONDS
 
-# A clock that the test moves; `look` waits until the watchdog has looked at it.
+# A clock that the test moves; `move` returns when the watchdog has read it.
 PRELUDE = """
 import time
 from workers.process import watchdog as module
 
 class Clock:
     now = 1000.0
-    looks = 0
+    readings = 0
 
     def monotonic(self):
-        self.looks += 1
+        self.readings += 1
         return self.now
 
     def move(self, seconds):
         self.now += seconds
-        seen, limit = self.looks, time.monotonic() + 60
-        while self.looks < seen + 2 and time.monotonic() < limit:
+        before, limit = self.readings, time.monotonic() + 60
+        while self.readings < before + 2 and time.monotonic() < limit:
             time.sleep(0.001)
 
 def here_the_process_hangs(seconds):
@@ -38,7 +38,7 @@ watchdog.start()
 
 
 def run(script: str) -> "subprocess.CompletedProcess[str]":
-    """Run a script that is over at once, unless the watchdog ends it before."""
+    """Run a script that ends at once, unless the watchdog ends its process before."""
     return subprocess.run(
         [sys.executable, "-c", PRELUDE + textwrap.dedent(script) + "\nprint('survived')\n"],
         capture_output=True,

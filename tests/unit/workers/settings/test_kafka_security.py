@@ -1,4 +1,4 @@
-"""Settings of Kafka's security that do not fit together are refused, and no secret is quoted."""
+"""Settings of Kafka's security that contradict each other are refused, without their secrets."""
 
 from pathlib import Path
 

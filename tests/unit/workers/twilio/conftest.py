@@ -1,4 +1,4 @@
-"""A mock of Twilio, and the client that asks it."""
+"""A mock of Twilio, and the client under test."""
 
 from collections.abc import AsyncIterator
 
@@ -11,7 +11,7 @@ from workers.twilio.client import Twilio
 
 @pytest.fixture
 async def mock() -> AsyncIterator[MockTwilio]:
-    """Twilio, which cannot call back."""
+    """A mock of Twilio that cannot reach the callback URL."""
     async with MockTwilio() as mock:
         yield mock
 

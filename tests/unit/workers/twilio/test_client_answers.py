@@ -1,4 +1,4 @@
-"""What any server may answer, and for how long it may ask to wait."""
+"""Answers of any server, and the waits that they ask for."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -8,14 +8,15 @@ import pytest
 from aiohttp import web
 from msgspec.structs import replace as changed
 
-from domain.sending import NotTaken, Outcome, Refused, Taken, Unknown
-from tests.harness.twilio_account import SEND, SID, settings
+from bench.mock_twilio.account import SID
+from domain.sending import NotTaken, PostOutcome, Refused, Taken, Unknown
+from tests.harness.twilio_account import SEND, settings
 from workers.dev.embedded.ports import HOST, free_port
 from workers.twilio.client import Twilio
 
 
 class Server:
-    """Answers anything; the client under test asks it."""
+    """Gives any answer to the client under test."""
 
     def __init__(self) -> None:
         self.answer = web.Response()
@@ -24,14 +25,14 @@ class Server:
         self.paths: list[str] = []
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Answer a request."""
+        """Return the answer that the test set."""
         self.paths.append(request.path_qs)
         return self.answer
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    """A server that is not Twilio at all."""
+    """A server that does not answer as Twilio does."""
     server = Server()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", server.handle)
@@ -95,7 +96,7 @@ async def test_without_one_the_wait_doubles_up_to_half_a_minute(
         (400, '{"code": "x", "message": "no"}', Refused(None)),
         (400, '{"code": 99999999999, "message": "no"}', Refused(None)),
         (400, '{"code": null, "message": "no"}', Refused(None)),
-        # What a problem says of its own status is not what it came with.
+        # The status in a problem's body may differ from the HTTP status, which counts.
         (400, '{"type": "", "title": "", "status": 500, "code": 21610}', Refused(21610)),
         (400, '{"type": "", "title": "", "status": "?", "code": 21610}', Refused(21610)),
         (503, '{"type": "", "title": "", "status": 400, "code": 21610}', Unknown()),
@@ -103,7 +104,7 @@ async def test_without_one_the_wait_doubles_up_to_half_a_minute(
     ],
 )
 async def test_an_answer_that_is_not_twilios_is_understood_as_far_as_it_is_sure(
-    server: Server, status: int, body: str, outcome: Outcome
+    server: Server, status: int, body: str, outcome: PostOutcome
 ) -> None:
     server.answer = web.Response(status=status, text=body)
     assert await server.twilio.post(SEND) == outcome

@@ -1,25 +1,25 @@
-"""The list of what was sent, page by page, and the errors that it ends in."""
+"""The list of messages, page by page, and the errors that end it."""
 
 import pytest
 from msgspec.structs import replace as changed
-from twilio.base.exceptions import TwilioException
 
-from bench.mock_twilio import Fault, MockTwilio, Planted
+from bench.mock_twilio import Fault, MissedMessage, MockTwilio
 from domain.sending import Taken
 from tests.harness.twilio_account import SEND, listed
 from tests.harness.twilio_clients import CONTACT, SENDER
 from workers.twilio import client as twilio_client
-from workers.twilio.client import Twilio, status_of
+from workers.twilio.client import Twilio
+from workers.twilio.http import BadAnswer
 
 
 async def test_the_list_has_what_was_sent_to_a_contact(
     mock: MockTwilio, twilio: Twilio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Several pages of it.
+    # So that the list has several pages.
     monkeypatch.setattr(twilio_client, "PAGE_MESSAGES", 2)
     outcomes = [await twilio.post(changed(SEND, body=f"text {number}")) for number in range(5)]
     await twilio.post(changed(SEND, to_address="whatsapp:+4900"))
-    mock.plant(Planted(from_=CONTACT, to=SENDER, body="hi"))
+    mock.add_missed(MissedMessage(from_=CONTACT, to=SENDER, body="hi"))
     await mock.drain()
     found = await listed(twilio, from_address=SENDER, to_address=CONTACT)
     assert {message.sid for message in found} == {
@@ -44,6 +44,6 @@ async def test_an_error_of_the_list_has_its_status(
     mock: MockTwilio, twilio: Twilio, fault: Fault, status: int
 ) -> None:
     mock.faults.add(fault)
-    with pytest.raises(TwilioException) as caught:
+    with pytest.raises(BadAnswer) as caught:
         await listed(twilio)
-    assert status_of(caught.value) == status
+    assert caught.value.status == status

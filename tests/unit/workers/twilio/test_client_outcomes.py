@@ -1,18 +1,14 @@
-"""How one POST can end, each way told apart: only what surely was not taken is posted again."""
-
-import socket
+"""The outcomes of a POST: only a part that was certainly not taken may be posted again."""
 
 import pytest
 from msgspec.structs import replace as changed
 
 from bench.mock_twilio import Fault, MockTwilio, faults
-from domain.sending import NotTaken, Outcome, Refused, Send, Taken, Unknown
-from tests.harness.twilio_account import SEND, settings
-from workers.dev.embedded.ports import HOST
-from workers.twilio import client as twilio_client
+from domain.sending import NotTaken, PostOutcome, Refused, Send, Unknown
+from tests.harness.twilio_account import SEND
 from workers.twilio.client import Twilio
 
-FAULTS: list[tuple[Fault, type[Outcome], int]] = [
+FAULTS: list[tuple[Fault, type[PostOutcome], int]] = [
     (faults.throttled(), NotTaken, 0),
     (faults.throttled(7), NotTaken, 0),
     *((faults.server_error("before", status), Unknown, 0) for status in (500, 502, 503, 504)),
@@ -30,11 +26,11 @@ FAULTS: list[tuple[Fault, type[Outcome], int]] = [
 
 @pytest.mark.parametrize(("fault", "kind", "sends"), FAULTS, ids=lambda value: str(value)[:60])
 async def test_only_what_twilio_surely_did_not_take_is_not_taken(
-    mock: MockTwilio, twilio: Twilio, fault: Fault, kind: type[Outcome], sends: int
+    mock: MockTwilio, twilio: Twilio, fault: Fault, kind: type[PostOutcome], sends: int
 ) -> None:
     mock.faults.add(fault)
     assert type(await twilio.post(SEND)) is kind
-    # Asked once: nothing tries again by itself.
+    # One request: nothing retries by itself.
     assert (len(mock.ledger.requests), len(mock.ledger.sends)) == (1, sends)
 
 
@@ -62,43 +58,3 @@ async def test_what_twilio_cannot_send_is_refused(twilio: Twilio, send: Send) ->
     outcome = await twilio.post(send)
     assert isinstance(outcome, Refused)
     assert outcome.error_code in {21211, 21617}
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_request_that_hangs_ends_and_nobody_knows_how(
-    mock: MockTwilio, monkeypatch: pytest.MonkeyPatch, when: faults.When
-) -> None:
-    monkeypatch.setattr(twilio_client, "REQUEST_SECONDS", 0.2)
-    mock.faults.add(faults.hanging(when))
-    twilio = Twilio(settings(mock.url))
-    assert await twilio.post(SEND) == Unknown()
-    await twilio.close()
-    assert len(mock.ledger.sends) == (when == "after")
-
-
-async def test_a_connection_that_is_refused_took_nothing(mock: MockTwilio, twilio: Twilio) -> None:
-    async with mock.refusing():
-        assert isinstance(await twilio.post(SEND), NotTaken)
-    assert isinstance(await twilio.post(SEND), Taken)
-    assert len(mock.ledger.requests) == 1
-
-
-async def test_a_name_that_nobody_knows_took_nothing() -> None:
-    twilio = Twilio(settings("http://no-such-host.invalid:1"))
-    assert isinstance(await twilio.post(SEND), NotTaken)
-    await twilio.close()
-
-
-async def test_a_connection_that_is_never_made_took_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(twilio_client, "CONNECT_SECONDS", 0.2)
-    with socket.socket() as deaf, socket.socket() as first:
-        # Its queue is full, and nobody takes from it.
-        deaf.bind((HOST, 0))
-        deaf.listen(0)
-        first.setblocking(False)
-        first.connect_ex(deaf.getsockname())
-        twilio = Twilio(settings(f"http://{HOST}:{deaf.getsockname()[1]}"))
-        assert isinstance(await twilio.post(SEND), NotTaken)
-        await twilio.close()

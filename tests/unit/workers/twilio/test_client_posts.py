@@ -1,4 +1,4 @@
-"""What is posted and for which account, one beside another, and that no log tells of it."""
+"""The fields and the account of a POST; POSTs at once; and nothing of them in a log."""
 
 import asyncio
 from urllib.parse import parse_qs
@@ -7,16 +7,17 @@ import pytest
 from msgspec.structs import replace as changed
 
 from bench.mock_twilio import MockTwilio, faults
+from bench.mock_twilio.account import SID
 from domain.sending import NotTaken, Taken
-from tests.harness.twilio_account import ACCOUNT, ACCOUNTS, SEND, SID, listed, settings
+from tests.harness.twilio_account import ACCOUNT, ACCOUNTS, SEND, listed, settings
 from tests.harness.twilio_clients import CONTACT, SENDER
 from workers.twilio.client import Twilio
 
 TEMPLATE = "HX" + "0" * 32
 
 
-def asked(mock: MockTwilio) -> dict[str, list[str]]:
-    """The fields of the only send."""
+def sent_fields(mock: MockTwilio) -> dict[str, list[str]]:
+    """The fields of the only message that was sent."""
     [send] = mock.ledger.sends
     return parse_qs(send.raw, keep_blank_values=True)
 
@@ -28,7 +29,7 @@ async def test_a_text_is_posted_with_its_files_and_where_to_call_back(
     outcome = await twilio.post(changed(SEND, body="Olá, 1 + 1 = 2 👋", media_urls=files, part=2))
     assert outcome == Taken(mock.ledger.sends[0].sid, "queued")
     assert mock.ledger.sends[0].sid.startswith("MM")
-    assert asked(mock) == {
+    assert sent_fields(mock) == {
         "From": [SENDER],
         "To": [CONTACT],
         "Body": ["Olá, 1 + 1 = 2 👋"],
@@ -42,7 +43,7 @@ async def test_a_template_is_posted_with_its_variables_and_without_a_text(
 ) -> None:
     template = changed(SEND, body="", content_sid=TEMPLATE, content_variables={"1": "Ana"})
     assert isinstance(await twilio.post(template), Taken)
-    fields = asked(mock)
+    fields = sent_fields(mock)
     assert fields["ContentSid"] == [TEMPLATE]
     assert fields["ContentVariables"] == ['{"1":"Ana"}']
     assert "Body" not in fields

@@ -1,4 +1,4 @@
-"""Who signed a Twilio webhook: one of our accounts, or nobody of ours.
+"""The account of ours that signed a webhook, if any did.
 
 The bodies and signatures are Twilio's own examples, and forms as its channels send them.
 """
@@ -61,7 +61,7 @@ def test_a_signed_form_is_its_accounts(url: str, body: bytes, signed: str) -> No
     ],
 )
 def test_the_algorithm_is_the_one_that_the_header_names(settings: str, signed: str) -> None:
-    # Twilio's example is of a call and names no account.
+    # Twilio's example is about a phone call, without an AccountSid.
     assert signer({"": ACME}, parse_form(CALL), CALL_URL, signed, settings) is ACME
 
 

@@ -1,4 +1,4 @@
-"""A status callback becomes a receipt: the word is kept, and its repeats are one event."""
+"""A status callback becomes a receipt: its word is kept, and its repeats are one event."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
@@ -22,7 +22,7 @@ MID = "0190a719-ac96-7eb9-a837-cac215164834"
 
 
 def event(query: str = "", **fields: str) -> CloudEvent:
-    """The event of a callback with these fields beside those that every one has."""
+    """The event of a callback with these fields and those of every callback."""
     usual = {
         "MessageSid": "SM3",
         "MessageStatus": "sent",
@@ -54,7 +54,7 @@ def test_a_callback_becomes_an_event_under_the_conversations_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "message_id", "attempt"),
+    ("query", "message_id", "part"),
     [
         ("", None, None),
         (f"mid={MID}&a=2", UUID(MID), 2),
@@ -70,11 +70,11 @@ def test_a_callback_becomes_an_event_under_the_conversations_key() -> None:
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_the_query_may_name_the_message_and_the_attempt(
-    query: str, message_id: UUID | None, attempt: int | None
+def test_the_query_may_name_the_message_and_the_part(
+    query: str, message_id: UUID | None, part: int | None
 ) -> None:
     made = receipt(query)
-    assert (made.message_id, made.attempt) == (message_id, attempt)
+    assert (made.message_id, made.attempt) == (message_id, part)
 
 
 @pytest.mark.parametrize(

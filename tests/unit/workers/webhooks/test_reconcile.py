@@ -1,21 +1,18 @@
-"""A message of Twilio's list is the event that its webhook would be; since when is asked."""
+"""A message of Twilio's list becomes the event that its webhook would have become."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from click import ClickException
-from click.testing import CliRunner
 from msgspec.structs import replace
 
 from domain.directory import Channel
 from schemas.cloudevents import encode
 from schemas.fields import AccountId, ChannelId, UserId
 from tests.harness.twilio import form
-from workers.cli import inbox
-from workers.cli.reconcile import Since
 from workers.twilio.client import TwilioMedia, TwilioMessage
-from workers.twilio.form import BadForm, parse_form, received_event
+from workers.twilio.form import BadForm, parse_form
+from workers.twilio.inbound_form import received_event
 from workers.webhooks.reconcile import SOURCE, event_of, targets
 
 ACCOUNT, CHANNEL = AccountId("acme"), ChannelId("wa1")
@@ -24,7 +21,7 @@ SID = "MM00000000000000000000000000000009"
 
 
 def listed(**fields: Any) -> TwilioMessage:
-    """A message as it is listed."""
+    """A message as Twilio lists it."""
     message = TwilioMessage(
         sid=SID,
         direction="inbound",
@@ -53,8 +50,8 @@ def test_a_listed_message_is_the_event_of_its_webhook(
     fields: dict[str, object], form_fields: dict[str, str]
 ) -> None:
     given = {"MessageSid": SID, "Body": "Olá 👍"} | form_fields
-    told = received_event(parse_form(form(**given).encode()), ACCOUNT, CHANNEL, SENT_AT)
-    assert event_of(listed(**fields), (), ACCOUNT, CHANNEL) == replace(told, source=SOURCE)
+    of_webhook = received_event(parse_form(form(**given).encode()), ACCOUNT, CHANNEL, SENT_AT)
+    assert event_of(listed(**fields), (), ACCOUNT, CHANNEL) == replace(of_webhook, source=SOURCE)
 
 
 def test_so_it_is_with_files_whatever_their_type() -> None:
@@ -66,13 +63,13 @@ def test_so_it_is_with_files_whatever_their_type() -> None:
         "MediaContentType0": "image/jpeg",
         "MediaUrl1": "https://api.twilio.com/2",
     }
-    told = received_event(parse_form(form(**given).encode()), ACCOUNT, CHANNEL, SENT_AT)
+    of_webhook = received_event(parse_form(form(**given).encode()), ACCOUNT, CHANNEL, SENT_AT)
     media = [
         TwilioMedia("https://api.twilio.com/1", "image/jpeg"),
         TwilioMedia("https://api.twilio.com/2", ""),
     ]
     event = event_of(listed(body="", media_count=2), media, ACCOUNT, CHANNEL)
-    assert event == replace(told, source=SOURCE)
+    assert event == replace(of_webhook, source=SOURCE)
     assert len(event.data.media) == 2
 
 
@@ -121,45 +118,3 @@ def test_of_channels_with_one_address_the_newest_installed_gets_its_messages() -
         ("acme/z", ("b", "a", "c")),
     ]
     assert targets([]) == []
-
-
-def test_since_is_a_time_with_an_offset_or_an_age() -> None:
-    def since(text: str) -> datetime:
-        return Since().convert(text, None, None)
-
-    assert since("2026-01-31T09:00:00+01:00") == datetime(2026, 1, 31, 8, tzinfo=UTC)
-    assert since("2026-01-31T09:00:00.5Z").microsecond == 500_000
-    for text, age in (
-        ("90m", timedelta(minutes=90)),
-        ("2h", timedelta(hours=2)),
-        ("3d", timedelta(days=3)),
-    ):
-        before = datetime.now(UTC)
-        assert before - age <= since(text) <= datetime.now(UTC) - age
-
-
-@pytest.mark.parametrize(
-    ("text", "wrong"),
-    [
-        ("yesterday", "yesterday is neither a time such as 2026-01-31T09:00:00+01:00"),
-        ("", "is neither a time such as"),
-        ("3w", "nor an age such as 90m, 2h or 3d"),
-        ("0h", "nor an age such as"),
-        ("-2h", "nor an age such as"),
-        ("2026-01-31", "is neither a time such as"),
-        ("2026-02-31T09:00:00Z", "is neither a time such as"),
-        ("2026-01-31T09:00:00", "has no offset, such as Z or +01:00"),
-        ("9000-01-31T09:00:00Z", "9000-01-31T09:00:00Z is in the future"),
-        ("1969-01-31T09:00:00Z", "the year must be 1970 to 9998"),
-        ("9999-12-31T23:59:59-12:00", "the year must be 1970 to 9998"),
-        ("99999d", "99999d: the year must be 1970 to 9998"),
-    ],
-)
-def test_what_is_wrong_with_since_is_said(text: str, wrong: str) -> None:
-    with pytest.raises(ClickException) as caught:
-        Since().convert(text, None, None)
-    assert wrong in caught.value.message
-
-    refused = CliRunner().invoke(inbox, ["reconcile", "--since", text])
-    assert refused.exit_code == 2
-    assert "Invalid value for '--since'" in refused.output

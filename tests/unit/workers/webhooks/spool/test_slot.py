@@ -1,4 +1,4 @@
-"""A slot of the spool on a real disk: what was written is there, whatever was torn or broken."""
+"""A slot of the spool on a real disk: every record that was written is there, in order."""
 
 import resource
 from collections.abc import Iterator
@@ -6,62 +6,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from workers.webhooks.spool.frames import RECORD_BYTES_MAX, framed, next_frame
-from workers.webhooks.spool.segment import WINDOW_BYTES
+from tests.harness.spool_slots import drained, locked, segments
 from workers.webhooks.spool.slot import Slot, lock_abandoned, lock_any, make_directory
-
-# None ends in a zero, so that zeros in place of a part make no record whole again.
-RECORDS = st.lists(st.binary(max_size=300).map(lambda data: data + b"."), min_size=1, max_size=8)
-
-
-def locked(directory: Path, segment_bytes: int = 1024) -> Slot:
-    """A slot that nobody else has."""
-    slot = Slot.lock(directory, segment_bytes)
-    assert slot is not None
-    return slot
-
-
-def drained(slot: Slot) -> list[bytes]:
-    """All that waits, drained."""
-    found = []
-    while records := slot.read():
-        found += [record.data for record in records]
-        slot.advance(records)
-    return found
-
-
-def segments(directory: Path) -> list[Path]:
-    return sorted(directory.glob("*.segment"))
 
 
 @contextmanager
 def files_no_larger_than(limit: int) -> Iterator[None]:
-    """A disk that takes no more: writes beyond the limit, in bytes, fail in the kernel."""
+    """A full disk: the kernel refuses writes beyond the limit, in bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@given(RECORDS, st.binary(max_size=20))
-def test_frames_are_read_as_they_were_written(records: list[bytes], tail: bytes) -> None:
-    data = b"".join(map(framed, records)) + tail
-    at, found = 0, []
-    while frame := next_frame(data, at):
-        found.append(frame.record)
-        at = frame.end
-    assert found == records
-
-
-@pytest.mark.parametrize("record", [b"", b"x" * (RECORD_BYTES_MAX + 1)], ids=["empty", "large"])
-def test_a_record_that_could_not_be_read_is_not_framed(record: bytes) -> None:
-    with pytest.raises(ValueError, match="bytes"):
-        framed(record)
 
 
 def test_records_come_in_order_over_many_segments_which_are_then_gone(tmp_path: Path) -> None:
@@ -112,71 +70,6 @@ def test_another_process_goes_on_where_the_first_one_was(tmp_path: Path) -> None
     assert locked(tmp_path).bytes_waiting == 0
 
 
-@settings(max_examples=50)
-@given(RECORDS, st.data())
-def test_a_torn_record_is_dropped_and_all_before_it_are_kept(
-    tmp_path_factory: pytest.TempPathFactory, records: list[bytes], data: st.DataObject
-) -> None:
-    directory = tmp_path_factory.mktemp("slot")
-    slot = locked(directory, segment_bytes=10**6)
-    slot.append(records)
-    slot.release()
-    [path] = segments(directory)
-    written = path.read_bytes()
-    cut = data.draw(st.integers(0, len(written)))
-    zeros = data.draw(st.sampled_from([0, 1, 5000]))
-    path.write_bytes(written[:cut] + bytes(zeros))
-
-    ends, end = [], 0
-    for record in records:
-        end += len(framed(record))
-        ends.append(end)
-    whole = sum(end <= cut for end in ends)
-    taken = locked(directory)
-    taken.append([b"behind"])
-    assert drained(taken) == [*records[:whole], b"behind"]
-    assert (segments(directory), taken.bytes_waiting) == ([], 0)
-    taken.release()
-
-
-@settings(max_examples=50)
-@given(st.data())
-def test_a_damaged_record_hides_no_other_and_its_file_is_kept(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    directory = tmp_path_factory.mktemp("slot")
-    slot = locked(directory)
-    records = [b"record %d" % number * 9 for number in range(8)]
-    slot.append(records)
-    slot.release()
-    [path] = segments(directory)
-    written = bytearray(path.read_bytes())
-    place = data.draw(st.integers(0, len(written) - len(framed(records[-1])) - 1))
-    written[place] ^= data.draw(st.integers(1, 255))
-    path.write_bytes(written)
-
-    taken = locked(directory)
-    found = drained(taken)
-    damaged = place // len(framed(records[0]))
-    assert found == records[:damaged] + records[damaged + 1 :]
-    assert path.with_suffix(".damaged").read_bytes() == written
-    assert segments(directory) == []
-    taken.release()
-
-
-def test_a_large_hole_is_passed_over(tmp_path: Path) -> None:
-    slot = locked(tmp_path, segment_bytes=10**7)
-    slot.append([b"before", b"x" * 100_000, b"after"])
-    slot.release()
-    [path] = segments(tmp_path)
-    written = path.read_bytes()
-    first = len(framed(b"before"))
-    hole = bytes(3 * WINDOW_BYTES + 17)
-    path.write_bytes(written[:first] + hole + written[first:])
-    taken = locked(tmp_path)
-    assert drained(taken) == [b"before", b"x" * 100_000, b"after"]
-
-
 @pytest.mark.parametrize("progress", [b"", b"x" * 20, bytes(20)], ids=["empty", "torn", "zeros"])
 def test_progress_that_is_lost_drains_all_once_more(tmp_path: Path, progress: bytes) -> None:
     slot = locked(tmp_path)
@@ -202,7 +95,7 @@ def test_a_segment_whose_deletion_was_undone_is_not_drained_again(tmp_path: Path
     again = locked(tmp_path)
     assert drained(again) == []
     assert not first.exists()
-    # And no new segment is taken for one that was drained.
+    # A new segment is not taken for one that was drained.
     again.append([b"three"])
     assert int(segments(tmp_path)[0].stem) > int(second.stem)
     assert drained(again) == [b"three"]
@@ -218,7 +111,7 @@ def test_a_disk_that_takes_no_more_takes_nothing_of_a_write(tmp_path: Path) -> N
     assert slot.records_waiting == 1
     slot.append([b"after"])
     slot.release()
-    # Not after a restart either, and the failed writes left no files behind.
+    # After a restart, too, nothing of the failed writes is there, and no file of theirs.
     assert len(segments(tmp_path)) == 2
     assert drained(locked(tmp_path)) == [b"before", b"after"]
 
@@ -245,7 +138,7 @@ def test_processes_that_share_a_directory_have_a_slot_each(tmp_path: Path) -> No
     [taken] = lock_abandoned(directory, {second.directory})
     assert drained(taken) == [b"of the first"]
     taken.release()
-    # What is empty is left to whoever starts next.
+    # An empty slot stays free for the next process.
     assert list(lock_abandoned(directory, {second.directory})) == []
     assert lock_any(directory, {second.directory}).directory == first.directory
 

@@ -1,4 +1,4 @@
-"""The spool on a real disk: what it says it has is there, in order, for whoever drains it."""
+"""The spool on a real disk: every record that it confirmed is there, in order, until drained."""
 
 import asyncio
 import subprocess
@@ -18,7 +18,7 @@ MEBIBYTE = 2**20
 
 @asynccontextmanager
 async def opened(directory: Path, bytes_max: int = MEBIBYTE) -> AsyncIterator[Spool]:
-    """A spool at work."""
+    """A spool that writes."""
     spool = Spool(directory, bytes_max)
     await spool.open()
     task = asyncio.create_task(spool.write())
@@ -36,7 +36,7 @@ def files(directory: Path, pattern: str) -> list[str]:
 
 
 async def drained(spool: Spool, count: int) -> list[bytes]:
-    """So many records, drained."""
+    """The next records, so many of them, drained."""
     found: list[bytes] = []
     while len(found) < count:
         chunk = await asyncio.wait_for(spool.next_chunk(), 30)
@@ -153,7 +153,7 @@ async def test_of_two_in_one_directory_the_living_takes_over_from_the_dead(tmp_p
         await living.put(b"of the living")
         assert await drained(living, 2) == [b"of the dead, which are older", b"of the living"]
         assert living.empty
-        # The slot is free for whoever starts next.
+        # The slot is free for the next process.
         async with opened(tmp_path) as next_one:
             await next_one.put(b"of the next")
         assert files(tmp_path, "*") == ["slot-0", "slot-1"]
@@ -178,8 +178,8 @@ asyncio.run(main())
 """
 
 
-def said_by_killed_writer(directory: Path) -> list[int]:
-    """What a process said that it had on disk, until it was killed."""
+def confirmed_by_killed_writer(directory: Path) -> list[int]:
+    """The records that a process had on disk, as it printed them until it was killed."""
     command = [sys.executable, "-c", WRITER, str(directory)]
     writer = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert writer.stdout is not None
@@ -190,14 +190,14 @@ def said_by_killed_writer(directory: Path) -> list[int]:
 
 
 async def test_what_a_killed_process_had_on_disk_is_all_there(tmp_path: Path) -> None:
-    said = [number for _ in range(3) for number in said_by_killed_writer(tmp_path)]
+    confirmed = [number for _ in range(3) for number in confirmed_by_killed_writer(tmp_path)]
     async with opened(tmp_path) as spool:
         found: list[int] = []
         while not spool.empty:
             chunk = await spool.next_chunk()
             found += [int(record.data.rstrip(b"x")) for record in chunk.records]
             await spool.drained(chunk)
-    # In order, each process's after the other's; the last ones may not have been said.
+    # In order, process by process. The last ones of a process may not have been confirmed.
     expected = iter(found)
-    assert all(number in expected for number in said)
-    assert len(said) >= 900
+    assert all(number in expected for number in confirmed)
+    assert len(confirmed) >= 900

@@ -1,0 +1,1 @@
+"""Integration tests of workers/webhooks/reconcile.py, through `inbox reconcile`."""

@@ -1,0 +1,1 @@
+"""Integration tests of workers/webhooks/spool/, on servers that the tests stop."""

@@ -1,0 +1,52 @@
+"""The event of a webhook's form that was dead-lettered before it became an event."""
+
+from db.connect import AnyConnection
+from db.directory import channel_by_address
+from schemas.cloudevents import CloudEvent
+from schemas.dead_letters import FORM, Origin
+from schemas.fields import AccountId
+from workers.dead_letters.log import DeadLetterRecord
+from workers.twilio.form import parse_form
+from workers.webhooks.webhook import WEBHOOK_KINDS, Webhook
+
+
+class CannotRedrive(Exception):
+    """A dead letter cannot be redriven now. The message gives the reason without its content."""
+
+
+async def event_of_form(
+    connection: AnyConnection, record: DeadLetterRecord, origin: Origin, topic: str
+) -> CloudEvent:
+    """Returns the event of a form. `topic`, without its prefix, is where the form was to go.
+
+    The form's channel was not installed when the form came. Raises CannotRedrive when it is not
+    installed now either, or when the dead letter is no form of this topic.
+    """
+    headers = dict(record.own_headers)
+    kind = WEBHOOK_KINDS.get(topic)
+    if kind is None or headers.get("content-type") != FORM:
+        raise CannotRedrive("it came from no partition, and is no webhook's form")
+    account_id = AccountId((headers.get("account_id") or b"").decode(errors="replace"))
+    try:
+        body = record.value or b""
+        webhook = Webhook(
+            kind=kind,
+            account_id=account_id,
+            body=body,
+            form=parse_form(body),
+            query=(headers.get("query") or b"").decode(errors="replace"),
+            received_at=origin.at,
+        )
+        channel_id = await channel_by_address(
+            connection,
+            account_id,
+            webhook.our_address,
+            removed=kind.removed_channels,
+        )
+        if channel_id is None:
+            raise CannotRedrive(
+                f"still no channel of account {account_id} has the address in {kind.our_field}"
+            )
+        return webhook.event(channel_id)
+    except ValueError as error:
+        raise CannotRedrive(f"its form is no event: {error}") from error
