@@ -57,7 +57,7 @@ class Directory:
     def __init__(self, account_id: AccountId, version: int, users: dict[UserId, User]) -> None:
         self.account_id = account_id
         self.version = version
-        """Every change of the account's users raises it, so that a cache can tell an old copy."""
+        """Every change of the account's users raises it, so that a cache recognizes an old copy."""
         self._users = users
 
     def user(self, user_id: str) -> User | None:

@@ -43,17 +43,17 @@ class Alias(Struct, frozen=True):
     address: str
 
 
-class Meeting(NamedTuple):
-    """The conversations to which the addresses of one message lead, met in that message."""
+class MessageRoute(NamedTuple):
+    """Where a message belongs, and what changes for the addresses of its contact."""
 
     taker: ConversationId
     """The conversation that takes the message: the oldest one, or a new one of the sending
     address if there is none."""
     younger: tuple[Conversation, ...]
     """The other conversations. They end, and the taker goes on."""
-    strays: tuple[ConversationId, ...]
+    new_aliases: tuple[ConversationId, ...]
     """Addresses that led to no conversation; from now on they lead to the taker."""
-    past: tuple[ConversationId, ...]
+    candidates: tuple[ConversationId, ...]
     """The conversations that the message may have belonged to before. If one of them was deleted
     after the message was sent, the message was deleted with it."""
 
@@ -85,17 +85,17 @@ def lead(address: ConversationId, find: Find, aliases: Aliases) -> Conversation 
     return conversation
 
 
-def meet(listed: Sequence[ConversationId], find: Find, aliases: Aliases) -> Meeting:
-    """Returns where a message belongs that lists these addresses, the sending address first."""
+def find_route(listed: Sequence[ConversationId], find: Find, aliases: Aliases) -> MessageRoute:
+    """Returns the route of a message that lists these addresses, the sending address first."""
     reached = {address: lead(address, find, aliases) for address in listed}
     there = {found.conversation_id: found for found in reached.values() if found is not None}
     own, *others = listed
     if not there:
-        return Meeting(own, (), tuple(others), tuple(listed))
+        return MessageRoute(own, (), tuple(others), tuple(listed))
     oldest, *younger = sorted(there.values(), key=_age)
-    strays = tuple(address for address, found in reached.items() if found is None)
+    new_aliases = tuple(address for address, found in reached.items() if found is None)
     taker = oldest.conversation_id
-    return Meeting(taker, tuple(younger), strays, (own, taker))
+    return MessageRoute(taker, tuple(younger), new_aliases, (own, taker))
 
 
 def end(

@@ -11,7 +11,7 @@ from db.conversations import ConversationKey
 from db.identities import load_identities, save_identities
 from domain.conversation import Conversation
 from domain.decision import Outgoing
-from domain.identities import Alias, Find, Meeting, addresses, end, lead, meet
+from domain.identities import Alias, Find, MessageRoute, addresses, end, find_route, lead
 from schemas.cloudevents import Incoming
 from schemas.fields import AccountId, ConversationId
 from schemas.messages import MessageReceived
@@ -51,8 +51,8 @@ class ContactAddresses:
                 found.add((conversation.account_id, conversation.merged_into))
         return found
 
-    def meet(self, data: MessageReceived, own: ConversationId) -> Meeting:
-        """Returns where a message belongs by now; `own` is the id of its sending address."""
+    def find_route(self, data: MessageReceived, own: ConversationId) -> MessageRoute:
+        """Returns the route of a message at present; `own` is the id of its sending address."""
         conversation = self._states[data.account_id, own].conversation
         if (
             conversation is not None
@@ -60,9 +60,9 @@ class ContactAddresses:
             and not data.contact.identities
         ):
             # A short cut for nearly all messages; the rule would return the same.
-            return Meeting(own, (), (), (own,))
+            return MessageRoute(own, (), (), (own,))
         listed = tuple(addresses(data))
-        return meet(listed, self._find(data.account_id), self._aliases[data.account_id])
+        return find_route(listed, self._find(data.account_id), self._aliases[data.account_id])
 
     def _find(self, account_id: AccountId) -> Find:
         def find(conversation_id: ConversationId) -> Conversation | None:
@@ -70,22 +70,22 @@ class ContactAddresses:
 
         return find
 
-    def settle(
-        self, meeting: Meeting, event: Incoming[MessageReceived], now: datetime
+    def merge(
+        self, route: MessageRoute, event: Incoming[MessageReceived], now: datetime
     ) -> tuple[Outgoing, ...]:
         """Lead all addresses of a message to its taker; returns the events of those that end.
 
         The message is recorded in the taker already.
         """
-        data, taker = event.data, meeting.taker
-        if meeting.strays:
+        data, taker = event.data, route.taker
+        if route.new_aliases:
             by_id = addresses(data)
-            for alias_id in meeting.strays:
+            for alias_id in route.new_aliases:
                 self._aliases[data.account_id][alias_id] = taker
                 alias = Alias(data.account_id, alias_id, taker, data.channel_id, by_id[alias_id])
                 self._new.append(alias)
         outgoing: tuple[Outgoing, ...] = ()
-        for younger in meeting.younger:
+        for younger in route.younger:
             key = (data.account_id, younger.conversation_id)
             ended, more = end(younger, taker, event.id, now)
             self._states[key] = replace(self._states[key], conversation=ended)

@@ -72,26 +72,26 @@ class ReceivedMessages:
         if (account_id, message_id) in self._recorded:
             metrics.DUPLICATES.labels(TOPIC).inc()
             return ()
-        meeting = self._addresses.meet(event.data, own)
-        if any(is_erased(self._states[account_id, id_], event.data) for id_ in meeting.past):
+        route = self._addresses.find_route(event.data, own)
+        if any(is_erased(self._states[account_id, id_], event.data) for id_ in route.candidates):
             metrics.ERASED.inc()
             return ()
         self._recorded.add((account_id, message_id))
-        key = (account_id, meeting.taker)
+        key = (account_id, route.taker)
         decision = decide_message(
             self._states[key],
             event,
             now,
             self._directories[account_id],
             self._app_url,
-            identity=Identity(meeting.taker, message_id),
+            identity=Identity(route.taker, message_id),
             opened_at=self._opened_at(key, now),
-            takes_over=any(younger.status == "open" for younger in meeting.younger),
+            takes_over=any(younger.status == "open" for younger in route.younger),
         )
         self._states[key] = decision.state
         assert decision.message is not None
         self._messages.append(decision.message)
-        return decision.outgoing + self._addresses.settle(meeting, event, now)
+        return decision.outgoing + self._addresses.merge(route, event, now)
 
     def _opened_at(self, key: ConversationKey, now: datetime) -> datetime | None:
         """Returns the creation time of a new conversation; one batch opens each at another time."""

@@ -31,7 +31,9 @@ def _topics(_context: click.Context, _parameter: click.Parameter, value: str) ->
     callback=_topics,
     help="Which topics, without their prefix.",
 )
-@click.option("--from-start", is_flag=True, help="Print all events that Kafka still has, not only new ones.")
+@click.option(
+    "--from-start", is_flag=True, help="Print all events that Kafka still has, not only new ones."
+)
 def watch(topics: list[str], from_start: bool) -> None:
     """Follow the events that the system publishes, a line each, until Ctrl-C.
 

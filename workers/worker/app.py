@@ -113,7 +113,8 @@ class InboxApp(faust.App):
         limit_stop(web)
         router = web.web_app.router  # type: ignore[attr-defined]  # the aiohttp driver has one
         add_health_routes(router, self)
-        for role in self.roles:
+        # None has started where Faust makes the server for a command of its own.
+        for role in self._started_roles:
             role.add_routes(router)
 
     async def on_stop(self) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.conversation import Conversation
-from domain.identities import Meeting, addresses, lead, meet
+from domain.identities import MessageRoute, addresses, find_route, lead
 from schemas.fields import ConversationId
 from schemas.ids import conversation_id
 from tests.unit.domain.given.contact_inbox import contact
@@ -94,7 +94,7 @@ def test_an_alias_leads_on_from_where_it_leads() -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "conversations", "aliases", "meeting"),
+    ("named", "conversations", "aliases", "route"),
     [
         ((B,), {}, {}, (B, "", "", (B,))),
         ((B, C), {}, {}, (B, "", "c", (B, C))),
@@ -117,17 +117,17 @@ def test_what_the_addresses_of_a_message_lead_to(
     named: tuple[ConversationId, ...],
     conversations: dict[ConversationId, Conversation],
     aliases: dict[ConversationId, ConversationId],
-    meeting: tuple[ConversationId, str, str, tuple[ConversationId, ...]],
+    route: tuple[ConversationId, str, str, tuple[ConversationId, ...]],
 ) -> None:
-    taker, younger, strays, past = meeting
-    assert meet(named, conversations.get, aliases) == Meeting(
+    taker, younger, new_aliases, candidates = route
+    assert find_route(named, conversations.get, aliases) == MessageRoute(
         taker,
         tuple(conversations[ConversationId(id_)] for id_ in younger),
-        tuple(ConversationId(id_) for id_ in strays),
-        past,
+        tuple(ConversationId(id_) for id_ in new_aliases),
+        candidates,
     )
 
 
 def test_of_two_of_one_moment_it_is_the_same_one_that_goes_on_whoever_asks() -> None:
     both = {id_: conversation(conversation_id=id_, created_at=NOON) for id_ in (B, A)}
-    assert meet((A, B), both.get, {}).taker == meet((B, A), both.get, {}).taker == A
+    assert find_route((A, B), both.get, {}).taker == find_route((B, A), both.get, {}).taker == A

@@ -1,7 +1,6 @@
 """The codes are exactly those of the contract."""
 
 from schemas.codes import DeadLetter, Rejection
-from schemas.errors import InvalidRecord
 
 
 def test_these_are_the_rejection_codes() -> None:
@@ -35,9 +34,3 @@ def test_these_are_the_dead_letter_codes() -> None:
             "unstorable",
         ]
     )
-
-
-def test_an_invalid_record_says_its_code_and_what_is_wrong() -> None:
-    error = InvalidRecord(DeadLetter.TOO_LARGE, "300000 bytes")
-    assert str(error) == "too_large: 300000 bytes"
-    assert (error.code, error.detail) == (DeadLetter.TOO_LARGE, "300000 bytes")

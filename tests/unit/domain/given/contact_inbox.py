@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from domain.conversation import Conversation, Tombstone
 from domain.conversation_state import ConversationState, Decision
 from domain.decision import Outgoing
-from domain.identities import addresses, end, lead, meet
+from domain.identities import addresses, end, find_route, lead
 from domain.messages import Identity, decide_message, identify, is_erased
 from schemas.cloudevents import Incoming
 from schemas.fields import AccountId, ConversationId
@@ -64,33 +64,33 @@ class ContactInbox(Inbox):
         if (account_id, message_id) in self.messages.keys() | self.deleted:
             return ()
         aliases = self.aliases.setdefault(account_id, {})
-        meeting = meet(tuple(addresses(data)), self._find(account_id), aliases)
-        if any(is_erased(self._load((account_id, id_)), data) for id_ in meeting.past):
+        route = find_route(tuple(addresses(data)), self._find(account_id), aliases)
+        if any(is_erased(self._load((account_id, id_)), data) for id_ in route.candidates):
             return ()
-        key = (account_id, meeting.taker)
+        key = (account_id, route.taker)
         decision = decide_message(
             self._load(key),
             event,
             now,
             self._directory(account_id),
             APP_URL,
-            identity=Identity(meeting.taker, message_id),
+            identity=Identity(route.taker, message_id),
             # Many messages may have one moment: still, each opens later than the one before.
             opened_at=now + len(self.applied) * timedelta(microseconds=1),
-            takes_over=any(younger.status == "open" for younger in meeting.younger),
+            takes_over=any(younger.status == "open" for younger in route.younger),
         )
         self._save(key, decision)
         outgoing = decision.outgoing
-        for younger in meeting.younger:
-            ended, more = end(younger, meeting.taker, event.id, now)
+        for younger in route.younger:
+            ended, more = end(younger, route.taker, event.id, now)
             self.conversations[account_id, younger.conversation_id] = ended
             outgoing += more
             aliases |= {
-                alias: meeting.taker
+                alias: route.taker
                 for alias, leads_to in aliases.items()
                 if leads_to == younger.conversation_id
             }
-        aliases |= dict.fromkeys(meeting.strays, meeting.taker)
+        aliases |= dict.fromkeys(route.new_aliases, route.taker)
         return outgoing
 
     def erase(self, account_id: AccountId, address: ConversationId, now: datetime) -> None:

@@ -29,7 +29,7 @@ class NoteView(NamedTuple):
 
 @dataclass
 class WrittenNote:
-    """A note in a CRM that writes exactly what the events say."""
+    """A note in a CRM that writes exactly what the events contain."""
 
     note_id: str
     entity: Entity
