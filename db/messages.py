@@ -10,8 +10,8 @@ from db.commands import PRUNED_MAX, REMEMBERED
 from db.connect import AnyConnection
 from db.conversations import ConversationKey
 from db.queries import QUERIES
-from domain.decision import Message
 from domain.notes import note_name
+from domain.outgoing import Message
 from schemas.fields import AccountId, ConversationId, Direction, MessageId
 from schemas.messages import Media
 from schemas.notes import NoteMessage

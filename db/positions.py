@@ -1,4 +1,4 @@
-"""How far each partition is applied. One check stops zombies, repeats and lost records."""
+"""How far each partition is applied. A claim of a position stops zombies, repeats and losses."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple

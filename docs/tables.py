@@ -14,7 +14,7 @@ from pathlib import Path
 from prometheus_client.metrics import MetricWrapperBase
 
 from schemas.catalog import INBOUND, OUTBOUND
-from schemas.codes import DeadLetter, Rejection
+from schemas.codes import DeadLetterCode, RejectionCode
 from schemas.topics import DAY_MILLISECONDS, FOR_EVER, TOPICS
 from workers.process import metrics
 from workers.settings import Settings
@@ -92,8 +92,8 @@ def metric_names() -> str:
 
 def codes() -> str:
     """Every code."""
-    rejected = ((f"`{code}`", "rejection") for code in Rejection)
-    dead = ((f"`{code}`", "dead letter") for code in DeadLetter)
+    rejected = ((f"`{code}`", "rejection") for code in RejectionCode)
+    dead = ((f"`{code}`", "dead letter") for code in DeadLetterCode)
     return _table(("code", "of a"), (*rejected, *dead))
 
 

@@ -1,1 +1,1 @@
-"""Why things happen: the rules of the inbox, as pure functions without I/O, clock or async."""
+"""The rules of the inbox, as pure functions without I/O, clock or async."""

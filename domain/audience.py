@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from domain.conversation import Conversation
-from domain.decision import Outgoing
 from domain.directory import Directory, User
+from domain.outgoing import Outgoing
 from schemas.directory import Medium
 from schemas.fields import MessageId
 from schemas.ids import emitted_event_id

@@ -11,14 +11,14 @@ from typing import Any
 
 from domain.conversation import Conversation
 from domain.conversation_state import ConversationState, Decision
-from domain.decision import Outgoing, caused_by
 from domain.directory import Channel, Directory
 from domain.lifecycle import assign, close, delete, reopen
 from domain.linking import link, request_entity, unlink
+from domain.outgoing import Outgoing, caused_by
 from domain.replies import reply
 from domain.verdict import Changed, CommandContext, Rejected, Verdict
 from schemas.cloudevents import Incoming
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.commands import (
     CommandAccepted,
     CommandRejected,
@@ -62,7 +62,7 @@ def decide_command(
     before = state.conversation
     if before is None:
         unknown = f"no conversation {command.data.conversation_id}"
-        rejected = Rejected(Rejection.UNKNOWN_CONVERSATION, unknown)
+        rejected = Rejected(RejectionCode.UNKNOWN_CONVERSATION, unknown)
         return Decision(state, (_result(command, 0, rejected),))
     context = CommandContext(state, before, command, now, directory, channel, latest, app_url)
     verdict = (
@@ -82,9 +82,9 @@ def decide_command(
 def _check_actor(data: Command, directory: Directory) -> Rejected | None:
     actor = directory.user(data.actor_id)
     if actor is None:
-        return Rejected(Rejection.UNKNOWN_USER, f"no user {data.actor_id}")
+        return Rejected(RejectionCode.UNKNOWN_USER, f"no user {data.actor_id}")
     if not actor.inbox_access:
-        return Rejected(Rejection.NO_INBOX_ACCESS, f"user {data.actor_id} has no inbox access")
+        return Rejected(RejectionCode.NO_INBOX_ACCESS, f"user {data.actor_id} has no inbox access")
     return None
 
 
@@ -92,7 +92,7 @@ def _check_version(before: Conversation, data: Command) -> Rejected | None:
     if data.expected_version in (None, before.version):
         return None
     detail = f"expected version {data.expected_version}, it is {before.version}"
-    return Rejected(Rejection.STALE_VERSION, detail)
+    return Rejected(RejectionCode.STALE_VERSION, detail)
 
 
 def _log_events(

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from domain.conversation import Conversation, Tombstone
-from domain.decision import Message, Outgoing
 from domain.notes import Link
+from domain.outgoing import Message, Outgoing
 from domain.sending import Send
 
 

@@ -41,11 +41,11 @@ def is_known(word: str) -> bool:
     return word in _RANKS
 
 
-def later(status: str | None, word: str) -> bool:
+def is_later(word: str, than: str | None) -> bool:
     """Whether a receipt's word is later than a status. Every known word is later than None."""
     if word not in _RANKS:
         return False
-    return status not in _RANKS or _RANKS[word] > _RANKS[status]
+    return than not in _RANKS or _RANKS[word] > _RANKS[than]
 
 
 def close_window(conversation: Conversation, posted_at: datetime, now: datetime) -> Conversation:

@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.conversation import Conversation
-from domain.decision import Outgoing, caused_by
+from domain.outgoing import Outgoing, caused_by
 from schemas.conversations import ConversationClosed
 from schemas.fields import AccountId, ChannelId, ConversationId
 from schemas.ids import conversation_id

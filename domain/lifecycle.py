@@ -5,9 +5,9 @@ from msgspec.structs import replace
 from domain.audience import assignment_audience, notifications
 from domain.conversation import Tombstone
 from domain.conversation_state import ConversationState
-from domain.decision import Outgoing
+from domain.outgoing import Outgoing
 from domain.verdict import Changed, CommandContext, Rejected, Verdict
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.conversations import (
     ConversationAssigned,
     ConversationClosed,
@@ -28,11 +28,11 @@ def assign(context: CommandContext) -> Verdict:
         return _changed(context, ConversationUnassigned, assignee_id=None)
     assignee = context.directory.user(assignee_id)
     if assignee is None:
-        return Rejected(Rejection.UNKNOWN_USER, f"no user {assignee_id}")
+        return Rejected(RejectionCode.UNKNOWN_USER, f"no user {assignee_id}")
     if not assignee.inbox_access:
-        return Rejected(Rejection.NO_INBOX_ACCESS, f"user {assignee_id} has no inbox access")
+        return Rejected(RejectionCode.NO_INBOX_ACCESS, f"user {assignee_id} has no inbox access")
     if not assignee.available:
-        return Rejected(Rejection.ASSIGNEE_UNAVAILABLE, f"user {assignee_id} is not available")
+        return Rejected(RejectionCode.ASSIGNEE_UNAVAILABLE, f"user {assignee_id} is not available")
     changed = _changed(context, ConversationAssigned, assignee_id=assignee_id)
     return changed._replace(also=_notifications(context, changed, assignee_id))
 
@@ -45,7 +45,7 @@ def close(context: CommandContext) -> Verdict:
     seen_at = before.last_inbound_at
     if seen_at is not None and context.command.time < seen_at:
         detail = "the contact wrote after the close was issued"
-        return Rejected(Rejection.SUPERSEDED, detail)
+        return Rejected(RejectionCode.SUPERSEDED, detail)
     return _changed(context, ConversationClosed, status="closed", closed_at=context.now)
 
 
@@ -60,10 +60,10 @@ def delete(context: CommandContext) -> Verdict:
     """Delete for good. Only the user who installed the channel may do it."""
     before, channel, actor_id = context.conversation, context.channel, context.command.data.actor_id
     if channel is None:
-        return Rejected(Rejection.UNKNOWN_CHANNEL, f"no channel {before.channel_id}")
+        return Rejected(RejectionCode.UNKNOWN_CHANNEL, f"no channel {before.channel_id}")
     if actor_id != channel.installed_by:
         detail = f"user {actor_id} did not install channel {before.channel_id}"
-        return Rejected(Rejection.NOT_INSTALLER, detail)
+        return Rejected(RejectionCode.NOT_INSTALLER, detail)
     tombstone = Tombstone(
         account_id=before.account_id,
         conversation_id=before.conversation_id,

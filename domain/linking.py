@@ -9,7 +9,7 @@ from domain.conversation import Conversation
 from domain.notes import Link, begin_notes, note_context
 from domain.verdict import Changed, CommandContext, Rejected, Verdict
 from schemas.cloudevents import Incoming
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.conversations import ConversationLinked, ConversationUnlinked, EntityRequested
 from schemas.ids import uuid5_text
 from schemas.links import ConversationLink, Entity, EntityRequest
@@ -42,7 +42,7 @@ def unlink(context: CommandContext) -> Verdict:
     entity = context.command.data.entity
     if not _is_linked(context, entity):
         detail = f"{entity.type} {entity.id} is not linked"
-        return Rejected(Rejection.NOT_LINKED, detail)
+        return Rejected(RejectionCode.NOT_LINKED, detail)
     links = tuple(link for link in context.state.links if link.entity != entity)
     conversation = _next_conversation(context, more_links=-1)
     state = replace(context.state, conversation=conversation, links=links)
@@ -76,7 +76,7 @@ def request_id(command: Incoming[Any]) -> str | None:
 
 
 def _already_answered(request: str) -> Rejected:
-    return Rejected(Rejection.ALREADY_ANSWERED, f"request {request} is answered")
+    return Rejected(RejectionCode.ALREADY_ANSWERED, f"request {request} is answered")
 
 
 def _is_linked(context: CommandContext, entity: Entity) -> bool:

@@ -8,9 +8,9 @@ import msgspec
 from domain.audience import message_audience, notifications, preview
 from domain.conversation import Conversation
 from domain.conversation_state import ConversationState, Decision
-from domain.decision import Message, Outgoing, caused_by
 from domain.directory import Directory
 from domain.notes import join_notes, note_context, note_message
+from domain.outgoing import Message, Outgoing, caused_by
 from domain.windows import is_to_be_watched, window_after
 from schemas.cloudevents import Incoming
 from schemas.conversations import (
@@ -26,21 +26,21 @@ from schemas.messages import MessageReceived
 _OPEN_UNASSIGNED = Snapshot("open", None)
 
 
-class Identity(NamedTuple):
+class MessageIds(NamedTuple):
     """The id of a received message, and of the conversation that it belongs to."""
 
     conversation_id: ConversationId
     message_id: MessageId
 
 
-def identify(event: MessageReceived) -> Identity:
+def derive_ids(event: MessageReceived) -> MessageIds:
     """Returns the ids of an event's message and conversation, derived from its data alone.
 
     They depend on the account, the channel, the contact's address and the provider's id of the
     message, and on nothing else.
     """
     account_id, channel_id = event.account_id, event.channel_id
-    return Identity(
+    return MessageIds(
         conversation_id(account_id, channel_id, event.contact.address),
         inbound_message_id(account_id, channel_id, event.provider_message_id),
     )
@@ -65,29 +65,29 @@ def decide_message(
     directory: Directory,
     app_url: str,
     *,
-    identity: Identity | None = None,
+    ids: MessageIds | None = None,
     opened_at: datetime | None = None,
     takes_over: bool = False,
 ) -> Decision:
     """Record a message. The caller has checked that it is new, and not erased.
 
-    `now` is when it is recorded. `identity` is the message and its conversation, if the caller
+    `now` is when it is recorded. `ids` are those of the message and its conversation, if the caller
     knows them; for a contact with several addresses it must. `opened_at` is the creation time of a
     new conversation, if not `now`. With `takes_over`, an open conversation of the same contact ends
     in favour of this one; then this one is reopened if it is closed, so that the contact still has
     an open conversation.
     """
     data = event.data
-    identity = identity or identify(data)
-    message_id = identity.message_id
+    ids = ids or derive_ids(data)
+    message_id = ids.message_id
     outgoing: list[Outgoing] = []
     conversation = state.conversation
     if conversation is None:
-        conversation, created = _open(identity.conversation_id, event, state, opened_at or now)
+        conversation, created = _open(ids.conversation_id, event, state, opened_at or now)
         outgoing.append(created)
     conversation, recorded = _record(conversation, event, message_id, now)
     outgoing.append(recorded)
-    message = message_row(data, identity, conversation.version)
+    message = message_row(data, ids, conversation.version)
     if conversation.status == "closed" and (takes_over or not data.historical):
         conversation, reopened = _reopen(conversation, event.id)
         outgoing.append(reopened)
@@ -196,12 +196,12 @@ def _reopen(before: Conversation, cause_id: str) -> tuple[Conversation, Outgoing
     return after, caused_by(cause_id, reopened)
 
 
-def message_row(data: MessageReceived, identity: Identity, version: int) -> Message:
+def message_row(data: MessageReceived, ids: MessageIds, version: int) -> Message:
     """Returns the message to record; `version` is the version of its conversation."""
     return Message(
         account_id=data.account_id,
-        conversation_id=identity.conversation_id,
-        message_id=identity.message_id,
+        conversation_id=ids.conversation_id,
+        message_id=ids.message_id,
         channel_id=data.channel_id,
         provider_message_id=data.provider_message_id,
         direction="inbound",

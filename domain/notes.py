@@ -19,13 +19,13 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from domain.conversation import Conversation
-from domain.decision import Message, Outgoing
 from domain.directory import Directory
+from domain.outgoing import Message, Outgoing
 from schemas.ids import emitted_event_id, uuid5_text
 from schemas.links import Entity
 from schemas.notes import Assignee, NoteAppended, NoteCreated, NoteMessage
 
-WINDOW = timedelta(hours=24)
+NOTE_SPAN = timedelta(hours=24)
 """How long after its start a note takes messages."""
 
 FIRST_MESSAGES_MAX = 20
@@ -134,7 +134,7 @@ def join_notes(
 
 def _join(context: NoteContext, link: Link, message: NoteMessage) -> tuple[Link, Outgoing]:
     note, characters = link.note, _characters(message)
-    if note.left_alone or message.sent_at > note.starts_at + WINDOW:
+    if note.left_alone or message.sent_at > note.starts_at + NOTE_SPAN:
         starts_at, continues = message.sent_at, None
     elif _is_full(note.message_count, note.character_count, characters):
         starts_at, continues = note.starts_at, note.note_id
@@ -224,7 +224,7 @@ def _event_fields(
         "revision": note.revision,
         "entity": entity,
         "starts_at": note.starts_at,
-        "ends_at": note.starts_at + WINDOW,
+        "ends_at": note.starts_at + NOTE_SPAN,
         "assignee": context.assignee,
         "inbox_url": f"{context.app_url}/conversations/{conversation.conversation_id}",
         "messages": messages,

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from domain.decision import Outgoing
 from domain.delivery import ACCEPTED
+from domain.outgoing import Outgoing
 from domain.sending import Moved, Send, accept, move_forward
 from schemas.fields import AccountId
 

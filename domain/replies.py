@@ -6,13 +6,13 @@ from mimetypes import MimeTypes
 
 from msgspec.structs import replace
 
-from domain.decision import Message
 from domain.notes import join_notes, note_context, note_message
+from domain.outgoing import Message
 from domain.parts import PARTS_MAX, parts_of
 from domain.sending import Send
 from domain.verdict import Changed, CommandContext, Rejected, Verdict
 from domain.windows import may_write
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.conversations import MessageRecorded
 from schemas.ids import reply_message_id
 from schemas.messages import Media
@@ -28,15 +28,15 @@ def reply(context: CommandContext) -> Verdict:
     """Record a reply. It neither reopens a closed conversation nor notifies anybody."""
     before, channel, command = context.conversation, context.channel, context.command
     if channel is None or channel.removed:
-        return Rejected(Rejection.UNKNOWN_CHANNEL, f"no channel {before.channel_id}")
+        return Rejected(RejectionCode.UNKNOWN_CHANNEL, f"no channel {before.channel_id}")
     parts = parts_of("" if command.data.content_sid else command.data.body)
     if len(parts) > PARTS_MAX:
         detail = f"{len(command.data.body)} characters, at most {PARTS_MAX} parts are sent"
-        return Rejected(Rejection.TOO_LONG, detail)
+        return Rejected(RejectionCode.TOO_LONG, detail)
     window_until, address = before.window_until, before.contact_address
     if not command.data.content_sid and not may_write(window_until, address, context.now):
         detail = "the contact's window is closed: only a template can be sent"
-        return Rejected(Rejection.WINDOW_CLOSED, detail)
+        return Rejected(RejectionCode.WINDOW_CLOSED, detail)
     sent_at = command.time.astimezone(UTC)
     last_message_at = before.last_message_at
     conversation = replace(

@@ -22,8 +22,8 @@ from typing import Literal, NamedTuple
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from domain.decision import Outgoing
-from domain.delivery import OUTSIDE_WINDOW, later
+from domain.delivery import OUTSIDE_WINDOW, is_later
+from domain.outgoing import Outgoing
 from domain.windows import may_write
 from schemas.fields import AccountId, ConversationId, MessageId
 from schemas.ids import emitted_event_id
@@ -219,7 +219,7 @@ def move_forward(
     send: Send, cause_id: str, word: str, error_code: int | None, version: int
 ) -> Moved:
     """Move an accepted part to the status word of a receipt, unless that is not later."""
-    if not later(send.status, word):
+    if not is_later(word, send.status):
         return send, ()
     send = replace(send, status=word, error_code=error_code)
     event = _event(

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from domain.conversation import Conversation
 from domain.conversation_state import ConversationState
-from domain.decision import Message, Outgoing
 from domain.directory import Channel, Directory
+from domain.outgoing import Message, Outgoing
 from domain.sending import Send
 from schemas.cloudevents import Incoming
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.conversations import ConversationEvent
 from schemas.notes import NoteMessage
 
@@ -35,7 +35,7 @@ class CommandContext(NamedTuple):
 class Rejected(NamedTuple):
     """The command is rejected and changes nothing."""
 
-    code: Rejection
+    code: RejectionCode
     detail: str
 
 

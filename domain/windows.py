@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from domain.audience import message_audience, notifications
 from domain.conversation import Conversation
-from domain.decision import Outgoing
 from domain.directory import Directory
+from domain.outgoing import Outgoing
 from schemas.fields import MessageId
 from schemas.ids import uuid5_text
 
@@ -17,7 +17,7 @@ WhatsApp's)."""
 MARGIN = timedelta(minutes=1)
 """The last minute of a window is not used, since the provider's clock may differ from ours."""
 
-NOTICE = timedelta(hours=1)
+WARN_BEFORE = timedelta(hours=1)
 """How long before a window closes users are warned."""
 
 _WINDOWED = ("whatsapp:", "messenger:")
@@ -55,7 +55,7 @@ def is_to_be_watched(before: datetime | None, until: datetime | None, now: datet
     """
     if until is None or until <= now:
         return False
-    return until != before or now < until - NOTICE
+    return until != before or now < until - WARN_BEFORE
 
 
 class WindowCheck(NamedTuple):
@@ -76,9 +76,9 @@ def check_window(conversation: Conversation, now: datetime) -> WindowCheck:
     until = conversation.window_until
     if not conversation.window_watched or until is None:
         return WindowCheck(None)
-    if now < until - NOTICE:
+    if now < until - WARN_BEFORE:
         # The contact wrote again meanwhile.
-        return WindowCheck(until - NOTICE)
+        return WindowCheck(until - WARN_BEFORE)
     return WindowCheck(None, now < until and _is_waiting(conversation))
 
 

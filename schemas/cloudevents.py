@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from schemas.codes import DeadLetter
+from schemas.codes import DeadLetterCode
 from schemas.errors import InvalidRecord
 from schemas.fields import EventData, Instant, NonEmpty, check_year, texts
 from schemas.topics import RECORD_BYTES_MAX
@@ -55,20 +55,24 @@ class Decoders:
     ) -> Incoming[Any]:
         """Decode the value and the headers of a record. Raises InvalidRecord."""
         if not value:
-            raise InvalidRecord(DeadLetter.NOT_JSON, "the record has no value")
+            raise InvalidRecord(DeadLetterCode.NOT_JSON, "the record has no value")
         if len(value) > RECORD_BYTES_MAX:
             detail = f"{len(value)} bytes, at most {RECORD_BYTES_MAX} are taken"
-            raise InvalidRecord(DeadLetter.TOO_LARGE, detail)
+            raise InvalidRecord(DeadLetterCode.TOO_LARGE, detail)
         envelope = _envelope(value, headers)
         decoder = self._by_type.get(envelope.type)
         if decoder is None:
-            raise InvalidRecord(DeadLetter.UNKNOWN_TYPE, f"{envelope.type[:200]!r} is not for here")
+            raise InvalidRecord(
+                DeadLetterCode.UNKNOWN_TYPE, f"{envelope.type[:200]!r} is not for here"
+            )
         if not envelope.data:
-            raise InvalidRecord(DeadLetter.INVALID_DATA, "missing required field `data` - at `$`")
+            raise InvalidRecord(
+                DeadLetterCode.INVALID_DATA, "missing required field `data` - at `$`"
+            )
         try:
             data = decoder.decode(envelope.data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _invalid(value, error, DeadLetter.INVALID_DATA, "$.data") from error
+            raise _invalid(value, error, DeadLetterCode.INVALID_DATA, "$.data") from error
         event: Incoming[Any] = Incoming(
             envelope.id, envelope.type, _time(envelope, timestamp_milliseconds), data
         )
@@ -105,7 +109,7 @@ def _envelope(value: bytes, headers: Headers) -> _Envelope:
         envelope = msgspec.convert(attributes, _Envelope, strict=True)
         return msgspec.structs.replace(envelope, data=Raw(value))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _invalid(value, error, DeadLetter.NOT_CLOUDEVENT, "$") from error
+        raise _invalid(value, error, DeadLetterCode.NOT_CLOUDEVENT, "$") from error
 
 
 def _binary_attributes(headers: Headers) -> dict[str, str] | None:
@@ -122,7 +126,7 @@ def _binary_attributes(headers: Headers) -> dict[str, str] | None:
     except UnicodeDecodeError as error:
         # Not replaced: two different ids could become equal, and a command be taken for a repeat.
         detail = f"a `ce_` header is not UTF-8: {error}"
-        raise InvalidRecord(DeadLetter.NOT_CLOUDEVENT, detail) from error
+        raise InvalidRecord(DeadLetterCode.NOT_CLOUDEVENT, detail) from error
 
 
 def _time(envelope: _Envelope, timestamp_milliseconds: int) -> datetime:
@@ -134,11 +138,13 @@ def _time(envelope: _Envelope, timestamp_milliseconds: int) -> datetime:
     except (ValueError, OverflowError, OSError) as error:
         # Producers set the timestamp of a record, perhaps to nonsense.
         detail = f"no `time`, and the record's timestamp is {timestamp_milliseconds} ms"
-        raise InvalidRecord(DeadLetter.NOT_CLOUDEVENT, detail) from error
+        raise InvalidRecord(DeadLetterCode.NOT_CLOUDEVENT, detail) from error
     return moment
 
 
-def _invalid(value: bytes, error: Exception, wrong_shape: DeadLetter, path: str) -> InvalidRecord:
+def _invalid(
+    value: bytes, error: Exception, wrong_shape: DeadLetterCode, path: str
+) -> InvalidRecord:
     """Returns why decoding failed: no JSON, a text that cannot be stored, or a wrong shape.
 
     msgspec stops at the first error. So the standard library checks whether the whole value is
@@ -148,23 +154,23 @@ def _invalid(value: bytes, error: Exception, wrong_shape: DeadLetter, path: str)
         # As text: Python refuses integers of thousands of digits, and they are valid JSON.
         parsed = json.loads(value, parse_int=str)
     except RecursionError:
-        return InvalidRecord(DeadLetter.NOT_JSON, "nested deeper than can be read")
+        return InvalidRecord(DeadLetterCode.NOT_JSON, "nested deeper than can be read")
     except ValueError as malformed:
-        return InvalidRecord(DeadLetter.NOT_JSON, str(malformed))
+        return InvalidRecord(DeadLetterCode.NOT_JSON, str(malformed))
     if isinstance(error, msgspec.ValidationError):
         # The paths of msgspec start at the value it decoded: its `$` is `path` in this record.
         detail = re.sub(r"`\$", f"`{path}", str(error))
         return InvalidRecord(wrong_shape, detail if "`$" in detail else f"{detail} - at `{path}`")
     if any("\ud800" <= char <= "\udfff" for text in texts(parsed) for char in text):
-        return InvalidRecord(DeadLetter.UNSTORABLE, "a text holds a lone surrogate")
-    return InvalidRecord(DeadLetter.NOT_JSON, str(error))
+        return InvalidRecord(DeadLetterCode.UNSTORABLE, "a text holds a lone surrogate")
+    return InvalidRecord(DeadLetterCode.NOT_JSON, str(error))
 
 
 def _reject_nul(event: Incoming[Any]) -> None:
     """Raise InvalidRecord if a text that is stored holds NUL. Ignored fields may hold it."""
     for text in texts([event.id, msgspec.to_builtins(event.data)]):
         if "\0" in text:
-            raise InvalidRecord(DeadLetter.UNSTORABLE, "a text holds NUL")
+            raise InvalidRecord(DeadLetterCode.UNSTORABLE, "a text holds NUL")
 
 
 class CloudEvent(Struct, frozen=True):

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Rejection(StrEnum):
+class RejectionCode(StrEnum):
     """Why a command was rejected: the `code` of `command.rejected`."""
 
     UNKNOWN_CONVERSATION = "unknown_conversation"
@@ -20,7 +20,7 @@ class Rejection(StrEnum):
     TOO_LONG = "too_long"
 
 
-class DeadLetter(StrEnum):
+class DeadLetterCode(StrEnum):
     """Why a record was dead-lettered: the header `dl_code` of a dead letter."""
 
     UNKNOWN_CHANNEL = "unknown_channel"

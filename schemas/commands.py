@@ -2,7 +2,7 @@
 
 from msgspec import UNSET, UnsetType
 
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.fields import Command, Emitted, User
 
 
@@ -50,5 +50,5 @@ class CommandRejected(_Result, frozen=True, kw_only=True):
 
     TYPE = "inbox.command.rejected.v1"
 
-    code: Rejection
+    code: RejectionCode
     detail: str | UnsetType = UNSET

@@ -43,7 +43,7 @@ class Origin(NamedTuple):
     partition: int
     offset: int
     code: str
-    """One of `schemas.codes.DeadLetter`, unless another version of the program wrote it."""
+    """One of `schemas.codes.DeadLetterCode`, unless another version of the program wrote it."""
     error: str
     at: datetime
 

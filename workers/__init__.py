@@ -1,1 +1,1 @@
-"""When things happen: agents, batches, the relay, webhooks, the CLI, the embedded servers."""
+"""The programs: workers, the command line, the embedded servers."""

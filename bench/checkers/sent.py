@@ -12,7 +12,7 @@ from bench.checkers.promises import expect, expect_once
 from bench.checkers.tables import owner_connection
 from bench.checkers.topics import kind_of, read
 from bench.mock_twilio import Ledger
-from domain.delivery import later
+from domain.delivery import is_later
 from workers.settings import Settings
 
 Part = tuple[str, int]
@@ -116,7 +116,7 @@ def check_statuses(rows: Iterable[asyncpg.Record], receipts: Iterable[asyncpg.Re
         received[receipt["provider_message_id"]].append(receipt["status"])
     for row in rows:
         statuses = received[row["provider_message_id"]]
-        missed = [status for status in statuses if later(row["status"], status)]
+        missed = [status for status in statuses if is_later(status, row["status"])]
         expect(not missed, "a status is the maximum of its receipts")
 
 
@@ -136,7 +136,7 @@ def check_part_events(rows: Iterable[asyncpg.Record], part_events: PartEvents) -
         if row["state"] == "uncertain":
             expect(kinds["uncertain"] == 1, "a part that is uncertain has one uncertain event")
         statuses = [event["data"]["status"] for event in events if _has_status(event)]
-        forward = all(later(before, after) for before, after in pairwise(statuses))
+        forward = all(is_later(after, before) for before, after in pairwise(statuses))
         expect(forward, f"the statuses of events never go back: {statuses}")
         if row["state"] == "accepted":
             expect(statuses[-1] == row["status"], "the last event has the present status")

@@ -1,4 +1,4 @@
-"""The floor: `getmany`, typed decode, and `COPY` of the same rows; no rules, no events.
+"""The least that any program must do: `getmany`, typed decode, and `COPY` of the same rows.
 
 No program that stores messages can be faster, so workers are compared with it. bench.compare runs
 it as a process: `python -m bench.peers.floor RECORDS`, with settings in the environment. It prints
@@ -17,8 +17,8 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from db.messages import record_messages
-from domain.decision import Message
-from domain.messages import identify, message_row
+from domain.messages import derive_ids, message_row
+from domain.outgoing import Message
 from schemas.cloudevents import Decoders, Incoming
 from schemas.messages import MessageReceived
 from workers.kafka.clients import client_arguments
@@ -26,7 +26,7 @@ from workers.settings import Settings, required
 
 
 def _row(event: Incoming[MessageReceived]) -> Message:
-    return message_row(event.data, identify(event.data), version=1)
+    return message_row(event.data, derive_ids(event.data), version=1)
 
 
 async def main(records: int) -> float:

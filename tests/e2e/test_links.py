@@ -1,7 +1,7 @@
 """Conversations are linked to the persons, leads and deals of the CRM, and unlinked."""
 
 from tests.harness.inbox import Inbox, answers, entity_of
-from tests.harness.published import Event, command, link, message, unlink
+from tests.harness.input_events import Event, command, link, message, unlink
 from tests.harness.topics import ReadRecord
 
 MARIA, JONAS = "+4911", "+4922"

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from schemas.ids import reply_message_id
 from tests.e2e.conftest import SENDER
 from tests.harness.inbox import Inbox
-from tests.harness.published import (
+from tests.harness.input_events import (
     ACCOUNT,
     Event,
     command,

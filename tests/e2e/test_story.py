@@ -9,7 +9,7 @@ from twilio.request_validator import RequestValidator
 
 from domain.conversation import Conversation
 from tests.harness.conversation_states import folded, stored
-from tests.harness.published import ACCOUNT, Event, channel, command, conversation, event, user
+from tests.harness.input_events import ACCOUNT, Event, channel, command, conversation, event, user
 from tests.harness.topics import ReadRecord, Topics
 from tests.harness.waiting import until
 from tests.harness.worker import Worker

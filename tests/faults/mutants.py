@@ -12,8 +12,8 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 
 import domain.audience
-import domain.decision
 import domain.notes
+import domain.outgoing
 import domain.sending
 from db.positions import claim_positions
 from domain.sending import NotTaken, Send, Unknown
@@ -100,7 +100,7 @@ MUTANTS = {
     ),
     "last write wins on status": Mutant(
         frozenset({"I7"}),
-        ((ProductFunction(domain.sending, "later"), lambda status, word: status != word),),
+        ((ProductFunction(domain.sending, "is_later"), lambda word, status: status != word),),
     ),
     "POST again on time-out": Mutant(
         frozenset({"I8"}),
@@ -118,7 +118,7 @@ MUTANTS = {
         frozenset({"I2"}),
         tuple(
             (ProductFunction(module, "emitted_event_id"), _random_id)
-            for module in (domain.audience, domain.decision, domain.notes, domain.sending)
+            for module in (domain.audience, domain.outgoing, domain.notes, domain.sending)
         ),
     ),
 }

@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from tests.harness.published import ACCOUNT, command, message
+from tests.harness.input_events import ACCOUNT, command, message
 from tests.harness.topics import ReadRecord
 from tests.harness.waiting import until
 from workers.settings import Settings

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.harness.inbox import Inbox, Owner
-from tests.harness.published import (
+from tests.harness.input_events import (
     ACCOUNT,
     CHANNEL,
     Event,

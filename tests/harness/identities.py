@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.harness.inbox import Inbox
-from tests.harness.published import ACCOUNT, CHANNEL, Event, conversation, event
+from tests.harness.input_events import ACCOUNT, CHANNEL, Event, conversation, event
 from tests.harness.topics import ReadRecord
 
 PHONE, USER, THIRD = "whatsapp:+4915112345678", "whatsapp:DE.1349120865530", "whatsapp:+4922"

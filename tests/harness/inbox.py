@@ -13,7 +13,7 @@ from schemas.catalog import OUTBOUND, STRUCT_OF
 from schemas.note_text import ShownNote, fold
 from schemas.notes import NoteAppended, NoteCreated
 from tests.harness.conversation_states import folded, stored
-from tests.harness.published import Event, channel, user
+from tests.harness.input_events import Event, channel, user
 from tests.harness.topics import ReadRecord, Topics
 from tests.harness.waiting import until
 from workers.settings import Settings

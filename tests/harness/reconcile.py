@@ -9,7 +9,7 @@ from domain.directory import Channel
 from schemas.fields import AccountId, ChannelId, UserId
 from tests.harness.command import Completed
 from tests.harness.inbox import Owner
-from tests.harness.published import ACCOUNT
+from tests.harness.input_events import ACCOUNT
 from tests.harness.twilio import CHANNELS, SECRET
 from workers.dev.twilio_stand_in.messages import now
 

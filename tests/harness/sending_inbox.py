@@ -14,7 +14,7 @@ import asyncpg
 from bench.mock_twilio import MockTwilio
 from bench.mock_twilio.ledger import LedgerSend
 from tests.harness.inbox import Inbox, Owner, answers
-from tests.harness.published import (
+from tests.harness.input_events import (
     ACCOUNT,
     CHANNEL,
     Event,

@@ -15,7 +15,7 @@ import asyncpg
 from bench.mock_twilio.account import SID, TOKEN
 from db.migrate import migrate
 from tests.harness.inbox import Owner
-from tests.harness.published import ACCOUNT
+from tests.harness.input_events import ACCOUNT
 from tests.harness.topics import Topics
 from tests.harness.twilio import CHANNELS, Twilio
 from tests.harness.waiting import until

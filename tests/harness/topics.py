@@ -8,7 +8,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from schemas.topics import TOPICS
-from tests.harness.published import Event
+from tests.harness.input_events import Event
 from tests.harness.waiting import LIMIT_SECONDS, until
 from workers.kafka.clients import client_arguments
 from workers.settings import Settings

@@ -4,7 +4,7 @@ import asyncpg
 
 from tests.harness import signed_forms
 from tests.harness.inbox import Owner
-from tests.harness.published import channel
+from tests.harness.input_events import channel
 from tests.harness.topics import Topics
 from tests.harness.waiting import until
 

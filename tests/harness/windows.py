@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.harness.inbox import Inbox
-from tests.harness.published import Event, channel, message, user
+from tests.harness.input_events import Event, channel, message, user
 from tests.harness.topics import ReadRecord
 from tests.harness.waiting import until
 from tests.harness.worker import Worker

@@ -1,4 +1,4 @@
-"""What the other services publish: events that meet, repeats, and records that are none."""
+"""Publishes what other services publish: concurrent events, repeats, records of no event."""
 
 from collections.abc import Callable
 from datetime import datetime

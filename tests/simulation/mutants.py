@@ -1,4 +1,4 @@
-"""Mistakes that the simulation must find: each is what replaces a function of the product."""
+"""Deliberate mistakes in the product, which the simulation must find."""
 
 import itertools
 import uuid
@@ -15,7 +15,7 @@ from db.conversations import ConversationKey
 from db.outbox import OutboxRecord, OutboxRow
 from db.positions import Claim, Partition
 from domain.conversation import Conversation
-from domain.decision import Message
+from domain.outgoing import Message
 from tests.simulation import statements, statements_of_agents, statements_of_outbox
 from tests.simulation.inputs import CONTACTS_OF_SEVERAL_ADDRESSES
 from tests.simulation.kafka import Entry, KafkaTransaction, Producer, State
@@ -142,7 +142,7 @@ def _random_id(*_: object, **__: object) -> str:
     return str(uuid.uuid4())
 
 
-def _whatever_comes_last(_status: str | None, word: str) -> bool:
+def _whatever_comes_last(word: str, _than: str | None) -> bool:
     return domain.delivery.is_known(word)
 
 
@@ -184,7 +184,7 @@ MUTANTS: dict[str, Replacements] = {
         workers.outbox.kafka_transaction.transact: _transact_without_marker
     },
     "event ids are random": {schemas.ids.emitted_event_id: _random_id},
-    "the last delivery status wins": {domain.delivery.later: _whatever_comes_last},
+    "the last delivery status wins": {domain.delivery.is_later: _whatever_comes_last},
 }
 """Each by what is wrong."""
 

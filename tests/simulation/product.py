@@ -1,4 +1,4 @@
-"""What of the product is replaced while it is simulated, and by what."""
+"""Replaces the product's functions of Kafka and Postgres by simulated ones."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +36,7 @@ BATCH_BYTES = 4_000
 ROW_BYTES = 1_500
 """Small, so that batches are cut, and become several outbox rows."""
 
-HANDED_BYTES, DELETE_ROWS = 2_000, 3
+OFFERED_BYTES, DELETE_ROWS = 2_000, 3
 """Small, so that shards fall behind and read the table, and delete before they are idle."""
 
 Replacements = Mapping[Any, Any]
@@ -105,8 +105,8 @@ def simulated(more: Replacements | None = None) -> Iterator[None]:
         (workers.outbox.collector, "RELAY_SHARDS", SHARDS),
         (workers.outbox.collector, "ROW_BYTES_MAX", ROW_BYTES),
         (workers.ingest.batch_loop, "OUTBOX_BATCH_BYTES_MAX", BATCH_BYTES),
-        (workers.outbox.shard, "SHARD_BYTES_MAX", HANDED_BYTES),
-        (workers.outbox.shard, "HANDED_BYTES_MAX", HANDED_BYTES),
+        (workers.outbox.shard, "SHARD_BYTES_MAX", OFFERED_BYTES),
+        (workers.outbox.shard, "OFFERED_BYTES_MAX", OFFERED_BYTES),
         (workers.outbox.shard, "DELETE_ROWS", DELETE_ROWS),
     ]
     for module, constant, size in sizes:

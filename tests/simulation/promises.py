@@ -1,4 +1,4 @@
-"""What the product promises of its state and of what it decided; checked when all is at rest."""
+"""Checks the product's promises of its state and its decisions, when all is at rest."""
 
 import uuid
 from collections import Counter, defaultdict
@@ -8,7 +8,7 @@ from typing import Any
 from domain.conversation import NOTHING, Folded
 from domain.delivery import ACCEPTED
 from domain.identities import addresses, lead
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.commands import CommandRejected
 from schemas.conversations import (
     ConversationClosed,
@@ -60,7 +60,7 @@ class Promises:
             elif isinstance(data, ConversationClosed):
                 seen = self._seen.get(key, applied.event.time)
                 expect(applied.event.time >= seen, "no message of a contact is closed away unseen")
-            elif isinstance(data, CommandRejected) and data.code == Rejection.SUPERSEDED:
+            elif isinstance(data, CommandRejected) and data.code == RejectionCode.SUPERSEDED:
                 self._met["a close that was overtaken"] += 1
                 expect(
                     applied.event.time < self._seen[key], "only what was overtaken is superseded"

@@ -1,4 +1,4 @@
-"""The published logs as `read_committed` shows them, read record by record as they grow."""
+"""Reads the published logs as they grow, as `read_committed` shows them, and checks each event."""
 
 import uuid
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""The statements about conversations, each in place of the function of `db` of its name."""
+"""Fakes of the functions of `db` about conversations, under the same names."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -12,9 +12,9 @@ from db.conversations import ConversationKey
 from db.links import LinkRow, RequestKey
 from db.messages import MessageKey
 from domain.conversation import Conversation, Tombstone
-from domain.decision import Message
 from domain.identities import Alias
 from domain.notes import Link, note_message
+from domain.outgoing import Message
 from schemas.fields import ConversationId, Direction
 from schemas.links import Entity
 from schemas.notes import NoteMessage

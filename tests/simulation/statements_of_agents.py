@@ -1,4 +1,4 @@
-"""The statements of commands, replies and the directory, in place of the functions of `db`."""
+"""Fakes of the functions of `db` about commands, replies and the directory."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime

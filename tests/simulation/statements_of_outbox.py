@@ -1,4 +1,4 @@
-"""The statements about positions and the outbox, in place of the functions of `db`."""
+"""Fakes of the functions of `db` about positions and the outbox."""
 
 from collections.abc import Collection, Sequence
 from operator import itemgetter

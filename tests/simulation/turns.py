@@ -1,4 +1,4 @@
-"""An event loop of one history: time stands still, and one waiting step at a time goes on."""
+"""A simulated event loop: time moves on request, and one waiting step runs at a time."""
 
 import asyncio
 from collections import Counter

@@ -10,7 +10,7 @@ from typing import Any
 from faust.types import TP
 
 from db.outbox import OutboxRow
-from domain.decision import Outgoing
+from domain.outgoing import Outgoing
 from schemas.cloudevents import Decoders, Incoming
 from tests.simulation.kafka import Kafka, Log, LogName
 from tests.simulation.postgres import Connection, Pool, Postgres
@@ -234,7 +234,7 @@ class Worker:
     def _committed(self, rows: list[OutboxRow]) -> None:
         for row in rows:
             if row.shard in self._shards:
-                self._shards[row.shard][0].hand_over(row)
+                self._shards[row.shard][0].offer(row)
 
 
 def _nothing() -> None:

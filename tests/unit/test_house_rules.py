@@ -1,4 +1,4 @@
-"""The house rules of the code: tools without findings, short modules, an address of each test."""
+"""The house rules of the code: tools, short modules, a test of its name for each module."""
 
 import ast
 import re
@@ -66,7 +66,7 @@ TESTED_ELSEWHERE = {
     "workers/agents/note_changes.py": ("e2e/test_notes.py",),
     "workers/agents/work.py": ("unit/workers/agents/test_table.py",),
     "workers/cli/dead_letters.py": (
-        "integration/dead_letters/test_log.py",
+        "integration/dead_letters/test_reader.py",
         "integration/dead_letters/test_redrive.py",
     ),
     "workers/cli/worker.py": ("integration/worker/test_roles.py",),

@@ -12,10 +12,10 @@ from db.links import RequestKey
 from db.messages import MessageKey, latest_messages, record_messages, recorded_messages
 from db.sends import insert_sends
 from domain.commands import decide_command
-from domain.decision import Message, Outgoing
 from domain.directory import Channel, Directory
 from domain.linking import request_id
 from domain.notes import FIRST_MESSAGES_MAX
+from domain.outgoing import Message, Outgoing
 from domain.sending import Send
 from schemas.cloudevents import Incoming
 from schemas.commands import ConversationDelete

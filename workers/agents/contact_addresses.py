@@ -10,8 +10,8 @@ from db.connect import AnyConnection
 from db.conversations import ConversationKey
 from db.identities import load_identities, save_identities
 from domain.conversation import Conversation
-from domain.decision import Outgoing
 from domain.identities import Alias, Find, MessageRoute, addresses, end, find_route, lead
+from domain.outgoing import Outgoing
 from schemas.cloudevents import Incoming
 from schemas.fields import AccountId, ConversationId
 from schemas.messages import MessageReceived

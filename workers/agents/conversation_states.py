@@ -26,7 +26,7 @@ from db.links import (
 from db.windows import watch_windows
 from domain.conversation_state import NO_CONVERSATION, ConversationState
 from domain.identities import Alias
-from domain.windows import NOTICE
+from domain.windows import WARN_BEFORE
 
 _Changed = dict[ConversationKey, tuple[ConversationState, ConversationState]]
 """The states as they were loaded, and as they are now."""
@@ -116,7 +116,7 @@ class ConversationStates:
             if _is_watched(after) and not _is_watched(before):
                 assert after.conversation is not None
                 assert after.conversation.window_until is not None
-                watched.append((key, after.conversation.window_until - NOTICE))
+                watched.append((key, after.conversation.window_until - WARN_BEFORE))
         await watch_windows(connection, watched)
 
     async def _save_links(self, connection: AnyConnection, changed: _Changed) -> None:

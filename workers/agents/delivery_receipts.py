@@ -17,8 +17,8 @@ from db.sends import (
     sends_by_provider_id,
     update_sends,
 )
-from domain.decision import Outgoing
 from domain.delivery import OUTSIDE_WINDOW, close_window
+from domain.outgoing import Outgoing
 from domain.receipts import Receipt, apply_all
 from domain.sending import Send
 from schemas.cloudevents import Incoming

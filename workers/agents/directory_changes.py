@@ -14,7 +14,6 @@ from db.directory import (
     save_users,
     users_by_id,
 )
-from domain.decision import Outgoing
 from domain.directory import (
     Channel,
     ChannelEvent,
@@ -23,6 +22,7 @@ from domain.directory import (
     decide_channel,
     decide_user,
 )
+from domain.outgoing import Outgoing
 from schemas.cloudevents import Incoming
 
 

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from db.connect import AnyConnection
 from db.conversations import conversation_key
-from domain.decision import Outgoing
 from domain.notes import leave_alone
+from domain.outgoing import Outgoing
 from schemas.cloudevents import Incoming
 from schemas.notes import NoteDeleted, NoteEdited
 from workers.agents.conversation_states import ConversationStates

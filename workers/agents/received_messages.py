@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from db.connect import AnyConnection
 from db.conversations import ConversationKey
 from db.messages import MessageKey, record_messages, recorded_messages
-from domain.decision import Message, Outgoing
 from domain.directory import Directory
 from domain.identities import addresses
-from domain.messages import Identity, decide_message, identify, is_erased
+from domain.messages import MessageIds, decide_message, derive_ids, is_erased
+from domain.outgoing import Message, Outgoing
 from schemas.cloudevents import Incoming
 from schemas.fields import AccountId, ChannelId
 from schemas.messages import MessageReceived
@@ -24,7 +24,7 @@ MessageSource = tuple[AccountId, ChannelId, str, str]
 
 
 def message_source(data: MessageReceived) -> MessageSource:
-    """Returns the fields from which `identify` derives the ids: the key of a message in a batch.
+    """Returns the fields from which `derive_ids` derives the ids: the key of a message in a batch.
 
     Equal keys have equal ids. The id of the event would be no key: careless publishers give one id
     to two messages.
@@ -38,7 +38,7 @@ class ReceivedMessages:
     def __init__(self, directories: DirectoryCache, app_url: str) -> None:
         self._cache = directories
         self._app_url = app_url
-        self._identities: dict[MessageSource, Identity] = {}
+        self._ids: dict[MessageSource, MessageIds] = {}
         self._states = ConversationStates()
         self._addresses = ContactAddresses(self._states)
         self._opened = 0
@@ -55,9 +55,9 @@ class ReceivedMessages:
         messages: set[MessageKey] = set()
         for event in events:
             account_id = event.data.account_id
-            identity = self._identities[message_source(event.data)] = identify(event.data)
-            conversations.add((account_id, identity.conversation_id))
-            messages.add((account_id, identity.message_id))
+            ids = self._ids[message_source(event.data)] = derive_ids(event.data)
+            conversations.add((account_id, ids.conversation_id))
+            messages.add((account_id, ids.message_id))
             if event.data.contact.identities:
                 conversations |= {(account_id, id_) for id_ in addresses(event.data)}
         await self._addresses.load(connection, conversations)
@@ -68,7 +68,7 @@ class ReceivedMessages:
     def decide(self, event: Incoming[MessageReceived], now: datetime) -> Iterable[Outgoing]:
         """Record a new message. A repeat changes nothing and emits nothing."""
         account_id = event.data.account_id
-        own, message_id = self._identities[message_source(event.data)]
+        own, message_id = self._ids[message_source(event.data)]
         if (account_id, message_id) in self._recorded:
             metrics.DUPLICATES.labels(TOPIC).inc()
             return ()
@@ -84,7 +84,7 @@ class ReceivedMessages:
             now,
             self._directories[account_id],
             self._app_url,
-            identity=Identity(route.taker, message_id),
+            ids=MessageIds(route.taker, message_id),
             opened_at=self._opened_at(key, now),
             takes_over=any(younger.status == "open" for younger in route.younger),
         )

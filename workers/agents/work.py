@@ -1,11 +1,11 @@
-"""The interface between the batch loop and the agents: the three verbs of an agent."""
+"""The interface of an agent, as the batch loop calls it: load, decide, save."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from db.connect import AnyConnection
-from domain.decision import Outgoing
+from domain.outgoing import Outgoing
 from schemas.cloudevents import Incoming
 
 

@@ -17,10 +17,10 @@ from rich.table import Table
 from db.connect import AnyConnection, connect
 from db.redrives import DeadLetterKey, redriven
 from schemas.catalog import INBOUND
-from schemas.codes import DeadLetter
+from schemas.codes import DeadLetterCode
 from schemas.dead_letters import DEAD_LETTERS_TOPIC
 from workers.cli.failures import expected_failures
-from workers.dead_letters.log import KAFKA_ANSWER_SECONDS, DeadLetterLog, DeadLetterRecord
+from workers.dead_letters.reader import KAFKA_ANSWER_SECONDS, DeadLetterReader, DeadLetterRecord
 from workers.dead_letters.redrive import Redriver, RedriveResult
 from workers.kafka.clients import new_producer
 from workers.kafka.topic_admin import require_topics
@@ -56,7 +56,9 @@ class Place(click.ParamType):
 
 
 _code = click.option(
-    "--code", type=click.Choice([code.value for code in DeadLetter]), help="Only with this code."
+    "--code",
+    type=click.Choice([code.value for code in DeadLetterCode]),
+    help="Only with this code.",
 )
 _topic = click.option(
     "--topic", type=click.Choice(list(INBOUND)), help="Only from this topic, without its prefix."
@@ -88,7 +90,7 @@ def list_(code: str | None, topic: str | None, limit: int) -> None:
 async def _list(settings: Settings, chosen: Chosen, limit: int) -> None:
     newest: list[tuple[int, DeadLetterKey, DeadLetterRecord, int]] = []
     await require_topics(settings, [DEAD_LETTERS_TOPIC])
-    async with DeadLetterLog(settings) as log, _database(settings) as connection:
+    async with DeadLetterReader(settings) as log, _database(settings) as connection:
         async for records in log.records():
             for record in filter(chosen, records):
                 # Without its content, so that only `limit` decides how much memory is used.
@@ -132,11 +134,11 @@ def show(place: DeadLetterKey) -> None:
 
 async def _find(settings: Settings, place: DeadLetterKey) -> DeadLetterRecord:
     await require_topics(settings, [DEAD_LETTERS_TOPIC])
-    async with DeadLetterLog(settings) as log:
+    async with DeadLetterReader(settings) as log:
         return await _read_at(log, place)
 
 
-async def _read_at(log: DeadLetterLog, place: DeadLetterKey) -> DeadLetterRecord:
+async def _read_at(log: DeadLetterReader, place: DeadLetterKey) -> DeadLetterRecord:
     record = await log.at(place)
     if record is None:
         raise CommandFailed(f"there is no dead letter at {_place(place)}")
@@ -186,7 +188,7 @@ async def _redrive(
     done: Counter[RedriveResult] = Counter()
     await require_topics(settings, [DEAD_LETTERS_TOPIC, *INBOUND])
     async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(DeadLetterLog(settings))
+        log = await stack.enter_async_context(DeadLetterReader(settings))
         connection = await stack.enter_async_context(_database(settings))
         producer = await stack.enter_async_context(_producer(settings))
         redriver = Redriver(settings, connection, producer, again=again, dry_run=dry_run)
@@ -200,7 +202,7 @@ async def _redrive(
 
 
 async def _read_each(
-    log: DeadLetterLog, places: Sequence[DeadLetterKey]
+    log: DeadLetterReader, places: Sequence[DeadLetterKey]
 ) -> AsyncIterator[list[DeadLetterRecord]]:
     """Yield the dead letters of these places one by one, each once."""
     for place in dict.fromkeys(places):

@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.catalog import INBOUND, TOPIC_OF
 from schemas.cloudevents import CONTENT_TYPE_HEADER, Decoders, Incoming, encode
-from schemas.codes import DeadLetter
+from schemas.codes import DeadLetterCode
 from schemas.errors import InvalidRecord
 from workers.cli.failures import expected_failures
 from workers.kafka.clients import new_producer
@@ -89,9 +89,9 @@ def _documents(text: bytes) -> Iterator[bytes]:
             _, end = decoder.raw_decode(characters, found.start())
             yield characters[found.start() : end].encode()
     except RecursionError:
-        raise InvalidRecord(DeadLetter.NOT_JSON, "nested deeper than can be read") from None
+        raise InvalidRecord(DeadLetterCode.NOT_JSON, "nested deeper than can be read") from None
     except ValueError as error:
-        raise InvalidRecord(DeadLetter.NOT_JSON, str(error)) from error
+        raise InvalidRecord(DeadLetterCode.NOT_JSON, str(error)) from error
 
 
 def _completed(document: bytes, now: datetime) -> bytes:

@@ -15,7 +15,7 @@ from schemas.catalog import INBOUND
 from schemas.cloudevents import CONTENT_TYPE_HEADER, encode
 from schemas.dead_letters import NO_PARTITION, Header
 from schemas.topics import TOPICS
-from workers.dead_letters.log import DeadLetterRecord
+from workers.dead_letters.reader import DeadLetterRecord
 from workers.dead_letters.webhook_form import CannotRedrive, event_of_form
 from workers.settings import Settings
 

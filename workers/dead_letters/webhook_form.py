@@ -1,11 +1,11 @@
-"""The event of a webhook's form that was dead-lettered before it became an event."""
+"""Rebuilds the event of a webhook's form that was dead-lettered, for a redrive."""
 
 from db.connect import AnyConnection
 from db.directory import channel_by_address
 from schemas.cloudevents import CloudEvent
 from schemas.dead_letters import FORM, Origin
 from schemas.fields import AccountId
-from workers.dead_letters.log import DeadLetterRecord
+from workers.dead_letters.reader import DeadLetterRecord
 from workers.twilio.form import parse_form
 from workers.webhooks.webhook import WEBHOOK_KINDS, Webhook
 

@@ -1,4 +1,4 @@
-"""The one batch loop: position, transaction, retry, bisecting, dead letters.
+"""Applies polls in transactions, each record once: claims, retries, isolates bad records.
 
 One transaction applies one large poll, or several small ones of different partitions:
 
@@ -31,7 +31,7 @@ from db.errors import (
 from db.positions import Claim, Partition, claim_positions, load_position
 from db.queries import QUERIES
 from schemas.cloudevents import Decoders, Incoming
-from schemas.codes import DeadLetter
+from schemas.codes import DeadLetterCode
 from schemas.errors import InvalidRecord
 from workers.agents.work import Work
 from workers.ingest.dead_letter_limit import DeadLetterLimit
@@ -138,7 +138,7 @@ class BatchLoop:
             if len(slice_.records) > self.records_max:
                 slice_, rest = slice_.cut(self.records_max)
                 waiting.append(rest)
-            done = await self._apply_until_settled(slice_)
+            done = await self._apply_with_retries(slice_)
             if isinstance(done, int):
                 return done
             waiting += reversed(done)
@@ -150,8 +150,12 @@ class BatchLoop:
         except InvalidRecord as error:
             return error
 
-    async def _apply_until_settled(self, slice_: PartitionSlice) -> list[PartitionSlice] | int:
-        """Apply a slice. Returns what remains of it, or the position to rewind to."""
+    async def _apply_with_retries(self, slice_: PartitionSlice) -> list[PartitionSlice] | int:
+        """Apply a slice. Returns what remains of it, or the position to rewind to.
+
+        After each failure the stored position decides how to continue. It also shows whether a
+        commit of unknown outcome, as of a connection that was lost in COMMIT, was done.
+        """
         conflicts, failures = 0, int(slice_.partition in self._unknown_commits)
         self._unknown_commits.discard(slice_.partition)
         while True:
@@ -163,7 +167,7 @@ class BatchLoop:
                 if is_unique_violation(error) and conflicts < CONFLICTS_MAX:
                     conflicts += 1
                 elif is_data_error(error):
-                    return self._halves(slice_, error)
+                    return self._halve_or_dead_letter(slice_, error)
                 elif is_transient(error):
                     failures += 1
                     self._count_retry(error)
@@ -175,6 +179,7 @@ class BatchLoop:
                 log.warning("%s: records from %d were passed over", self._topic, position)
                 return position
             if position >= slice_.end:
+                # Another worker applied it, or a commit of ours whose answer was lost.
                 metrics.UNKNOWN_COMMITS.labels(self._topic).inc(failures > 0)
                 return []
             if position > slice_.start:
@@ -235,12 +240,14 @@ class BatchLoop:
                 place = f"{record.topic}[{record.partition}]@{record.offset}"
                 log.warning("%s dead-lettered: %s", place, event.code)
 
-    def _halves(self, slice_: PartitionSlice, error: Exception) -> list[PartitionSlice]:
+    def _halve_or_dead_letter(
+        self, slice_: PartitionSlice, error: Exception
+    ) -> list[PartitionSlice]:
         """Postgres refuses the values of a record: halve until it is alone, then dead-letter it."""
         if len(slice_.records) > 1:
             return list(slice_.cut(len(slice_.records) // 2))
         # Postgres says what is wrong in its message, and the values in its detail.
-        refused = InvalidRecord(DeadLetter.UNSTORABLE, refusal(error))
+        refused = InvalidRecord(DeadLetterCode.UNSTORABLE, refusal(error))
         return [replace(slice_, events=[refused])]
 
     async def _position(self, slice_: PartitionSlice) -> int:

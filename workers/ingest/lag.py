@@ -1,4 +1,4 @@
-"""Measures how many records are not applied yet, and reports a backlog of nothing as life."""
+"""Measures how many records are not applied yet; an empty backlog is a sign of life."""
 
 import asyncio
 import logging

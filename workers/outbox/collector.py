@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from db.connect import AnyConnection
 from db.outbox import OutboxRecord, OutboxRow, add_outbox
-from domain.decision import Outgoing
+from domain.outgoing import Outgoing
 from schemas.catalog import TOPIC_OF
 from schemas.cloudevents import CloudEvent, encode
 from schemas.dead_letters import DEAD_LETTERS_TOPIC

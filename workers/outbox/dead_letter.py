@@ -1,4 +1,4 @@
-"""A record that could not be applied becomes a dead letter, itself a record for the outbox."""
+"""Makes the dead letter of a record that could not be applied."""
 
 from datetime import datetime
 

@@ -65,11 +65,11 @@ class Relay:
         with suppress(asyncio.CancelledError):
             await task
 
-    def hand_over(self, rows: Iterable[OutboxRow]) -> None:
+    def offer(self, rows: Iterable[OutboxRow]) -> None:
         """Give rows that this worker committed to its shards, which need not load them then."""
         for row in rows:
             if shard := self._shards.get(row.shard):
-                shard.hand_over(row)
+                shard.offer(row)
 
     async def watch(self) -> None:
         """Check for ever for rows that other workers committed."""

@@ -37,7 +37,7 @@ SHARD_BYTES_MAX = 4 * 1024 * 1024
 ROWS_MAX = 4
 """The most rows that are loaded at once. A row ends at about 1 MiB, so this is the same limit."""
 
-HANDED_BYTES_MAX = SHARD_BYTES_MAX
+OFFERED_BYTES_MAX = SHARD_BYTES_MAX
 """A shard takes no further rows into memory then. A relay that falls behind reads the table."""
 
 IDLE_SHARD_SECONDS = 1.0
@@ -69,20 +69,20 @@ class Shard:
         """The number of the newest committed row that this worker knows of."""
         self._deleted = 0
         """The number of the newest deleted row."""
-        self._handed: dict[int, tuple[OutboxRow, int]] = {}
+        self._offered: dict[int, tuple[OutboxRow, int]] = {}
         """Rows that were handed over, by number, each with its size in bytes."""
-        self._handed_bytes = 0
+        self._offered_bytes = 0
         self.published: int | None = None
         """The number of the newest published row; None until the shard is taken over."""
         self._gone_after: int | None = None
         """The number after which rows were last found missing."""
 
-    def hand_over(self, row: OutboxRow) -> None:
+    def offer(self, row: OutboxRow) -> None:
         """Take a committed row. It is kept only if there is room, since the table has it too."""
-        if self._handed_bytes < HANDED_BYTES_MAX:
+        if self._offered_bytes < OFFERED_BYTES_MAX:
             size = sum(len(record.value or b"") for record in row.records)
-            self._handed[row.number] = (row, size)
-            self._handed_bytes += size
+            self._offered[row.number] = (row, size)
+            self._offered_bytes += size
         self.note_newest(row.number)
 
     def note_newest(self, newest: int) -> None:
@@ -154,7 +154,7 @@ class Shard:
         """
         # Cleared before the check for rows, so that a wake-up in between is not lost.
         self._work.clear()
-        rows = self._take_handed(published)
+        rows = self._take_offered(published)
         if not rows and self._newest > published:
             rows = await self._load(published)
         if not rows:
@@ -215,19 +215,19 @@ class Shard:
             f"goes on with {next_number}: is this the Kafka that it was published to?"
         )
 
-    def _take_handed(self, published: int) -> list[OutboxRow]:
+    def _take_offered(self, published: int) -> list[OutboxRow]:
         """Returns the rows after a number that were handed over, up to the first missing row."""
         rows: list[OutboxRow] = []
         taken = 0
         while taken < SHARD_BYTES_MAX and (
-            found := self._handed.pop(published + len(rows) + 1, None)
+            found := self._offered.pop(published + len(rows) + 1, None)
         ):
             row, size = found
             rows.append(row)
             taken += size
-        self._handed_bytes -= taken
-        if not rows and self._handed:
+        self._offered_bytes -= taken
+        if not rows and self._offered:
             # The missing row is in the table. Older rows were published from the table.
-            self._handed.clear()
-            self._handed_bytes = 0
+            self._offered.clear()
+            self._offered_bytes = 0
         return rows

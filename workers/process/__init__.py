@@ -1,1 +1,1 @@
-"""The ground that every room stands on: metrics, errors, retries, the watchdog."""
+"""What all parts of a worker share: metrics, errors, retries, the watchdog."""

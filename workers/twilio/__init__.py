@@ -1,1 +1,1 @@
-"""Twilio's API and its forms. Only this room and `dev` import `twilio`."""
+"""Twilio's API and its forms. Only this package and `dev` import `twilio`."""

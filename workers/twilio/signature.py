@@ -25,7 +25,7 @@ def authenticate(
     """
     try:
         form = parse_form(body)
-        account = signer(
+        account = signing_account(
             accounts,
             form,
             url,
@@ -39,7 +39,7 @@ def authenticate(
     return (form, account.account_id) if account else None
 
 
-def signer(
+def signing_account(
     accounts: TwilioAccounts, form: MultiDict[str], url: str, signature: str, settings: str
 ) -> TwilioAccount | None:
     """The account whose secret signed the form; None when none did.

@@ -1,1 +1,1 @@
-"""The webhooks of Twilio on their way to Kafka: at once, from the disk, or fetched later."""
+"""Takes Twilio's webhooks into Kafka: at once, through the disk, or fetched from Twilio later."""

@@ -12,7 +12,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from db.connect import Pool
 from schemas.cloudevents import EVENT_HEADERS, encode
-from schemas.codes import DeadLetter
+from schemas.codes import DeadLetterCode
 from schemas.dead_letters import DEAD_LETTERS_TOPIC, Header, webhook_headers
 from schemas.errors import InvalidRecord
 from workers.kafka.partitions import partition_of
@@ -91,7 +91,7 @@ class Delivery:
         if channel_id is None:
             log.warning("webhook of %s: no channel has its address", webhook.account_id)
             detail = f"no channel has the address in {webhook.kind.our_field}"
-            return self._dead_letter(webhook, InvalidRecord(DeadLetter.UNKNOWN_CHANNEL, detail))
+            return self._dead_letter(webhook, InvalidRecord(DeadLetterCode.UNKNOWN_CHANNEL, detail))
         try:
             event = webhook.event(channel_id)
         except Exception as error:
@@ -99,7 +99,7 @@ class Delivery:
             # dead-lettered, so that the webhooks behind it do not wait for ever.
             log.error("webhook of %s: %s", webhook.account_id, type(error).__name__)
             detail = f"its form is no event: {type(error).__name__}"
-            return self._dead_letter(webhook, InvalidRecord(DeadLetter.INVALID_DATA, detail))
+            return self._dead_letter(webhook, InvalidRecord(DeadLetterCode.INVALID_DATA, detail))
         return self._to(webhook.kind.topic, str(event.subject), encode(event), EVENT_HEADERS)
 
     def _dead_letter(self, webhook: Webhook, error: InvalidRecord) -> ProducedRecord:

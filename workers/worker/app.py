@@ -20,7 +20,7 @@ from workers.process.watchdog import Watchdog
 from workers.settings import Role, Settings, required
 from workers.worker.database import Database
 from workers.worker.faust_settings import faust_settings
-from workers.worker.roles import Work, WorkerRole, roles_of
+from workers.worker.roles import BackgroundWork, WorkerRole, roles_of
 from workers.worker.web import add_health_routes, limit_stop
 
 
@@ -83,7 +83,7 @@ class InboxApp(faust.App):
         upkeep = Upkeep(pool, self._alive, is_sign_of_life=not self._ingests)
         self._run([upkeep.run()])
 
-    def _run(self, work: Iterable[Work]) -> None:
+    def _run(self, work: Iterable[BackgroundWork]) -> None:
         for one in work:
             self.add_future(end_process_on_error(one))
 

@@ -30,7 +30,7 @@ from workers.settings import Role, Settings, required
 from workers.webhooks.receiver import Receiver
 from workers.webhooks.routes import TwilioWebhooks
 
-Work = Coroutine[Any, Any, None]
+BackgroundWork = Coroutine[Any, Any, None]
 
 
 class WorkerRole:
@@ -45,7 +45,7 @@ class WorkerRole:
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Add the role's routes to the worker's web server."""
 
-    def work(self) -> Sequence[Work]:
+    def work(self) -> Sequence[BackgroundWork]:
         """What runs for as long as the worker does, and must never fail."""
         return ()
 
@@ -117,13 +117,13 @@ class IngestRole(WorkerRole):
         )
         async with asyncio.TaskGroup() as tasks:
 
-            def start(work: Work) -> asyncio.Task[None]:
+            def start(work: BackgroundWork) -> asyncio.Task[None]:
                 return tasks.create_task(end_process_on_error(work))
 
             reader = TopicReader(loop, self._positions, self._consumer.rewind, start)
             await reader.read(stream.noack().events())
 
-    def work(self) -> Sequence[Work]:
+    def work(self) -> Sequence[BackgroundWork]:
         """The window warnings and the lag."""
         return (self._windows.watch(), self._lag.watch())
 
@@ -151,7 +151,7 @@ class RelayRole(WorkerRole):
         """Make the relay."""
         self._relay = Relay(self._settings, pool)
 
-    def work(self) -> Sequence[Work]:
+    def work(self) -> Sequence[BackgroundWork]:
         """The watch for other workers' commits, and for shards that cannot go on."""
         return (self._relay.watch(), self._relay.wait_failed())
 
@@ -161,7 +161,7 @@ class RelayRole(WorkerRole):
 
     def committed(self, rows: list[OutboxRow]) -> None:
         """Hand the rows to their shards, which then need not read them from the table."""
-        self._relay.hand_over(rows)
+        self._relay.offer(rows)
 
     @property
     def ready(self) -> bool:
@@ -184,7 +184,7 @@ class SendRole(WorkerRole):
         """Make the sender."""
         self._sender = Sender(self._settings, pool, self._hooks)
 
-    def work(self) -> Sequence[Work]:
+    def work(self) -> Sequence[BackgroundWork]:
         """The sender."""
         return (self._sender.run(),)
 
@@ -212,7 +212,7 @@ class WebRole(WorkerRole):
         """The routes of the webhooks."""
         TwilioWebhooks(self._settings, self._receiver).add_routes(router)
 
-    def work(self) -> Sequence[Work]:
+    def work(self) -> Sequence[BackgroundWork]:
         """The receiver's producer and spool."""
         return (self._receiver.run(),)
 

@@ -21,7 +21,7 @@ from tests.harness.deletion import (
     tombstone,
 )
 from tests.harness.inbox import Inbox, Owner, open_inbox
-from tests.harness.published import Event, command, conversation, link, message, note_changed
+from tests.harness.input_events import Event, command, conversation, link, message, note_changed
 from tests.harness.topics import Topics
 from tests.harness.waiting import until
 from tests.harness.worker import Worker

@@ -14,7 +14,7 @@ from schemas.messages import MessageReceived
 from tests.harness.conversation_states import folded, stored
 from tests.harness.deletion import HOUR, SENDER, request
 from tests.harness.inbox import Inbox, Owner
-from tests.harness.published import (
+from tests.harness.input_events import (
     ACCOUNT,
     CHANNEL,
     Event,

@@ -24,7 +24,7 @@ from tests.harness.deletion import (
     tombstone,
 )
 from tests.harness.inbox import Inbox, Owner, answers, open_inbox
-from tests.harness.published import command, link, message, note_changed, reply, unlink
+from tests.harness.input_events import command, link, message, note_changed, reply, unlink
 from tests.harness.topics import Topics
 from tests.harness.worker import Worker
 from workers.settings import Settings

@@ -4,7 +4,7 @@ import pytest
 
 from tests.harness.deletion import BODY, JONAS, MARIA, SENDER, UNKNOWN, count_rows, delete, results
 from tests.harness.inbox import Inbox, Owner, open_inbox
-from tests.harness.published import ACCOUNT, CHANNEL, channel, conversation, event, message, user
+from tests.harness.input_events import ACCOUNT, CHANNEL, channel, conversation, event, message, user
 from tests.harness.topics import Topics
 from tests.harness.worker import Worker
 from workers.settings import Settings

@@ -21,7 +21,7 @@ from tests.harness.deletion import (
     tombstone,
 )
 from tests.harness.inbox import Inbox, Owner, open_inbox
-from tests.harness.published import ACCOUNT, conversation, link, message
+from tests.harness.input_events import ACCOUNT, conversation, link, message
 from tests.harness.topics import Topics
 from tests.harness.worker import Worker
 from workers.settings import Settings

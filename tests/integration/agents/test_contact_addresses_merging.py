@@ -16,7 +16,7 @@ from tests.harness.identities import (
     message_from,
 )
 from tests.harness.inbox import Inbox, Owner, open_inbox
-from tests.harness.published import ACCOUNT, command, conversation, link, reply
+from tests.harness.input_events import ACCOUNT, command, conversation, link, reply
 from tests.harness.topics import Topics
 from tests.harness.worker import Worker
 from workers.settings import Settings

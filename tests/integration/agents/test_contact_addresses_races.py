@@ -25,7 +25,7 @@ from schemas.messages import MessageReceived
 from tests.harness.conversation_states import folded, stored
 from tests.harness.identities import message_from
 from tests.harness.inbox import Inbox, Owner
-from tests.harness.published import ACCOUNT, CHANNEL, Event, channel, command, user
+from tests.harness.input_events import ACCOUNT, CHANNEL, Event, channel, command, user
 from tests.harness.topics import Topics
 from tests.harness.waiting import LIMIT_SECONDS, until
 from workers.agents.commands import ConversationCommands

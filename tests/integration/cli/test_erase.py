@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from tests.harness.command import Completed, environment_without_settings, inbox, run
 from tests.harness.inbox import Owner
-from tests.harness.published import (
+from tests.harness.input_events import (
     ACCOUNT,
     channel,
     command,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.harness.command import environment_without_settings, inbox, run
-from tests.harness.published import message
+from tests.harness.input_events import message
 from workers.settings import Settings
 
 

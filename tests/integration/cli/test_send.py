@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tests.harness.command import inbox, run
-from tests.harness.published import ACCOUNT, CHANNEL, conversation
+from tests.harness.input_events import ACCOUNT, CHANNEL, conversation
 from tests.harness.topics import Topics
 from workers.settings import Settings
 

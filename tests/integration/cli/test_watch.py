@@ -14,7 +14,7 @@ import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.harness.command import inbox
-from tests.harness.published import command, conversation, message, user
+from tests.harness.input_events import command, conversation, message, user
 from tests.harness.topics import Topics
 from tests.harness.waiting import LIMIT_SECONDS, until
 from tests.harness.worker import Worker

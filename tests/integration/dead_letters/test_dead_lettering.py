@@ -20,7 +20,7 @@ from tests.harness.dead_letters import (
     provider_ids,
     publish,
 )
-from tests.harness.published import conversation, message
+from tests.harness.input_events import conversation, message
 from tests.harness.topics import Topics
 from tests.harness.worker import Worker
 from workers.settings import Settings

@@ -22,7 +22,7 @@ from tests.harness.dead_letters import (
     provider_ids,
     publish,
 )
-from tests.harness.published import command, conversation, message, user
+from tests.harness.input_events import command, conversation, message, user
 from tests.harness.topics import Topics
 from tests.harness.waiting import until
 from tests.harness.worker import Worker

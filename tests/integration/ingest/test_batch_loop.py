@@ -1,11 +1,11 @@
-"""The agents on real servers: where records come from must not matter, and limits hold."""
+"""The batch loop on real servers: odd keys, repeats, limits of what a batch emits."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from tests.harness.published import Event, command, conversation, message, user
+from tests.harness.input_events import Event, command, conversation, message, user
 from tests.harness.topics import Topics
 from tests.harness.waiting import until
 from tests.harness.worker import Worker

@@ -1,10 +1,10 @@
-"""The claimed position: what it guards against, made to happen."""
+"""The claim of a position on a real Postgres: each failure that it guards against."""
 
 from typing import TypeAlias
 
 import asyncpg
 
-from tests.harness.published import message
+from tests.harness.input_events import message
 from tests.harness.topics import Topics
 from tests.harness.waiting import until
 from tests.harness.worker import Worker

@@ -1,12 +1,15 @@
-"""What Postgres refuses for a while is tried again; what it refuses for good is set aside."""
+"""The batch loop retries transient errors of Postgres, and dead-letters refused values."""
 
+from pathlib import Path
 from typing import TypeAlias
 
 import asyncpg
 
-from tests.harness.published import message
+from tests.harness.commit_cut import CommitCut
+from tests.harness.input_events import message
 from tests.harness.topics import Topics
 from tests.harness.worker import Worker
+from workers.settings import Settings, required
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -79,3 +82,23 @@ async def test_values_that_are_refused_after_a_lost_race_are_set_aside_too(
     assert dead.header("dl_code") == "unstorable"
     await topics.read_until("conversations", 2)
     assert [row[0] for row in await owner.fetch("SELECT body FROM inbox.messages")] == ["taken"]
+
+
+async def test_a_commit_whose_answer_is_lost_is_settled_by_the_position(
+    settings: Settings, topics: Topics, owner: Owner, tmp_path: Path
+) -> None:
+    url = required(settings.database_url, "database")
+    async with CommitCut(url, b"UPDATE inbox.positions") as cut:
+        environment = settings.environment() | {"INBOX_DATABASE_URL": cut.url}
+        worker = Worker(Settings.from_environment(environment), tmp_path / "worker.log")
+        await worker.start()
+        await topics.publish(message(CONTACT))
+        await topics.read_until("conversations", 2)
+        assert cut.has_cut
+        assert (
+            'inbox_unknown_commits_total{topic="messages.received"} 1.0' in await worker.metrics()
+        )
+        await topics.publish(message(CONTACT))
+        await topics.read_until("conversations", 3)
+        assert await worker.stop() == 0
+    assert await owner.fetchval("SELECT count(*) FROM inbox.messages") == 2

@@ -1,4 +1,4 @@
-"""A worker that never gets to its work ends, however well its other parts are."""
+"""A worker that never joins its consumer group ends, even if its other roles work."""
 
 import asyncio
 import os

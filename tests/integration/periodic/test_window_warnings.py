@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.harness.inbox import Inbox
-from tests.harness.published import (
+from tests.harness.input_events import (
     ACCOUNT,
     CHANNEL,
     Event,

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from tests.harness.inbox import Inbox
-from tests.harness.published import conversation, user
+from tests.harness.input_events import conversation, user
 from tests.harness.waiting import until
 from tests.harness.windows import (
     HOUR,

@@ -14,7 +14,7 @@ from bench.mock_twilio.account import SID
 from schemas.fields import AccountId
 from tests.conftest import OWNER_PASSWORD, WORKER_PASSWORD
 from tests.harness.inbox import Owner
-from tests.harness.published import (
+from tests.harness.input_events import (
     Event,
     channel,
     command,

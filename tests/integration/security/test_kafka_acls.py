@@ -14,7 +14,7 @@ from aiokafka.protocol.admin import CreateAclsRequest
 
 from tests.harness.certificates import Certificates
 from tests.harness.command import inbox
-from tests.harness.published import channel, message
+from tests.harness.input_events import channel, message
 from tests.harness.topics import Topics
 from tests.harness.twilio import CHANNELS, Twilio
 from tests.harness.webhook_forms import SMS, messages

@@ -17,13 +17,13 @@ from schemas.fields import AccountId, UserId
 from tests.conftest import PARTITIONS
 from tests.harness.certificates import Certificates
 from tests.harness.command import inbox
-from tests.harness.published import channel, conversation, message, user
+from tests.harness.input_events import channel, conversation, message, user
 from tests.harness.topics import Topics
 from tests.harness.twilio import CHANNELS, Twilio
 from tests.harness.waiting import until
 from tests.harness.webhook_forms import SMS, messages
 from tests.harness.worker import Worker
-from workers.dead_letters.log import DeadLetterLog
+from workers.dead_letters.reader import DeadLetterReader
 from workers.dev.embedded.kafka import EmbeddedKafka, SecureListeners
 from workers.dev.embedded.ports import free_port
 from workers.follow.follower import FOLLOWED_TOPICS, Follower
@@ -113,7 +113,7 @@ async def test_every_client_reaches_kafka_by_every_protocol(
         assert len(await topics.read("dead-letters")) == 1
     async with Follower(settings, ["dead-letters"], from_start=True) as follower:
         assert len(await follower.read_to_end()) == 1
-    async with DeadLetterLog(settings) as log:
+    async with DeadLetterReader(settings) as log:
         assert [len(records) async for records in log.records()] == [1]
     assert await read_marker(settings, 0) is None
 

@@ -15,7 +15,7 @@ from db.queries import QUERIES
 from tests.conftest import WORKER_PASSWORD
 from tests.harness.certificates import Certificates
 from tests.harness.command import inbox
-from tests.harness.published import message
+from tests.harness.input_events import message
 from tests.harness.tls_proxy import TlsProxy
 from tests.harness.topics import Topics
 from tests.harness.webhook_forms import messages

@@ -1,25 +1,19 @@
 """Workers that send share the work; some die, stop, or lose the database during their POSTs."""
 
-import asyncio
-from asyncio import StreamReader as Reader
-from asyncio import StreamWriter as Writer
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Self
-from urllib.parse import urlsplit
 
 import pytest
 
 from bench.mock_twilio import Fault, faults
 from bench.mock_twilio.callback_rules import callbacks_missing
+from tests.harness.commit_cut import CommitCut
 from tests.harness.inbox import Owner
 from tests.harness.sending_inbox import JONAS, WITHOUT_SEND, SendingInbox, inbound, serving
 from tests.harness.topics import Topics
 from tests.harness.waiting import until
 from tests.harness.worker import Worker
-from workers.dev.embedded.ports import HOST, free_port
 from workers.settings import Settings, required
 
 
@@ -151,59 +145,10 @@ async def test_a_claim_whose_commit_was_not_confirmed_is_posted_all_the_same(
     await inbox.reply("hi")
     await inbox.until_parts({"hi": "queued"})
     async with (
-        Cut(required(inbox.settings.database_url, "database")) as cut,
+        CommitCut(required(inbox.settings.database_url, "database"), b"UPDATE inbox.sends") as cut,
         inbox.sender(database_url=cut.url),
     ):
         await inbox.until_parts({"hi": "accepted"})
         assert cut.has_cut
     assert await inbox.parts("attempts") == {"hi": 1}
     assert inbox.posts() == {"hi": 1}
-
-
-class Cut:
-    """A proxy before Postgres that breaks once: after the commit of the first claim, before the
-    client gets the answer."""
-
-    def __init__(self, database_url: str) -> None:
-        parts = urlsplit(database_url)
-        self._there = str(parts.hostname), parts.port
-        self._port = free_port()
-        at = parts.netloc.rpartition("@")[0]
-        self.url = parts._replace(netloc=f"{at}@{HOST}:{self._port}").geturl()
-        self.has_cut = False
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connect, HOST, self._port)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _connect(self, reader: Reader, writer: Writer) -> None:
-        there, back = await asyncio.open_connection(*self._there)
-        committing = asyncio.Event()
-        task = asyncio.create_task(self._answers(there, writer, committing))
-        self._tasks.add(task)
-        claimed = False
-        with suppress(ConnectionError):
-            while asked := await reader.read(65536):
-                claimed = claimed or b"UPDATE inbox.sends" in asked
-                if claimed and b"COMMIT;" in asked and not self.has_cut:
-                    committing.set()
-                back.write(asked)
-                await back.drain()
-        back.close()
-
-    async def _answers(self, there: Reader, writer: Writer, committing: asyncio.Event) -> None:
-        with suppress(ConnectionError):
-            while answer := await there.read(65536):
-                if committing.is_set() and not self.has_cut:
-                    self.has_cut = True
-                    break
-                writer.write(answer)
-                await writer.drain()
-        writer.close()

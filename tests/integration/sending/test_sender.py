@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.mock_twilio import faults
 from tests.harness.inbox import Owner
-from tests.harness.published import conversation, event, message, reply, user
+from tests.harness.input_events import conversation, event, message, reply, user
 from tests.harness.sending_inbox import JONAS, MARIA, SENDER, SendingInbox, serving
 from tests.harness.topics import Topics
 from workers.settings import Settings

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from bench.mock_twilio import faults
 from bench.mock_twilio.callback_rules import callbacks_missing, delivery_failing
-from tests.harness.published import channel, reply
+from tests.harness.input_events import channel, reply
 from tests.harness.sending_inbox import JONAS, MARIA, TEMPLATE, SendingInbox, inbound, receipt
 
 DAYS_AGO = timedelta(days=2)

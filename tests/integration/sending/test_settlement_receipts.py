@@ -8,7 +8,7 @@ import pytest
 from bench.mock_twilio import faults
 from bench.mock_twilio.callback_rules import callbacks_missing
 from tests.harness.inbox import Owner
-from tests.harness.published import command, conversation
+from tests.harness.input_events import command, conversation
 from tests.harness.sending_inbox import JONAS, MARIA, SendingInbox, inbound, receipt, serving
 from tests.harness.topics import Topics
 from tests.harness.waiting import until

@@ -8,7 +8,7 @@ import aiohttp
 
 from bench.mock_twilio import CallbackRule, MockTwilio, faults
 from bench.mock_twilio.callback_rules import callbacks_missing
-from domain.delivery import later
+from domain.delivery import is_later
 from tests.harness.sending_inbox import TEMPLATE, SendingInbox
 from tests.harness.waiting import until
 from tests.integration.twilio.test_conformance import Session, assert_conforms
@@ -110,7 +110,7 @@ async def test_statuses_only_move_forward_in_whatever_order_they_come(inbox: Sen
         kinds = [kind for kind, *_ in events]
         assert kinds == ["accepted"] + ["status_changed"] * (len(events) - 1)
         words = [word for _, word, _ in events]
-        assert all(later(before, after) for before, after in pairwise(words))
+        assert all(is_later(after, before) for before, after in pairwise(words))
     statuses = {body: case.published[-1][0] for body, case in CASES.items()}
     assert await inbox.parts("status") == statuses
     assert await inbox.parts("error_code") == {
@@ -146,6 +146,6 @@ async def test_an_answer_after_its_receipts_changes_nothing(inbox: SendingInbox)
     for events in (await inbox.published()).values():
         assert [kind for kind, *_ in events].count("accepted") == 1
         words = [word for _, word, _ in events]
-        assert all(later(before, after) for before, after in pairwise(words))
+        assert all(is_later(after, before) for before, after in pairwise(words))
     assert await inbox.parts("provider_message_id") == inbox.sids()
     assert inbox.posts() == {"hi": 1, "then": 1}

@@ -5,7 +5,7 @@ import json
 
 from tests.harness.command import inbox
 from tests.harness.inbox import Owner
-from tests.harness.published import ACCOUNT, conversation
+from tests.harness.input_events import ACCOUNT, conversation
 from tests.harness.topics import Topics
 from tests.harness.twilio import CHANNELS, FORM_TYPE, SECRET, Twilio, form
 from tests.harness.webhook_forms import MESSENGER, SMS, WHATSAPP, install, messages

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from bench.mock_twilio.account import SID
 from tests.harness.command import inbox
 from tests.harness.inbox import Owner
-from tests.harness.published import ACCOUNT, conversation, event
+from tests.harness.input_events import ACCOUNT, conversation, event
 from tests.harness.topics import ReadRecord, Topics
 from tests.harness.twilio import CHANNELS, FORM_TYPE, Twilio
 from tests.harness.waiting import until

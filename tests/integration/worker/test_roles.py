@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from tests.harness.published import message
+from tests.harness.input_events import message
 from tests.harness.topics import Topics
 from tests.harness.worker import Worker
 from workers.dev.embedded.ports import free_port

@@ -1,4 +1,4 @@
-"""Which failures of Postgres pass, and which are a record's fault."""
+"""Which errors of Postgres are transient, and which are a record's fault."""
 
 import asyncio
 from collections.abc import Iterator

@@ -7,7 +7,7 @@ import pytest
 
 from domain.conversation import Conversation
 from schemas.cloudevents import Incoming
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.commands import CommandAccepted
 from tests.unit.domain.given.samples import (
     CONVERSATION,
@@ -29,7 +29,7 @@ def test_a_command_on_an_unknown_conversation_is_rejected_with_version_0(
     command: Callable[..., Incoming[Any]],
 ) -> None:
     answer = rejected(None, command())
-    assert (answer.code, answer.version) == (Rejection.UNKNOWN_CONVERSATION, 0)
+    assert (answer.code, answer.version) == (RejectionCode.UNKNOWN_CONVERSATION, 0)
     assert answer.conversation_id == CONVERSATION
     assert CONVERSATION in str(answer.detail)
 
@@ -38,13 +38,13 @@ def test_a_command_on_an_unknown_conversation_is_rejected_with_version_0(
 @pytest.mark.parametrize(
     ("actor_id", "code"),
     [
-        ("stranger", Rejection.UNKNOWN_USER),
-        ("untold", Rejection.UNKNOWN_USER),
-        ("outsider", Rejection.NO_INBOX_ACCESS),
+        ("stranger", RejectionCode.UNKNOWN_USER),
+        ("untold", RejectionCode.UNKNOWN_USER),
+        ("outsider", RejectionCode.NO_INBOX_ACCESS),
     ],
 )
 def test_only_users_with_inbox_access_may_command(
-    command: Callable[..., Incoming[Any]], actor_id: str, code: Rejection
+    command: Callable[..., Incoming[Any]], actor_id: str, code: RejectionCode
 ) -> None:
     answer = rejected(conversation(), command(actor_id=actor_id))
     assert (answer.code, answer.version) == (code, 2)
@@ -62,7 +62,7 @@ def test_another_version_than_expected_is_rejected(
     command: Callable[..., Incoming[Any]], expected_version: int
 ) -> None:
     answer = rejected(conversation(), command(expected_version=expected_version))
-    assert answer.code == Rejection.STALE_VERSION
+    assert answer.code == RejectionCode.STALE_VERSION
     assert answer.detail == f"expected version {expected_version}, it is 2"
 
 
@@ -78,43 +78,49 @@ def test_the_expected_version_is_accepted(command: Callable[..., Incoming[Any]])
         pytest.param(
             None,
             assign("away", actor_id="stranger", expected_version=9),
-            Rejection.UNKNOWN_CONVERSATION,
+            RejectionCode.UNKNOWN_CONVERSATION,
             id="first the conversation",
         ),
         pytest.param(
             ASSIGNED,
             assign("away", actor_id="stranger", expected_version=9),
-            Rejection.UNKNOWN_USER,
+            RejectionCode.UNKNOWN_USER,
             id="then the actor",
         ),
         pytest.param(
             ASSIGNED,
             assign("away", actor_id="outsider", expected_version=9),
-            Rejection.NO_INBOX_ACCESS,
+            RejectionCode.NO_INBOX_ACCESS,
             id="and the actor's access",
         ),
         pytest.param(
-            ASSIGNED, assign("away", expected_version=9), Rejection.STALE_VERSION, id="the version"
+            ASSIGNED,
+            assign("away", expected_version=9),
+            RejectionCode.STALE_VERSION,
+            id="the version",
         ),
         pytest.param(
             ASSIGNED,
             close(time=NOON - SECOND, expected_version=9),
-            Rejection.STALE_VERSION,
+            RejectionCode.STALE_VERSION,
             id="the version before what the contact wrote",
         ),
         pytest.param(
             CLOSED,
             close(expected_version=9),
-            Rejection.STALE_VERSION,
+            RejectionCode.STALE_VERSION,
             id="the version even of what is already so",
         ),
         pytest.param(
-            ASSIGNED, assign("away"), Rejection.ASSIGNEE_UNAVAILABLE, id="last the command's own"
+            ASSIGNED,
+            assign("away"),
+            RejectionCode.ASSIGNEE_UNAVAILABLE,
+            id="last the command's own",
         ),
     ],
 )
 def test_checks_come_in_this_order(
-    before: Conversation | None, command: Incoming[Any], code: Rejection
+    before: Conversation | None, command: Incoming[Any], code: RejectionCode
 ) -> None:
     assert rejected(before, command).code == code
 
@@ -122,5 +128,5 @@ def test_checks_come_in_this_order(
 def test_a_user_of_another_account_is_unknown() -> None:
     # The caller passes the directory and the conversation of the command's own account.
     empty = directory()
-    assert rejected(conversation(), close(), empty).code == Rejection.UNKNOWN_USER
-    assert rejected(None, close(), empty).code == Rejection.UNKNOWN_CONVERSATION
+    assert rejected(conversation(), close(), empty).code == RejectionCode.UNKNOWN_USER
+    assert rejected(None, close(), empty).code == RejectionCode.UNKNOWN_CONVERSATION

@@ -9,7 +9,7 @@ from hypothesis import event as note
 from hypothesis import given
 
 from domain.conversation import NOTHING, Conversation, Folded, Tombstone, fold
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.commands import CommandRejected
 from schemas.conversations import (
     ConversationClosed,
@@ -84,7 +84,7 @@ def test_no_message_of_a_contact_ends_unseen_in_a_closed_conversation(history: H
             if isinstance(data, ConversationClosed):
                 closed[key] = applied.event.time
                 assert seen.get(key, closed[key]) <= closed[key]
-            if isinstance(data, CommandRejected) and data.code == Rejection.SUPERSEDED:
+            if isinstance(data, CommandRejected) and data.code == RejectionCode.SUPERSEDED:
                 assert applied.event.time < seen[key]
     for key, state in inbox.conversations.items():
         assert (state.closed_at is not None) == (state.status == "closed")

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from domain.delivery import close_window, is_known, later, window_after_refusal
+from domain.delivery import close_window, is_known, is_later, window_after_refusal
 from domain.windows import WINDOW
 from tests.unit.domain.given.samples import HOUR, NOON, SECOND, conversation
 
@@ -17,9 +17,9 @@ ARRIVED = ["delivered", "read"]
 @pytest.mark.parametrize("word", FORWARD + FINAL + ARRIVED)
 def test_every_word_of_the_provider_is_after_none_and_not_after_itself(word: str) -> None:
     assert is_known(word)
-    assert later(None, word)
-    assert not later(word, word)
-    assert later("teleported", word)
+    assert is_later(word, None)
+    assert not is_later(word, word)
+    assert is_later(word, "teleported")
 
 
 @pytest.mark.parametrize(
@@ -32,14 +32,14 @@ def test_every_word_of_the_provider_is_after_none_and_not_after_itself(word: str
     ],
 )
 def test_a_later_word_leads_forward_and_never_back(before: str, after: str) -> None:
-    assert later(before, after)
-    assert not later(after, before)
+    assert is_later(after, before)
+    assert not is_later(before, after)
 
 
 @pytest.mark.parametrize("status", [None, "queued", "read", "teleported"])
 def test_an_unknown_word_changes_nothing(status: str | None) -> None:
     assert not is_known("teleported")
-    assert not later(status, "teleported")
+    assert not is_later("teleported", status)
 
 
 @pytest.mark.parametrize(

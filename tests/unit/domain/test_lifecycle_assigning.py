@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from domain.conversation import Conversation
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.conversations import Snapshot
 from schemas.directory import NotificationSettings
 from schemas.notifications import Recipient
@@ -38,14 +38,14 @@ def test_any_user_with_access_assigns_any_available_user_at_any_time(
 @pytest.mark.parametrize(
     ("assignee_id", "actor_id", "code"),
     [
-        ("stranger", "ana", Rejection.UNKNOWN_USER),
-        ("untold", "ana", Rejection.UNKNOWN_USER),
-        ("outsider", "ana", Rejection.NO_INBOX_ACCESS),
-        ("away", "ana", Rejection.ASSIGNEE_UNAVAILABLE),
-        ("away", "away", Rejection.ASSIGNEE_UNAVAILABLE),
+        ("stranger", "ana", RejectionCode.UNKNOWN_USER),
+        ("untold", "ana", RejectionCode.UNKNOWN_USER),
+        ("outsider", "ana", RejectionCode.NO_INBOX_ACCESS),
+        ("away", "ana", RejectionCode.ASSIGNEE_UNAVAILABLE),
+        ("away", "away", RejectionCode.ASSIGNEE_UNAVAILABLE),
     ],
 )
-def test_who_cannot_be_assigned(assignee_id: str, actor_id: str, code: Rejection) -> None:
+def test_who_cannot_be_assigned(assignee_id: str, actor_id: str, code: RejectionCode) -> None:
     answer = rejected(conversation(), assign(assignee_id, actor_id=actor_id))
     assert answer.code == code
     assert assignee_id in str(answer.detail)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.commands import CommandAccepted, CommandRejected
 from schemas.conversations import Snapshot
 from tests.unit.domain.given.samples import (
@@ -55,7 +55,7 @@ def test_a_close_issued_before_the_newest_inbound_message_was_recorded_is_supers
         assert decision.state.conversation.status == "closed"
     else:
         assert isinstance(answer, CommandRejected)
-        assert answer.code == Rejection.SUPERSEDED
+        assert answer.code == RejectionCode.SUPERSEDED
         assert decision.state.conversation is before
 
 

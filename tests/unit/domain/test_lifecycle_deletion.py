@@ -12,7 +12,7 @@ from domain.directory import Channel
 from domain.messages import decide_message, is_erased
 from domain.windows import WINDOW
 from schemas.cloudevents import Incoming
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.commands import CommandAccepted, CommandRejected
 from schemas.conversations import ConversationCreated, ConversationDeleted, Snapshot
 from schemas.directory import ChannelInstalled
@@ -94,22 +94,24 @@ def test_who_installed_the_channel_may_delete_for_good(
 @pytest.mark.parametrize(
     ("command", "known", "code"),
     [
-        (delete(), None, Rejection.UNKNOWN_CHANNEL),
-        (delete(actor_id="bo"), None, Rejection.UNKNOWN_CHANNEL),
-        (delete(actor_id="bo"), channel(), Rejection.NOT_INSTALLER),
-        (delete(), channel(installed_by=UserId("bo")), Rejection.NOT_INSTALLER),
-        (delete(actor_id="bo"), channel(removed=True), Rejection.NOT_INSTALLER),
+        (delete(), None, RejectionCode.UNKNOWN_CHANNEL),
+        (delete(actor_id="bo"), None, RejectionCode.UNKNOWN_CHANNEL),
+        (delete(actor_id="bo"), channel(), RejectionCode.NOT_INSTALLER),
+        (delete(), channel(installed_by=UserId("bo")), RejectionCode.NOT_INSTALLER),
+        (delete(actor_id="bo"), channel(removed=True), RejectionCode.NOT_INSTALLER),
         (
             delete(actor_id="outsider"),
             channel(installed_by=UserId("outsider")),
-            Rejection.NO_INBOX_ACCESS,
+            RejectionCode.NO_INBOX_ACCESS,
         ),
-        (delete(actor_id="gone"), channel(installed_by=UserId("gone")), Rejection.UNKNOWN_USER),
-        (delete(expected_version=1), channel(), Rejection.STALE_VERSION),
-        (delete(actor_id="bo", expected_version=1), channel(), Rejection.STALE_VERSION),
+        (delete(actor_id="gone"), channel(installed_by=UserId("gone")), RejectionCode.UNKNOWN_USER),
+        (delete(expected_version=1), channel(), RejectionCode.STALE_VERSION),
+        (delete(actor_id="bo", expected_version=1), channel(), RejectionCode.STALE_VERSION),
     ],
 )
-def test_who_may_not_delete(command: Incoming[Any], known: Channel | None, code: Rejection) -> None:
+def test_who_may_not_delete(
+    command: Incoming[Any], known: Channel | None, code: RejectionCode
+) -> None:
     before = conversation(assignee_id="bo")
     decision = decide(command, before, known)
     assert decision.state == ConversationState(before, links=(linked(),), requests={"r1": False})
@@ -158,7 +160,7 @@ def test_what_is_deleted_is_unknown_to_every_command(command: Incoming[Any]) -> 
     assert kinds(decision.outgoing) == ["command.rejected"]
     answer = result(decision)
     assert isinstance(answer, CommandRejected)
-    assert (answer.code, answer.version) == (Rejection.UNKNOWN_CONVERSATION, 0)
+    assert (answer.code, answer.version) == (RejectionCode.UNKNOWN_CONVERSATION, 0)
 
 
 @pytest.mark.parametrize(

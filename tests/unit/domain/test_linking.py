@@ -13,7 +13,7 @@ from domain.conversation_state import ConversationState, Decision
 from domain.linking import request_id
 from domain.notes import Link
 from schemas.cloudevents import Incoming
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.commands import CommandAccepted, CommandRejected
 from schemas.conversations import (
     ConversationLinked,
@@ -68,7 +68,7 @@ def decide(
     return decision
 
 
-def rejected(decision: Decision) -> Rejection:
+def rejected(decision: Decision) -> RejectionCode:
     """Returns why a command was rejected, which changed nothing and emitted nothing else."""
     assert kinds(decision.outgoing) == ["command.rejected"]
     answer = result(decision)
@@ -135,7 +135,7 @@ def test_links_stand_in_the_order_of_their_entities(name: str) -> None:
 def test_an_entity_of_another_type_with_the_same_id_is_another_entity() -> None:
     decision = decide(link("lead:1"), linked("deal:1"))
     assert kinds(decision.outgoing)[0] == "conversation.linked"
-    assert rejected(decide(unlink("lead:1"), linked("deal:1"))) == Rejection.NOT_LINKED
+    assert rejected(decide(unlink("lead:1"), linked("deal:1"))) == RejectionCode.NOT_LINKED
 
 
 def test_linking_what_is_linked_is_accepted_and_changes_nothing() -> None:
@@ -148,7 +148,7 @@ def test_linking_what_is_linked_is_accepted_and_changes_nothing() -> None:
 
 
 def test_a_link_may_expect_a_version() -> None:
-    assert rejected(decide(link(expected_version=1))) == Rejection.STALE_VERSION
+    assert rejected(decide(link(expected_version=1))) == RejectionCode.STALE_VERSION
     assert isinstance(result(decide(link(expected_version=2))), CommandAccepted)
 
 
@@ -167,7 +167,7 @@ def test_an_unlink_is_one_event_and_leaves_the_note_and_other_links_as_they_are(
 @pytest.mark.parametrize("links", [(), (linked("deal:2"),)], ids=["nothing", "another"])
 def test_what_is_not_linked_cannot_be_unlinked(links: tuple[Link, ...]) -> None:
     decision = decide(unlink("deal:1"), *links)
-    assert rejected(decision) == Rejection.NOT_LINKED
+    assert rejected(decision) == RejectionCode.NOT_LINKED
     assert decision.state.links == links
     answer: Any = result(decision)
     assert answer.detail == "deal 1 is not linked"
@@ -234,7 +234,7 @@ def test_a_request_that_is_repeated_is_accepted_and_changes_nothing() -> None:
 
 def test_a_request_that_is_answered_is_rejected() -> None:
     decision = decide(request(request_id="r1"), requests={"r1": True})
-    assert rejected(decision) == Rejection.ALREADY_ANSWERED
+    assert rejected(decision) == RejectionCode.ALREADY_ANSWERED
     answer: Any = result(decision)
     assert answer.detail == "request r1 is answered"
 
@@ -250,7 +250,7 @@ def test_an_answer_links_and_answers_its_request(requests: dict[str, bool]) -> N
 @pytest.mark.parametrize("name", ["deal:1", "deal:2"], ids=["what is linked", "another"])
 def test_a_request_is_answered_once(name: str) -> None:
     decision = decide(link(name, request_id="r1"), linked("deal:1"), requests={"r1": True})
-    assert rejected(decision) == Rejection.ALREADY_ANSWERED
+    assert rejected(decision) == RejectionCode.ALREADY_ANSWERED
     assert decision.state.links == (linked("deal:1"),)
 
 

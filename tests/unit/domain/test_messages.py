@@ -9,9 +9,9 @@ import pytest
 
 from domain.conversation import Conversation
 from domain.conversation_state import ConversationState
-from domain.decision import Message, Outgoing
 from domain.directory import Directory
-from domain.messages import decide_message, identify
+from domain.messages import decide_message, derive_ids
+from domain.outgoing import Message, Outgoing
 from schemas.cloudevents import Incoming
 from schemas.conversations import (
     ConversationCreated,
@@ -62,7 +62,7 @@ def decide(
 
 
 def test_a_message_belongs_to_the_conversation_and_has_the_id_derived_from_its_data() -> None:
-    conversation_id, message_id = identify(message().data)
+    conversation_id, message_id = derive_ids(message().data)
     assert conversation_id == str(uuid5(NAMESPACE, "acme/wa1/whatsapp:+4911"))
     assert message_id == str(uuid5(NAMESPACE, "acme/wa1/SM1"))
 
@@ -71,7 +71,7 @@ def test_a_message_belongs_to_the_conversation_and_has_the_id_derived_from_its_d
     "fields", [{"account_id": "globex"}, {"channel_id": "wa2"}, {"address": "whatsapp:+4912"}]
 )
 def test_account_channel_and_address_each_make_another_conversation(fields: Any) -> None:
-    assert identify(message(**fields).data)[0] != CONVERSATION
+    assert derive_ids(message(**fields).data)[0] != CONVERSATION
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_account_channel_and_address_each_make_another_conversation(fields: Any)
     [{"account_id": "globex"}, {"channel_id": "wa2"}, {"provider_message_id": "SM2"}],
 )
 def test_account_channel_and_the_providers_id_each_make_another_message(fields: Any) -> None:
-    assert identify(message(**fields).data)[1] != identify(message().data)[1]
+    assert derive_ids(message(**fields).data)[1] != derive_ids(message().data)[1]
 
 
 def test_a_first_message_opens_an_unassigned_conversation_in_two_versions() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from msgspec import UNSET
 
-from domain.notes import CHARACTERS_MAX, MESSAGES_MAX, WINDOW, begin_notes, note_context
+from domain.notes import CHARACTERS_MAX, MESSAGES_MAX, NOTE_SPAN, begin_notes, note_context
 from schemas.notes import NoteAppended, NoteMessage
 from tests.unit.domain.given.note_steps import begin, join
 from tests.unit.domain.given.samples import (
@@ -28,7 +28,7 @@ def test_a_link_begins_one_note_with_its_messages_at_its_own_time(count: int) ->
     link, (note,) = begin(*messages, linked_at=NOON + HOUR)
     assert note.messages == tuple(messages)
     assert (note.revision, note.continues) == (1, UNSET)
-    assert (note.starts_at, note.ends_at) == (NOON + HOUR, NOON + HOUR + WINDOW)
+    assert (note.starts_at, note.ends_at) == (NOON + HOUR, NOON + HOUR + NOTE_SPAN)
     assert (link.entity, link.linked_at) == (entity(), NOON + HOUR)
     assert (link.note.note_id, link.note.revision) == (note.note_id, 1)
     assert (link.note.message_count, link.note.character_count) == (count, 5 * count)
@@ -66,7 +66,7 @@ def test_a_first_note_that_is_full_is_continued_at_once(
     assert [note.continues for note in created] == [UNSET, *ids[:-1]]
     assert len(set(ids)) == len(ids)
     assert {(note.starts_at, note.ends_at, note.revision) for note in created} == {
-        (NOON, NOON + WINDOW, 1)
+        (NOON, NOON + NOTE_SPAN, 1)
     }
     assert (link.note.note_id, link.note.message_count) == (ids[-1], filled[-1])
     assert link.note.character_count == sum(lengths[-filled[-1] :])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from domain.notes import CHARACTERS_MAX, FIRST_MESSAGES_MAX, MESSAGES_MAX, WINDOW, join_notes
+from domain.notes import CHARACTERS_MAX, FIRST_MESSAGES_MAX, MESSAGES_MAX, NOTE_SPAN, join_notes
 from schemas.messages import Media
 from schemas.notes import NoteAppended, NoteCreated
 from tests.unit.domain.given.note_steps import CONTEXT, join
@@ -16,13 +16,13 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 def test_the_limits_are_those_of_the_contract() -> None:
-    assert timedelta(hours=24) == WINDOW
+    assert timedelta(hours=24) == NOTE_SPAN
     assert (FIRST_MESSAGES_MAX, MESSAGES_MAX, CHARACTERS_MAX) == (20, 500, 60_000)
 
 
 @pytest.mark.parametrize(
     "sent_at",
-    [NOON, NOON + HOUR, NOON + WINDOW - MICROSECOND, NOON + WINDOW],
+    [NOON, NOON + HOUR, NOON + NOTE_SPAN - MICROSECOND, NOON + NOTE_SPAN],
     ids=["at its start", "within its 24 hours", "at the very end, nearly", "at the very end"],
 )
 def test_a_message_within_24_hours_of_the_notes_start_joins_it(sent_at: datetime) -> None:
@@ -33,18 +33,18 @@ def test_a_message_within_24_hours_of_the_notes_start_joins_it(sent_at: datetime
     assert (after.note.message_count, after.note.character_count) == (5, 10)
 
 
-@pytest.mark.parametrize("before", [MICROSECOND, WINDOW, 1000 * WINDOW], ids=str)
+@pytest.mark.parametrize("before", [MICROSECOND, NOTE_SPAN, 1000 * NOTE_SPAN], ids=str)
 def test_a_message_from_before_the_notes_start_joins_it(before: timedelta) -> None:
     _, note = join(linked(), shown(sent_at=NOON - before))
     assert isinstance(note, NoteAppended)
     assert (note.note_id, note.starts_at) == ("note of deal:1", NOON)
 
 
-@pytest.mark.parametrize("later", [MICROSECOND, HOUR, 1000 * WINDOW], ids=str)
+@pytest.mark.parametrize("later", [MICROSECOND, HOUR, 1000 * NOTE_SPAN], ids=str)
 def test_the_first_message_outside_starts_the_next_note_whose_24_hours_start_with_it(
     later: timedelta,
 ) -> None:
-    sent_at = NOON + WINDOW + later
+    sent_at = NOON + NOTE_SPAN + later
     after, note = join(linked(revision=4, message_count=4), shown(sent_at=sent_at))
     assert isinstance(note, NoteCreated)
     assert note.note_id != "note of deal:1"
@@ -59,7 +59,7 @@ def test_24_hours_are_counted_from_the_newest_notes_start_not_from_the_link() ->
         assert isinstance(note, NoteAppended) == joins
 
 
-@pytest.mark.parametrize("later", [-HOUR, timedelta(), HOUR, 2 * WINDOW], ids=str)
+@pytest.mark.parametrize("later", [-HOUR, timedelta(), HOUR, 2 * NOTE_SPAN], ids=str)
 def test_a_note_that_is_left_alone_takes_nothing_and_the_next_message_starts_another(
     later: timedelta,
 ) -> None:
@@ -95,7 +95,7 @@ def test_what_would_not_fit_starts_a_note_that_continues_the_full_one(
     assert isinstance(note, NoteAppended) == joins
     if isinstance(note, NoteCreated):
         assert (note.continues, note.revision) == ("note of deal:1", 1)
-        assert (note.starts_at, note.ends_at) == (NOON, NOON + WINDOW)
+        assert (note.starts_at, note.ends_at) == (NOON, NOON + NOTE_SPAN)
         assert after.note.character_count == len(body)
 
 
@@ -111,17 +111,17 @@ def test_files_count_with_where_they_are_and_what_they_are() -> None:
 
 def test_a_late_message_joins_the_note_that_continues_another_and_ends_with_it() -> None:
     full = linked(message_count=MESSAGES_MAX)
-    continuing, _ = join(full, shown(sent_at=NOON + WINDOW))
+    continuing, _ = join(full, shown(sent_at=NOON + NOTE_SPAN))
     late, note = join(continuing, shown(sent_at=NOON - HOUR))
     assert isinstance(note, NoteAppended)
-    _, next_note = join(late, shown(sent_at=NOON + WINDOW + MICROSECOND))
+    _, next_note = join(late, shown(sent_at=NOON + NOTE_SPAN + MICROSECOND))
     assert isinstance(next_note, NoteCreated)
     assert next_note.continues is UNSET
 
 
 def test_each_entity_has_a_note_of_its_own() -> None:
     links = [linked("deal:1"), linked("person:1", left_alone=True), linked("person:2")]
-    later = shown(sent_at=NOON + 2 * WINDOW)
+    later = shown(sent_at=NOON + 2 * NOTE_SPAN)
     for sent in (shown(), later):
         after, outgoing = join_notes(CONTEXT, links, sent)
         assert [link.entity for link in after] == [link.entity for link in links]

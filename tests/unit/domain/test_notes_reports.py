@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.notes import WINDOW, leave_alone
+from domain.notes import NOTE_SPAN, leave_alone
 from tests.unit.domain.given.note_steps import join
 from tests.unit.domain.given.samples import NOON, linked, shown
 
@@ -18,7 +18,7 @@ def test_a_report_is_about_the_link_whose_newest_note_it_names(name: str, left_a
 
 def test_a_report_about_an_older_note_changes_nothing() -> None:
     before = linked()
-    after, _ = join(before, shown(sent_at=NOON + 2 * WINDOW))
+    after, _ = join(before, shown(sent_at=NOON + 2 * NOTE_SPAN))
     (same,) = leave_alone((after,), before.note.note_id)
     assert same is after
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.delivery import later
+from domain.delivery import is_later
 from domain.receipts import apply, apply_all
 from schemas.messages import MessageAccepted, MessageFailed, MessageStatusChanged, MessageUncertain
 from tests.unit.domain.given.reply_parts import (
@@ -41,7 +41,7 @@ PARTS = st.sampled_from([uncertain(), posting(), accepted(), accepted(status="te
 def maximum(words: list[str]) -> str | None:
     best: str | None = None
     for word in words:
-        if later(best, word):
+        if is_later(word, best):
             best = word
     return best
 
@@ -66,7 +66,7 @@ def test_events_lead_strictly_forward_and_accepted_comes_first_and_once(
 ) -> None:
     _, outgoing = apply_all(before, receipts, 3)
     events = part_events(outgoing)
-    assert all(later(one.status, other.status) for one, other in pairwise(events))
+    assert all(is_later(other.status, one.status) for one, other in pairwise(events))
     kinds = [type(data) for data in events]
     if before.provider_message_id is None and receipts:
         assert kinds.pop(0) is MessageAccepted

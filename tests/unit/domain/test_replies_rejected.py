@@ -9,7 +9,7 @@ from domain.commands import decide_command
 from domain.conversation_state import ConversationState
 from domain.directory import Channel
 from domain.parts import PART_CHARACTERS_MAX, PARTS_MAX
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.commands import CommandAccepted, CommandRejected
 from tests.unit.domain.given.samples import (
     APP_URL,
@@ -38,7 +38,7 @@ def test_a_reply_needs_a_channel_that_is_installed(known: Channel | None) -> Non
     assert kinds(decision.outgoing) == ["command.rejected"]
     answer = result(decision)
     assert isinstance(answer, CommandRejected)
-    assert (answer.code, answer.detail) == (Rejection.UNKNOWN_CHANNEL, "no channel wa1")
+    assert (answer.code, answer.detail) == (RejectionCode.UNKNOWN_CHANNEL, "no channel wa1")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_free_text_needs_a_window_that_is_open(
     assert isinstance(answer, CommandAccepted) is may
     assert bool(decision.sends) is may
     if isinstance(answer, CommandRejected):
-        assert answer.code is Rejection.WINDOW_CLOSED
+        assert answer.code is RejectionCode.WINDOW_CLOSED
         assert decision.state.conversation is before
 
 
@@ -83,20 +83,20 @@ def test_a_reply_of_too_many_parts_is_rejected(fields: dict[str, Any], is_too_lo
     answer = result(decision)
     assert isinstance(answer, CommandRejected) is is_too_long
     if isinstance(answer, CommandRejected):
-        assert (answer.code, decision.sends) == (Rejection.TOO_LONG, ())
+        assert (answer.code, decision.sends) == (RejectionCode.TOO_LONG, ())
         assert answer.detail == "16001 characters, at most 10 parts are sent"
 
 
 @pytest.mark.parametrize(
     ("fields", "known", "code"),
     [
-        ({"body": "x" * 20_000}, None, Rejection.UNKNOWN_CHANNEL),
-        ({"body": "x" * 20_000}, channel(), Rejection.TOO_LONG),
-        ({"body": "x"}, channel(), Rejection.WINDOW_CLOSED),
+        ({"body": "x" * 20_000}, None, RejectionCode.UNKNOWN_CHANNEL),
+        ({"body": "x" * 20_000}, channel(), RejectionCode.TOO_LONG),
+        ({"body": "x"}, channel(), RejectionCode.WINDOW_CLOSED),
     ],
 )
 def test_of_several_reasons_to_reject_a_reply_the_first_one_counts(
-    fields: dict[str, Any], known: Channel | None, code: Rejection
+    fields: dict[str, Any], known: Channel | None, code: RejectionCode
 ) -> None:
     state = ConversationState(conversation(window_until=None))
     answer = result(decide_command(state, reply(**fields), NOW, TEAM, APP_URL, channel=known))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from domain.delivery import later
+from domain.delivery import is_later
 from domain.listed_messages import find_listed
 from domain.sending import Send
 from schemas.messages import MessageAccepted, MessageFailed, MessageStatusChanged, MessageUncertain
@@ -182,7 +182,7 @@ def test_what_is_told_of_a_part_is_told_once_and_leads_forward(
             for data in emitted
             if isinstance(data, MessageAccepted | MessageStatusChanged)
         ]
-        assert all(later(one, other) for one, other in pairwise(statuses))
+        assert all(is_later(other, one) for one, other in pairwise(statuses))
         send = world.sends[key]
         assert kinds[MessageAccepted] == (send.state == "accepted")
         assert kinds[MessageFailed] == (send.state == "failed")

@@ -10,7 +10,7 @@ from domain.conversation_state import ConversationState
 from domain.messages import decide_message
 from domain.windows import (
     MARGIN,
-    NOTICE,
+    WARN_BEFORE,
     WINDOW,
     WindowCheck,
     check_window,
@@ -25,7 +25,7 @@ MESSENGER, SMS = "messenger:1234", "+4911"
 
 
 def test_a_window_is_open_for_24_hours_and_told_of_one_hour_before_it_closes() -> None:
-    assert (WINDOW, NOTICE, MARGIN) == (24 * HOUR, HOUR, 60 * SECOND)
+    assert (WINDOW, WARN_BEFORE, MARGIN) == (24 * HOUR, HOUR, 60 * SECOND)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_a_free_text_may_be_sent_until_the_last_minute(
         (None, UNTIL, UNTIL, False),
         (None, None, NOON, False),
         (UNTIL - SECOND, UNTIL, UNTIL - SECOND, True),
-        (UNTIL, UNTIL, UNTIL - NOTICE - SECOND, True),
-        (UNTIL, UNTIL, UNTIL - NOTICE, False),
+        (UNTIL, UNTIL, UNTIL - WARN_BEFORE - SECOND, True),
+        (UNTIL, UNTIL, UNTIL - WARN_BEFORE, False),
     ],
     ids=["new", "about to close", "closed", "none", "moved", "early", "told of already"],
 )
@@ -106,18 +106,18 @@ def test_a_message_that_wants_to_be_seen_has_its_window_watched(
 @pytest.mark.parametrize(
     ("fields", "now", "check"),
     [
-        ({}, UNTIL - NOTICE, WindowCheck(None, True)),
+        ({}, UNTIL - WARN_BEFORE, WindowCheck(None, True)),
         ({}, UNTIL - SECOND, WindowCheck(None, True)),
         ({}, UNTIL, WindowCheck(None)),
-        ({}, UNTIL - NOTICE - SECOND, WindowCheck(UNTIL - NOTICE)),
-        ({"status": "closed"}, UNTIL - NOTICE - SECOND, WindowCheck(UNTIL - NOTICE)),
-        ({"last_direction": "outbound"}, UNTIL - NOTICE, WindowCheck(None)),
-        ({"last_direction": None}, UNTIL - NOTICE, WindowCheck(None)),
-        ({"status": "closed"}, UNTIL - NOTICE, WindowCheck(None)),
-        ({"merged_into": "other"}, UNTIL - NOTICE, WindowCheck(None)),
-        ({"window_watched": False}, UNTIL - NOTICE, WindowCheck(None)),
+        ({}, UNTIL - WARN_BEFORE - SECOND, WindowCheck(UNTIL - WARN_BEFORE)),
+        ({"status": "closed"}, UNTIL - WARN_BEFORE - SECOND, WindowCheck(UNTIL - WARN_BEFORE)),
+        ({"last_direction": "outbound"}, UNTIL - WARN_BEFORE, WindowCheck(None)),
+        ({"last_direction": None}, UNTIL - WARN_BEFORE, WindowCheck(None)),
+        ({"status": "closed"}, UNTIL - WARN_BEFORE, WindowCheck(None)),
+        ({"merged_into": "other"}, UNTIL - WARN_BEFORE, WindowCheck(None)),
+        ({"window_watched": False}, UNTIL - WARN_BEFORE, WindowCheck(None)),
         ({"window_watched": False}, NOON, WindowCheck(None)),
-        ({"window_until": None}, UNTIL - NOTICE, WindowCheck(None)),
+        ({"window_until": None}, UNTIL - WARN_BEFORE, WindowCheck(None)),
     ],
     ids=str,
 )

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from domain.commands import decide_command
 from domain.conversation import Conversation
 from domain.conversation_state import NO_CONVERSATION, ConversationState
-from domain.decision import Outgoing
 from domain.messages import decide_message, is_erased
-from domain.windows import NOTICE, check_window, warn
+from domain.outgoing import Outgoing
+from domain.windows import WARN_BEFORE, check_window, warn
 from tests.unit.domain.given.samples import (
     APP_URL,
     HOUR,
@@ -101,7 +101,7 @@ class Story:
             self.conversation and self.conversation.window_watched
         ):
             assert conversation.window_until is not None
-            self.check_at = conversation.window_until - NOTICE
+            self.check_at = conversation.window_until - WARN_BEFORE
         self.state = after
         assert (self.check_at is not None) == (
             conversation is not None and conversation.window_watched
@@ -126,7 +126,7 @@ class Story:
 
     def judge(self, conversation: Conversation | None, outgoing: tuple[Outgoing, ...]) -> None:
         until = conversation.window_until if conversation else None
-        is_last_hour = until is not None and until - NOTICE <= self.now < until
+        is_last_hour = until is not None and until - WARN_BEFORE <= self.now < until
         if outgoing:
             assert is_last_hour
             assert until is not None

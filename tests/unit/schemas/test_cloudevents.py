@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from schemas.catalog import STRUCT_OF
 from schemas.cloudevents import CONTENT_TYPE_HEADER, CloudEvent, encode
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.commands import CommandRejected, ConversationClose
 from schemas.conversations import ConversationCreated, MessageRecorded, Snapshot
 from schemas.fields import AccountId
@@ -204,7 +204,7 @@ def test_attributes_that_are_unset_are_left_out() -> None:
                 version=0,
                 command_id="1",
                 command_type=ConversationClose.TYPE,
-                code=Rejection.SUPERSEDED,
+                code=RejectionCode.SUPERSEDED,
             ),
             {"detail"},
         ),

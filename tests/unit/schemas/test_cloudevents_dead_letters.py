@@ -7,7 +7,7 @@ import pytest
 
 from schemas.catalog import INBOUND
 from schemas.cloudevents import Decoders
-from schemas.codes import DeadLetter
+from schemas.codes import DeadLetterCode
 from schemas.errors import InvalidRecord
 from schemas.topics import RECORD_BYTES_MAX
 from tests.unit.schemas.given.envelopes import (
@@ -55,12 +55,12 @@ REQUEST_TYPE = "inbox.entity.request.v1"
     ],
 )
 def test_what_is_not_json_is_dead_lettered_as_that(value: bytes | None) -> None:
-    assert refused(value).code == DeadLetter.NOT_JSON
+    assert refused(value).code == DeadLetterCode.NOT_JSON
 
 
 @pytest.mark.parametrize("value", [b"", b"{", b"junk", DEEP])
 def test_a_binary_event_whose_value_is_not_json_is_dead_lettered_as_that(value: bytes) -> None:
-    assert refused(value, binary_headers()).code == DeadLetter.NOT_JSON
+    assert refused(value, binary_headers()).code == DeadLetterCode.NOT_JSON
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_binary_event_whose_value_is_not_json_is_dead_lettered_as_that(value: 
 )
 def test_json_that_is_no_cloudevent_is_dead_lettered_with_the_path(value: bytes, path: str) -> None:
     error = refused(value)
-    assert error.code == DeadLetter.NOT_CLOUDEVENT
+    assert error.code == DeadLetterCode.NOT_CLOUDEVENT
     assert error.detail.endswith(f"at `{path}`")
 
 
@@ -122,18 +122,18 @@ def test_a_binary_event_with_wrong_headers_is_no_cloudevent(
     headers: list[tuple[str, bytes | None]],
 ) -> None:
     error = refused(msgspec.json.encode(MESSAGE), headers)
-    assert error.code == DeadLetter.NOT_CLOUDEVENT
+    assert error.code == DeadLetterCode.NOT_CLOUDEVENT
 
 
 def test_structured_mode_without_an_envelope_is_no_cloudevent_whatever_the_headers_say() -> None:
     headers = [*binary_headers()[1:], ("content-type", b"application/cloudevents+json")]
-    assert refused(msgspec.json.encode(MESSAGE), headers).code == DeadLetter.NOT_CLOUDEVENT
+    assert refused(msgspec.json.encode(MESSAGE), headers).code == DeadLetterCode.NOT_CLOUDEVENT
 
 
 @pytest.mark.parametrize("timestamp", [-1, 2**62, -(2**62), 253_402_300_800_000])
 def test_without_a_time_the_records_timestamp_must_be_one(timestamp: int) -> None:
     error = refused(structured(time=None), timestamp=timestamp)
-    assert error.code == DeadLetter.NOT_CLOUDEVENT
+    assert error.code == DeadLetterCode.NOT_CLOUDEVENT
     assert str(timestamp) in error.detail
 
 
@@ -142,7 +142,7 @@ def test_without_a_time_the_records_timestamp_must_be_one(timestamp: int) -> Non
 )
 def test_an_unknown_type_is_dead_lettered_as_that(type_: str) -> None:
     error = refused(structured(type=type_))
-    assert error.code == DeadLetter.UNKNOWN_TYPE
+    assert error.code == DeadLetterCode.UNKNOWN_TYPE
     assert len(error.detail) < 300
 
 
@@ -150,7 +150,7 @@ def test_a_type_of_another_topic_is_unknown_here() -> None:
     decoders = Decoders(INBOUND["lifecycle"])
     with pytest.raises(InvalidRecord) as caught:
         decoders.decode(structured(), (), 0)
-    assert caught.value.code == DeadLetter.UNKNOWN_TYPE
+    assert caught.value.code == DeadLetterCode.UNKNOWN_TYPE
 
 
 def changed(**fields: Any) -> bytes:
@@ -219,26 +219,26 @@ def close(**fields: Any) -> bytes:
 )
 def test_a_wrong_field_is_dead_lettered_with_its_path(value: bytes, path: str) -> None:
     error = refused(value)
-    assert error.code == DeadLetter.INVALID_DATA
+    assert error.code == DeadLetterCode.INVALID_DATA
     assert error.detail.endswith(f"at `{path}`")
 
 
 def test_a_wrong_field_of_a_binary_event_has_the_same_path() -> None:
     error = refused(msgspec.json.encode(MESSAGE | {"body": 7}), binary_headers())
-    assert error.code == DeadLetter.INVALID_DATA
+    assert error.code == DeadLetterCode.INVALID_DATA
     assert error.detail.endswith("at `$.data.body`")
 
 
 @pytest.mark.parametrize("value", [b" " * (RECORD_BYTES_MAX + 1), b"[" * 2 * 1024 * 1024])
 def test_a_value_of_more_than_256_kib_is_too_large_whatever_it_holds(value: bytes) -> None:
-    assert refused(value).code == DeadLetter.TOO_LARGE
-    assert refused(value, binary_headers()).code == DeadLetter.TOO_LARGE
+    assert refused(value).code == DeadLetterCode.TOO_LARGE
+    assert refused(value, binary_headers()).code == DeadLetterCode.TOO_LARGE
 
 
 def test_a_good_event_of_one_byte_more_than_256_kib_is_too_large() -> None:
     value = structured()
     error = refused(value + b" " * (RECORD_BYTES_MAX + 1 - len(value)))
-    assert error.code == DeadLetter.TOO_LARGE
+    assert error.code == DeadLetterCode.TOO_LARGE
     assert "262145" in error.detail
 
 
@@ -260,12 +260,12 @@ def test_a_good_event_of_one_byte_more_than_256_kib_is_too_large() -> None:
     ],
 )
 def test_a_text_that_postgres_cannot_hold_is_unstorable(value: bytes) -> None:
-    assert refused(value).code == DeadLetter.UNSTORABLE
+    assert refused(value).code == DeadLetterCode.UNSTORABLE
 
 
 def test_nul_in_the_id_of_a_binary_event_is_unstorable() -> None:
     error = refused(msgspec.json.encode(MESSAGE), binary_headers(id="a\0"))
-    assert error.code == DeadLetter.UNSTORABLE
+    assert error.code == DeadLetterCode.UNSTORABLE
 
 
 @pytest.mark.parametrize("inside", [b"", rb'"\u0000"', SURROGATE, CESU, b"NaN"], ids=str)
@@ -294,4 +294,4 @@ def _decode_or_refuse(value: bytes) -> None:
 @pytest.mark.parametrize("spliced_in", [SURROGATE, CESU, b'"\xff"', b"1e999", b"-0"])
 @pytest.mark.parametrize("name", ["body", "sent_at", "account_id", "media", "historical"])
 def test_no_value_of_a_field_escapes(spliced_in: bytes, name: str) -> None:
-    assert refused(spliced(spliced_in, MESSAGE | {name: SPLICE})).code in set(DeadLetter)
+    assert refused(spliced(spliced_in, MESSAGE | {name: SPLICE})).code in set(DeadLetterCode)

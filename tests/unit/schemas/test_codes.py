@@ -1,10 +1,10 @@
 """The codes are exactly those of the contract."""
 
-from schemas.codes import DeadLetter, Rejection
+from schemas.codes import DeadLetterCode, RejectionCode
 
 
 def test_these_are_the_rejection_codes() -> None:
-    assert set(Rejection) == set(
+    assert set(RejectionCode) == set(
         [
             "unknown_conversation",
             "unknown_user",
@@ -23,7 +23,7 @@ def test_these_are_the_rejection_codes() -> None:
 
 
 def test_these_are_the_dead_letter_codes() -> None:
-    assert set(DeadLetter) == set(
+    assert set(DeadLetterCode) == set(
         [
             "unknown_channel",
             "not_json",

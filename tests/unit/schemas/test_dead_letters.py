@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from schemas.codes import DeadLetter
+from schemas.codes import DeadLetterCode
 from schemas.dead_letters import (
     DEAD_LETTERS_TOPIC,
     Header,
@@ -56,12 +56,12 @@ def test_headers_that_are_no_dead_letters_are_a_value_error(headers: list[Header
     [("x" * 5_000, b"x" * 1_000), ("größe", "größe".encode()), ("\ud800", b"?"), ("", b"")],
 )
 def test_the_error_is_cut_and_always_can_be_encoded(detail: str, header: bytes) -> None:
-    error = InvalidRecord(DeadLetter.NOT_JSON, detail)
+    error = InvalidRecord(DeadLetterCode.NOT_JSON, detail)
     assert dict(dl_headers("inbox.assignments", 7, 42, error, NOW))["dl_error"] == header
 
 
 def test_a_webhooks_form_carries_its_account_and_comes_from_no_partition() -> None:
-    error = InvalidRecord(DeadLetter.UNKNOWN_CHANNEL, "no channel")
+    error = InvalidRecord(DeadLetterCode.UNKNOWN_CHANNEL, "no channel")
     own, origin = split_headers(webhook_headers("inbox.messages.received", "acme", error, NOW))
     assert own == (
         ("content-type", b"application/x-www-form-urlencoded"),

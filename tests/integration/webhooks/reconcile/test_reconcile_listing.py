@@ -11,7 +11,7 @@ from bench.mock_twilio.account import ACCOUNTS, SID, TOKEN
 from schemas.fields import AccountId
 from tests.harness.command import inbox
 from tests.harness.inbox import Owner
-from tests.harness.published import ACCOUNT, user
+from tests.harness.input_events import ACCOUNT, user
 from tests.harness.reconcile import FB1, OTHER_SID, SINCE, WA1, add_channels, add_missed, ago, ended
 from tests.harness.topics import Topics
 from tests.harness.twilio import SECRET

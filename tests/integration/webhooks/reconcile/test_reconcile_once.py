@@ -8,7 +8,7 @@ from schemas.fields import AccountId, ChannelId
 from schemas.ids import inbound_message_id
 from tests.harness.command import inbox
 from tests.harness.inbox import Owner
-from tests.harness.published import ACCOUNT, channel, command, conversation, user
+from tests.harness.input_events import ACCOUNT, channel, command, conversation, user
 from tests.harness.reconcile import CONTACT, OTHER, SINCE, WA1, add_missed, ago, ended
 from tests.harness.topics import Topics
 from tests.harness.twilio import SECRET, Twilio, form

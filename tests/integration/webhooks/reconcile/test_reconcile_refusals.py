@@ -8,7 +8,7 @@ from bench.mock_twilio import MockTwilio
 from schemas.fields import AccountId
 from tests.harness.command import inbox, run
 from tests.harness.inbox import Owner
-from tests.harness.published import ACCOUNT
+from tests.harness.input_events import ACCOUNT
 from tests.harness.reconcile import FB1, OTHER_SID, SINCE, WA1, add_channels, add_missed, ended
 from tests.harness.topics import Topics
 from workers.settings import Settings

@@ -11,7 +11,7 @@ from bench.mock_twilio.account import SID
 from schemas.fields import AccountId
 from tests.harness.command import inbox
 from tests.harness.inbox import Owner
-from tests.harness.published import ACCOUNT
+from tests.harness.input_events import ACCOUNT
 from tests.harness.reconcile import FB1, SINCE, WA1, add_channels, add_missed, ago, ended
 from tests.harness.topics import Topics
 from tests.harness.webhook_forms import install, messages

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from domain.conversation import Conversation, Tombstone
 from domain.conversation_state import ConversationState, Decision
-from domain.decision import Outgoing
 from domain.identities import addresses, end, find_route, lead
-from domain.messages import Identity, decide_message, identify, is_erased
+from domain.messages import MessageIds, decide_message, derive_ids, is_erased
+from domain.outgoing import Outgoing
 from schemas.cloudevents import Incoming
 from schemas.fields import AccountId, ConversationId
 from schemas.messages import Contact, MessageReceived
@@ -60,7 +60,7 @@ class ContactInbox(Inbox):
 
     def _record(self, event: Event, now: datetime) -> tuple[Outgoing, ...]:
         data, account_id = event.data, event.data.account_id
-        message_id = identify(data).message_id
+        message_id = derive_ids(data).message_id
         if (account_id, message_id) in self.messages.keys() | self.deleted:
             return ()
         aliases = self.aliases.setdefault(account_id, {})
@@ -74,7 +74,7 @@ class ContactInbox(Inbox):
             now,
             self._directory(account_id),
             APP_URL,
-            identity=Identity(route.taker, message_id),
+            ids=MessageIds(route.taker, message_id),
             # Many messages may have one moment: still, each opens later than the one before.
             opened_at=now + len(self.applied) * timedelta(microseconds=1),
             takes_over=any(younger.status == "open" for younger in route.younger),

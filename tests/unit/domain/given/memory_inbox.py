@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from domain.commands import decide_command
 from domain.conversation import Conversation, Tombstone
 from domain.conversation_state import ConversationState, Decision
-from domain.decision import Message, Outgoing
 from domain.directory import (
     Channel,
     ChannelEvent,
@@ -22,8 +21,9 @@ from domain.directory import (
     decide_user,
 )
 from domain.linking import request_id
-from domain.messages import decide_message, identify, is_erased
+from domain.messages import decide_message, derive_ids, is_erased
 from domain.notes import FIRST_MESSAGES_MAX, Link, leave_alone, note_message
+from domain.outgoing import Message, Outgoing
 from schemas.cloudevents import Incoming
 from schemas.commands import ConversationDelete
 from schemas.conversations import MessageRecorded
@@ -110,7 +110,7 @@ class Inbox:
 
     def _record(self, event: Event, now: datetime) -> tuple[Outgoing, ...]:
         account_id = event.data.account_id
-        conversation_key, message_id = identify(event.data)
+        conversation_key, message_id = derive_ids(event.data)
         message_key = (account_id, message_id)
         state = self._load((account_id, conversation_key))
         if self._is_known(message_key) or is_erased(state, event.data):

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.notes import WINDOW, Link, begin_notes, join_notes, note_context
+from domain.notes import NOTE_SPAN, Link, begin_notes, join_notes, note_context
 from schemas.notes import NoteAppended, NoteCreated, NoteMessage
 from tests.unit.domain.given.samples import APP_URL, NOON, conversation, directory, entity, notes
 
@@ -15,7 +15,7 @@ def join(link: Link, message: NoteMessage) -> tuple[Link, NoteCreated | NoteAppe
     (note,) = notes(outgoing)
     assert (after.entity, after.linked_at) == (link.entity, link.linked_at)
     assert (after.note.note_id, after.note.revision) == (note.note_id, note.revision)
-    assert after.note.starts_at == note.starts_at == note.ends_at - WINDOW
+    assert after.note.starts_at == note.starts_at == note.ends_at - NOTE_SPAN
     return after, note
 
 

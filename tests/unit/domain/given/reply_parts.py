@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from domain.decision import Outgoing
 from domain.listed_messages import ListedMessage
+from domain.outgoing import Outgoing
 from domain.receipts import Receipt
 from domain.sending import Send
 from schemas.fields import MessageId

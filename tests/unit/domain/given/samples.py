@@ -8,9 +8,9 @@ import msgspec
 
 from domain.conversation import Conversation
 from domain.conversation_state import Decision
-from domain.decision import Outgoing
 from domain.directory import Channel, Directory, User
 from domain.notes import Link, Note
+from domain.outgoing import Outgoing
 from schemas import ids
 from schemas.cloudevents import Incoming
 from schemas.commands import (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.messages import identify
+from domain.messages import derive_ids
 from schemas.messages import Contact, Media, MessageReceived
 from tests.unit.domain.given.samples import NOON, SECOND, message
 from workers.agents.received_messages import message_source
@@ -34,7 +34,7 @@ DATA = st.builds(
 def test_two_messages_have_one_key_exactly_if_all_their_ids_are_equal(
     one: MessageReceived, other: MessageReceived
 ) -> None:
-    same_ids = (one.account_id, identify(one)) == (other.account_id, identify(other))
+    same_ids = (one.account_id, derive_ids(one)) == (other.account_id, derive_ids(other))
     assert (message_source(one) == message_source(other)) == same_ids
 
 
@@ -50,8 +50,8 @@ def test_two_messages_have_one_key_exactly_if_all_their_ids_are_equal(
 )
 def test_one_event_id_of_two_messages_does_not_mix_them_up(fields: dict[str, Any]) -> None:
     one, other = message(event_id="1"), message(event_id="1", **fields)
-    keyed = {message_source(event.data): identify(event.data) for event in (one, other)}
+    keyed = {message_source(event.data): derive_ids(event.data) for event in (one, other)}
     assert [keyed[message_source(event.data)] for event in (one, other)] == [
-        identify(one.data),
-        identify(other.data),
+        derive_ids(one.data),
+        derive_ids(other.data),
     ]

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import pytest
 
 from db.connect import AnyConnection
-from schemas.codes import DeadLetter
+from schemas.codes import DeadLetterCode
 from schemas.dead_letters import Header, Origin, split_headers, webhook_headers
 from schemas.errors import InvalidRecord
 from schemas.fields import AccountId, ChannelId
 from tests.harness.signed_forms import STATUS, WHATSAPP
 from workers.dead_letters import webhook_form
-from workers.dead_letters.log import DeadLetterRecord
+from workers.dead_letters.reader import DeadLetterRecord
 from workers.dead_letters.webhook_form import CannotRedrive, event_of_form
 from workers.twilio.form import parse_form
 from workers.webhooks.webhook import INBOUND_WEBHOOK, STATUS_WEBHOOK, Webhook, WebhookKind
@@ -27,7 +27,7 @@ def dead_letter(
     kind: WebhookKind, body: bytes | None, *own: Header
 ) -> tuple[DeadLetterRecord, Origin]:
     """A form that was dead-lettered, with further headers of its own."""
-    error = InvalidRecord(DeadLetter.UNKNOWN_CHANNEL, "no channel")
+    error = InvalidRecord(DeadLetterCode.UNKNOWN_CHANNEL, "no channel")
     headers = (*own, *webhook_headers(f"test.{kind.topic}", ACCOUNT, error, RECEIVED_AT))
     own_headers, origin = split_headers(headers)
     return DeadLetterRecord(3, 7, 0, None, body, headers, own_headers, origin), origin

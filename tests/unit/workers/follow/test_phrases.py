@@ -4,7 +4,7 @@ import pytest
 
 from schemas import commands, conversations, messages, notes, notifications
 from schemas.catalog import OUTBOUND
-from schemas.codes import Rejection
+from schemas.codes import RejectionCode
 from schemas.fields import Emitted
 from schemas.links import RequestedEntity
 from schemas.notifications import Recipient
@@ -77,12 +77,12 @@ EXAMPLES: list[tuple[Emitted, str]] = [
     (commands.CommandAccepted(**RESULT), "accepted: conversation.assign"),
     (
         commands.CommandRejected(
-            **RESULT, code=Rejection.ASSIGNEE_UNAVAILABLE, detail="user cleo is not available"
+            **RESULT, code=RejectionCode.ASSIGNEE_UNAVAILABLE, detail="user cleo is not available"
         ),
         "rejected: assignee_unavailable (conversation.assign: user cleo is not available)",
     ),
     (
-        commands.CommandRejected(**RESULT, code=Rejection.SUPERSEDED),
+        commands.CommandRejected(**RESULT, code=RejectionCode.SUPERSEDED),
         "rejected: superseded (conversation.assign)",
     ),
     (notes.NoteCreated(**NOTE), "note 0a1b2c3d on person p1 created, r2: 1 message"),

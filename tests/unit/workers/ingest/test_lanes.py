@@ -1,4 +1,4 @@
-"""LaneGroups: several partitions at once, each in order, never more than there are places."""
+"""Lanes: several at once, each in order, never more groups at once than are allowed."""
 
 import asyncio
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Segments: what several polls of one partition are together."""
+"""Slices: the polls of one partition become one, unless there is a gap between them."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codes import DeadLetter
+from schemas.codes import DeadLetterCode
 from schemas.errors import InvalidRecord
 from tests.harness.kafka_records import kafka_record
 from workers.ingest.partition_slice import PartitionSlice, joined
@@ -16,7 +16,7 @@ def slice_(partition: int, start: int, end: int) -> PartitionSlice:
     """A slice without gaps, of records that cannot be decoded."""
     records = [kafka_record("topic", partition, offset, b"") for offset in range(start, end)]
     events = [
-        InvalidRecord(DeadLetter.NOT_JSON, f"record {offset}") for offset in range(start, end)
+        InvalidRecord(DeadLetterCode.NOT_JSON, f"record {offset}") for offset in range(start, end)
     ]
     return PartitionSlice(("topic", partition), start, end, list(records), list(events))
 

@@ -1,4 +1,4 @@
-"""Positions beyond the end of their log show that the log is another Kafka's."""
+"""A stored position beyond the end of its log means that the log is another Kafka's."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping

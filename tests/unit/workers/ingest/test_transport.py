@@ -1,4 +1,4 @@
-"""What the transport leans on in Faust and aiokafka: when that moves, this fails first."""
+"""What the transport uses inside Faust and aiokafka; fails first when a version changes it."""
 
 import inspect
 from collections.abc import Callable

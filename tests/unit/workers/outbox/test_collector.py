@@ -8,8 +8,8 @@ import pytest
 
 from db.connect import AnyConnection
 from db.outbox import OutboxRecord, OutboxRow
-from domain.decision import Outgoing
-from schemas.codes import DeadLetter
+from domain.outgoing import Outgoing
+from schemas.codes import DeadLetterCode
 from schemas.commands import CommandAccepted
 from schemas.conversations import ConversationCreated, Snapshot
 from schemas.errors import InvalidRecord
@@ -131,7 +131,7 @@ async def test_a_dead_letter_goes_along_with_the_shard_of_its_own_partition(
 ) -> None:
     record = kafka_record("test.assignments", 13, 1, b"\xff")
     outbox = OutboxCollector(SETTINGS, NOW)
-    outbox.add_dead_letter(record, InvalidRecord(DeadLetter.NOT_JSON, "junk"))
+    outbox.add_dead_letter(record, InvalidRecord(DeadLetterCode.NOT_JSON, "junk"))
     await save(outbox)
     ((shard, (letter,)),) = written
     assert shard == 13 % RELAY_SHARDS

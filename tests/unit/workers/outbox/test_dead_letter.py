@@ -6,7 +6,7 @@ from os import urandom
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from schemas.codes import DeadLetter
+from schemas.codes import DeadLetterCode
 from schemas.dead_letters import Origin, split_headers
 from schemas.errors import InvalidRecord
 from schemas.topics import DEAD_LETTER_BYTES_MAX
@@ -14,7 +14,7 @@ from tests.harness.kafka_records import Headers, kafka_record
 from workers.outbox.dead_letter import dead_letter
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-ERROR = InvalidRecord(DeadLetter.INVALID_DATA, "body: Expected `str` - at `$.data.body`")
+ERROR = InvalidRecord(DeadLetterCode.INVALID_DATA, "body: Expected `str` - at `$.data.body`")
 ADDED = [
     ("dl_topic", b"inbox.assignments"),
     ("dl_partition", b"7"),

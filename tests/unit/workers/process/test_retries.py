@@ -1,4 +1,4 @@
-"""Pauses double up to a limit, are spread, and never overflow; what is no outage is raised."""
+"""Pauses double up to a limit and never overflow; errors that are not transient are raised."""
 
 import asyncio
 import contextlib

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.cloudevents import CONTENT_TYPE_HEADER, CloudEvent, Decoders, encode
-from schemas.codes import DeadLetter
+from schemas.codes import DeadLetterCode
 from schemas.errors import InvalidRecord
 from schemas.fields import AccountId, ChannelId
 from schemas.ids import NAMESPACE
@@ -217,7 +217,7 @@ def test_any_form_is_an_event_that_can_be_read_or_a_bad_form(fields: dict[str, A
         read = Decoders([MessageReceived]).decode(encode(made), [CONTENT_TYPE_HEADER], 0)
     except InvalidRecord as error:
         # An address identifies the contact, so that its NUL is not replaced as in a text.
-        assert error.code == DeadLetter.UNSTORABLE
+        assert error.code == DeadLetterCode.UNSTORABLE
         assert "\0" in form["From"]
     else:
         assert read.data == made.data

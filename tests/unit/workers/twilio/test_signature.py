@@ -13,7 +13,7 @@ from schemas.fields import AccountId
 from tests.harness.signed_forms import MESSENGER, SMS, STATUS, STATUS_URL, WHATSAPP
 from workers.settings.values import TwilioAccount, TwilioAccounts
 from workers.twilio.form import parse_form
-from workers.twilio.signature import authenticate, signer
+from workers.twilio.signature import authenticate, signing_account
 
 SID = "AC00000000000000000000000000000000"
 URL = "https://inbox.example.com/twilio/inbound"
@@ -48,7 +48,7 @@ def signature(secret: str, form: MultiDict[str], algorithm: str, url: str = URL)
 
 @pytest.mark.parametrize(("url", "body", "signed"), SIGNED)
 def test_a_signed_form_is_its_accounts(url: str, body: bytes, signed: str) -> None:
-    assert signer(ACCOUNTS, parse_form(body), url, signed, "") is ACME
+    assert signing_account(ACCOUNTS, parse_form(body), url, signed, "") is ACME
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_signed_form_is_its_accounts(url: str, body: bytes, signed: str) -> No
 )
 def test_the_algorithm_is_the_one_that_the_header_names(settings: str, signed: str) -> None:
     # Twilio's example is about a phone call, without an AccountSid.
-    assert signer({"": ACME}, parse_form(CALL), CALL_URL, signed, settings) is ACME
+    assert signing_account({"": ACME}, parse_form(CALL), CALL_URL, signed, settings) is ACME
 
 
 @pytest.mark.parametrize(
@@ -78,23 +78,27 @@ def test_the_algorithm_is_the_one_that_the_header_names(settings: str, signed: s
     ],
 )
 def test_another_algorithm_or_an_unknown_key_is_refused(settings: str, signed: str) -> None:
-    assert signer({"": ACME}, parse_form(CALL), CALL_URL, signed, settings) is None
+    assert signing_account({"": ACME}, parse_form(CALL), CALL_URL, signed, settings) is None
 
 
 def test_a_shared_key_signs_in_place_of_the_token() -> None:
     account = TwilioAccount(account_id=AccountId("acme"), signing_keys={"k1": "12345", "k2": "x"})
     form = parse_form(CALL)
-    assert signer({"": account}, form, CALL_URL, CALL_SHA256, SHARED_KEY) is account
+    assert signing_account({"": account}, form, CALL_URL, CALL_SHA256, SHARED_KEY) is account
     other = "algorithm=HMAC_SHA256,key=k2"
-    assert signer({"": account}, form, CALL_URL, CALL_SHA256, other) is None
-    assert signer({"": account}, form, CALL_URL, CALL_SHA256, "algorithm=HMAC_SHA256") is None
+    assert signing_account({"": account}, form, CALL_URL, CALL_SHA256, other) is None
+    assert (
+        signing_account({"": account}, form, CALL_URL, CALL_SHA256, "algorithm=HMAC_SHA256") is None
+    )
 
 
 def test_a_token_does_not_sign_where_a_key_is_named() -> None:
     account = TwilioAccount(
         account_id=AccountId("acme"), auth_token="12345", signing_keys={"k1": "other"}
     )
-    assert signer({"": account}, parse_form(CALL), CALL_URL, CALL_SHA256, SHARED_KEY) is None
+    assert (
+        signing_account({"": account}, parse_form(CALL), CALL_URL, CALL_SHA256, SHARED_KEY) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,7 +120,7 @@ def test_previous_tokens_sign_while_they_are_rotated(
         previous_auth_tokens=previous,
         signing_keys={"k": "s"},
     )
-    found = signer({SID: account}, parse_form(SMS), URL, SMS_SIGNATURE, "")
+    found = signing_account({SID: account}, parse_form(SMS), URL, SMS_SIGNATURE, "")
     assert found is (account if taken else None)
 
 
@@ -128,7 +132,7 @@ def test_an_empty_secret_signs_nothing() -> None:
     for settings in ("", SHARED_KEY):
         for algorithm in ("HMAC_SHA1", "HMAC_SHA256"):
             signed = signature("", form, algorithm)
-            assert signer({SID: account}, form, URL, signed, settings) is None
+            assert signing_account({SID: account}, form, URL, signed, settings) is None
 
 
 @pytest.mark.parametrize(("url", "body", "signed"), SIGNED)
@@ -140,7 +144,7 @@ def test_a_changed_form_is_not_signed(
     url: str, body: bytes, signed: str, old: bytes, new: bytes
 ) -> None:
     assert old in body
-    assert signer(ACCOUNTS, parse_form(body.replace(old, new)), url, signed, "") is None
+    assert signing_account(ACCOUNTS, parse_form(body.replace(old, new)), url, signed, "") is None
 
 
 @pytest.mark.parametrize(
@@ -161,7 +165,7 @@ def test_a_changed_form_is_not_signed(
 def test_another_url_signature_account_or_token_is_refused(
     url: str, signed: str, accounts: TwilioAccounts
 ) -> None:
-    assert signer(accounts, parse_form(SMS), url, signed, "") is None
+    assert signing_account(accounts, parse_form(SMS), url, signed, "") is None
 
 
 def test_blank_and_repeated_fields_are_signed() -> None:
@@ -169,9 +173,9 @@ def test_blank_and_repeated_fields_are_signed() -> None:
     assert form.getall("Blank") == [""]
     assert form.getall("Twice") == ["1", "2"]
     signed = signature("12345", form, "HMAC_SHA1")
-    assert signer(ACCOUNTS, form, URL, signed, "") is ACME
+    assert signing_account(ACCOUNTS, form, URL, signed, "") is ACME
     del form["Blank"]
-    assert signer(ACCOUNTS, form, URL, signed, "") is None
+    assert signing_account(ACCOUNTS, form, URL, signed, "") is None
 
 
 HOSTILE = st.one_of(

@@ -1,4 +1,4 @@
-"""A status callback becomes a receipt: its word is kept, and its repeats are one event."""
+"""A status callback becomes a receipt; its repeats become the same event."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode

@@ -51,7 +51,7 @@ class DeadLetterRecord:
         return len(self.value or b"")
 
 
-class DeadLetterLog:
+class DeadLetterReader:
     """The dead-letter topic as a `read_committed` consumer sees it.
 
     Opening and reading raise KafkaError when Kafka does not answer.

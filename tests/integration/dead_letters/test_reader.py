@@ -2,7 +2,7 @@
 
 from tests.harness.command import Completed, inbox
 from tests.harness.dead_letters import CONTACT, PARTITION, SECRET, TOPIC, changed, place, publish
-from tests.harness.published import message
+from tests.harness.input_events import message
 from tests.harness.topics import Topics
 from tests.harness.worker import Worker
 from workers.settings import Settings
