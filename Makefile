@@ -3,7 +3,7 @@
 PYTHON ?= .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: audit bench bench-quick check faults faults-quick help lint tables
+.PHONY: audit bench bench-quick check faults faults-quick help lint tables test test-all test-long unit
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,19 @@ audit: ## Ask the package index for known vulnerabilities of the packages; fails
 	mkdir -p build
 	$(PYTHON) -m pip freeze --exclude-editable > build/installed.txt
 	$(PYTHON) -m pip_audit --strict --disable-pip --no-deps -r build/installed.txt
+
+test: ## The tests of the README's command: all but the long ones.
+	$(PYTHON) -m pytest --cov -n 2
+
+unit: ## The tests that start no server.
+	$(PYTHON) -m pytest --cov -n 2 tests/unit tests/simulation
+
+test-long: ## The tests that `make test` leaves out: faults, mutants, long outages, benchmarks.
+	$(PYTHON) -m pytest -n 2 -m long
+
+test-all: ## All tests: `make test`, then `make test-long`.
+	$(MAKE) test
+	$(MAKE) test-long
 
 tables: ## Write the tables of the documentation from the code.
 	$(PYTHON) docs/tables.py

@@ -6,6 +6,7 @@ template), a topic prefix and a consumer group of its own, so that no test sees 
 
 import asyncio
 import itertools
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,11 +14,12 @@ from tempfile import TemporaryDirectory
 
 import asyncpg
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadFileScheduling
 
 from db.databases import OWNER, WORKER, ensure_database, ensure_roles
 from db.migrate import migrate
+from tests.harness.plan import make_plan
+from tests.harness.processes import Controller, Process, QuickKafka
+from tests.harness.progress import Progress
 from tests.harness.topics import Topics
 from tests.harness.worker import Worker
 from workers.dev.embedded.kafka import EmbeddedKafka
@@ -32,48 +34,43 @@ OWNER_PASSWORD, WORKER_PASSWORD = "owner-secret", "worker-secret"
 
 UNIT = Path(__file__).parent / "unit"
 
-BUSY = {
-    f"tests/{name}.py"
-    for name in (
-        "faults/test_quick",
-        "integration/test_bench_programs",
-        "integration/test_compare",
-        "integration/test_exactly_once",
-        "integration/sending/test_sender_faults",
-        "integration/webhooks/spool/test_spool_disk",
-        "integration/webhooks/spool/test_spool_outages",
-    )
-}
-"""Tests that keep more than a core busy, or wait for answers that have to come soon."""
+PROCESS = "tests-process"
+"""The name of the plugin of a process that a controller gives tests to."""
 
 _numbers = itertools.count(1)
 
 
-class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """How tests are shared out among several processes (`-n`), each with servers of its own."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        """What one process passes, one after the other: a file, or all that are BUSY."""
-        file = super()._split_scope(nodeid)
-        return "busy" if file in BUSY else file
-
-
-def pytest_configure() -> None:
-    """Let SIGINT end what tests start: a shell has what it runs in the background ignore it, and
-    whatever that starts."""
+@pytest.hookimpl(trylast=True)  # after pytest has made its reporter
+def pytest_configure(config: pytest.Config) -> None:
+    """Report progress, and share among several processes (`-n`) what can be shared."""
+    # A shell lets its background jobs, and all that they start, ignore SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    """By file, so that the tests of a file share its servers; never two BUSY files at once."""
-    return Scheduling(config, log)
+    plugins = config.pluginmanager
+    if hasattr(config, "workerinput"):
+        plugins.register(Process(config.workerinput), PROCESS)
+        return
+    processes = len(config.getoption("tx", None) or ())
+    progress = None
+    if config.get_verbosity() == 0 and not config.option.collectonly:
+        progress = Progress(plugins.getplugin("terminalreporter"), processes or 1)
+        plugins.register(progress, "progress")
+    if processes:
+        plugins.register(Controller(progress), "controller")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Unit tests alone count for the coverage: it makes whatever else runs here much slower."""
+    """Count unit tests alone for the coverage: it makes all others much slower."""
     for item in items:
         if not item.path.is_relative_to(UNIT):
             item.add_marker("no_cover")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Report the plan, where one process collects and passes the tests."""
+    plugins = session.config.pluginmanager
+    progress = plugins.getplugin("progress")
+    if progress is not None and not plugins.hasplugin("controller"):
+        progress.begin(make_plan(session.items))
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +81,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     with TemporaryDirectory(prefix="postgres-") as name, EmbeddedPostgres(Path(name)) as server:
         asyncio.run(_make_template(server))
         yield server
+        server.kill()  # its data are not kept, and to stop takes it seconds
 
 
 async def _make_template(server: EmbeddedPostgres) -> None:
@@ -93,10 +91,17 @@ async def _make_template(server: EmbeddedPostgres) -> None:
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    """An Apache Kafka."""
-    with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as server:
+def kafka(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedKafka]:
+    """An Apache Kafka. All processes of a run share it."""
+    process = pytestconfig.pluginmanager.getplugin(PROCESS)
+    if process is not None:
+        yield process.kafka()
+        return
+    with QuickKafka(tmp_path_factory.mktemp("kafka")) as server:
         yield server
+        server.kill()  # its data are not kept, and to stop takes it seconds
 
 
 @pytest.fixture
@@ -124,12 +129,12 @@ async def owner(database: Settings) -> AsyncIterator["asyncpg.Connection[asyncpg
 @pytest.fixture
 async def settings(database: Settings, kafka: EmbeddedKafka) -> Settings:
     """Settings that name a database and topics of the test's own."""
-    number = next(_numbers)
+    name = f"test{os.getpid()}n{next(_numbers)}"  # other processes use the same Kafka
     port = free_port()
     environment = database.environment() | {
         "INBOX_KAFKA": kafka.bootstrap,
-        "INBOX_TOPIC_PREFIX": f"test{number}.",
-        "INBOX_GROUP": f"test{number}",
+        "INBOX_TOPIC_PREFIX": f"{name}.",
+        "INBOX_GROUP": name,
         "INBOX_PARTITIONS": str(PARTITIONS),
         "INBOX_WEB_PORT": str(port),
         "INBOX_PUBLIC_URL": f"http://127.0.0.1:{port}",

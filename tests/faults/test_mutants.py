@@ -31,6 +31,8 @@ from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.settings import Settings
 from workers.settings.values import TwilioAccount
 
+pytestmark = [pytest.mark.long, pytest.mark.seconds(90)]
+
 CONTACT = "whatsapp:+4911"
 TIMING = replace(QUICK, workers=1, session_seconds=6)
 

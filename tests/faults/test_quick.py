@@ -8,6 +8,8 @@ from tests.faults.report import as_text
 from tests.faults.run import run
 from tests.faults.timing import QUICK
 
+pytestmark = [pytest.mark.long, pytest.mark.busy, pytest.mark.seconds(125)]
+
 SEED = 1
 
 

@@ -25,6 +25,7 @@ class CommitCut:
         at = parts.netloc.rpartition("@")[0]
         self.url = parts._replace(netloc=f"{at}@{HOST}:{self._port}").geturl()
         self.has_cut = False
+        self._writers: set[Writer] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -33,31 +34,45 @@ class CommitCut:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
-        for task in self._tasks:
-            task.cancel()
+        for writer in self._writers:
+            writer.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
-    async def _connect(self, reader: Reader, writer: Writer) -> None:
-        there, back = await asyncio.open_connection(*self._there)
+    async def _connect(self, client: Reader, to_client: Writer) -> None:
+        self._writers.add(to_client)
+        server, to_server = await asyncio.open_connection(*self._there)
+        self._writers.add(to_server)
         committing = asyncio.Event()
-        task = asyncio.create_task(self._answers(there, writer, committing))
-        self._tasks.add(task)
+        for work in (
+            self._pass_requests(client, to_server, committing),
+            self._pass_answers(server, to_client, committing),
+        ):
+            self._tasks.add(asyncio.create_task(work))
+
+    async def _pass_requests(
+        self, client: Reader, to_server: Writer, committing: asyncio.Event
+    ) -> None:
         prepared = False
         with suppress(ConnectionError):
-            while request := await reader.read(65536):
+            while request := await client.read(65536):
                 prepared = prepared or self._statement in request
                 if prepared and b"COMMIT;" in request and not self.has_cut:
                     committing.set()
-                back.write(request)
-                await back.drain()
-        back.close()
+                to_server.write(request)
+                await to_server.drain()
+        to_server.close()
 
-    async def _answers(self, there: Reader, writer: Writer, committing: asyncio.Event) -> None:
+    async def _pass_answers(
+        self, server: Reader, to_client: Writer, committing: asyncio.Event
+    ) -> None:
         with suppress(ConnectionError):
-            while answer := await there.read(65536):
+            while answer := await server.read(65536):
                 if committing.is_set() and not self.has_cut:
                     self.has_cut = True
                     break
-                writer.write(answer)
-                await writer.drain()
-        writer.close()
+                to_client.write(answer)
+                await to_client.drain()
+        to_client.close()

@@ -73,6 +73,8 @@ class Inbox:
         )
         async with consumer:
             partitions = [TopicPartition(name, n) for n in range(self.settings.partitions)]
+            # Once they are assigned, the consumer asks for their brokers without a pause.
+            consumer.assign(partitions)
             ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
             return ends
 

@@ -10,6 +10,9 @@ ResultT = TypeVar("ResultT")
 LIMIT_SECONDS = 60.0
 """The longest wait, unless a test sets another one."""
 
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.005, 0.05
+"""Most conditions hold within milliseconds, and tests wait for thousands of them."""
+
 
 async def until(
     condition: Callable[[], Awaitable[ResultT]], what: str, seconds: float = LIMIT_SECONDS
@@ -19,8 +22,10 @@ async def until(
     `what` describes the condition in the TimeoutError that is raised after so many seconds.
     """
     deadline = time.monotonic() + seconds
+    pause = FIRST_PAUSE_SECONDS
     while not (answer := await condition()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {seconds} s, last {answer!r}")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
     return answer

@@ -2,12 +2,12 @@
 
 import asyncio
 import signal
-import subprocess
 from pathlib import Path
 
 import aiohttp
 
-from bench.runs.processes import log_tail, start_program
+from bench.runs.processes import log_tail
+from tests.harness.fork_server import ForkedProcess, fork_server
 from tests.harness.waiting import until
 from workers.settings import Settings
 
@@ -20,19 +20,18 @@ class Worker:
         self.log = log
         self.url = f"http://{settings.web_host}:{settings.web_port}"
         self._roles = roles
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkedProcess | None = None
 
     @property
-    def process(self) -> "subprocess.Popen[bytes]":
+    def process(self) -> ForkedProcess:
         """The process; only after `start`."""
         assert self._process is not None
         return self._process
 
     async def start(self, *, ready: bool = True) -> None:
         """Start it, and wait until it is ready, unless `ready` is false."""
-        self._process = start_program(
-            self.settings, self.log, "workers", "worker", "--roles", self._roles
-        )
+        arguments = ["worker", "--roles", self._roles]
+        self._process = fork_server().start(self.settings, self.log, arguments)
         if ready:
             await until(self.is_ready, "a ready worker")
 

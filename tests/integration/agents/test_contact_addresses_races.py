@@ -222,6 +222,8 @@ def _load(seed: int) -> tuple[list[Event], dict[str, str]]:
     return events, senders
 
 
+@pytest.mark.long
+@pytest.mark.busy
 async def test_workers_that_die_amid_strangely_keyed_messages_leave_one_conversation_per_person(
     settings: Settings, topics: Topics, owner: Owner, tmp_path: Path
 ) -> None:

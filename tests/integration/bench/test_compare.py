@@ -17,6 +17,8 @@ SLICE = 40
 NOTIFYING = {"ours", "ours-2", "naive", "faststream"}
 
 
+@pytest.mark.long
+@pytest.mark.busy
 async def test_every_system_applies_each_message_once_and_tells_of_it_once(
     settings: Settings, tmp_path: Path
 ) -> None:

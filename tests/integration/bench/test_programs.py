@@ -11,6 +11,8 @@ from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.settings import Settings
 
 
+@pytest.mark.long
+@pytest.mark.busy
 async def test_every_message_of_a_steady_load_is_counted_from_the_moment_it_was_due(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -26,6 +28,8 @@ async def test_every_message_of_a_steady_load_is_counted_from_the_moment_it_was_
         assert sum(load.means.values()) > 0
 
 
+@pytest.mark.long
+@pytest.mark.busy
 async def test_what_is_stored_and_who_is_told_grows_as_planned(
     settings: Settings, postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:

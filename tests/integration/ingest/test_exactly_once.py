@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import asyncpg
+import pytest
 
 from bench.checkers.messages import check
 from bench.exactly_once import run
@@ -15,6 +16,8 @@ from bench.load.publishing import publish
 from bench.runs.workers import running_workers, until_applied
 from tests.harness.waiting import until
 from workers.settings import Settings
+
+pytestmark = pytest.mark.busy
 
 LOAD = MessageLoad(messages=8_000, conversations=200, doubled=0.1, commands=0.1)
 
@@ -29,6 +32,7 @@ async def test_a_worker_is_killed_halfway_and_started_again(
     assert counted["messages"] + counted["erased messages"] == LOAD.messages
 
 
+@pytest.mark.long
 async def test_a_worker_freezes_until_others_have_its_work_and_then_goes_on(
     settings: Settings, owner: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
 ) -> None:

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from bench.sending import run
 from workers.settings import Settings
+
+pytestmark = [pytest.mark.long, pytest.mark.busy, pytest.mark.seconds(100)]
 
 
 async def test_every_part_is_sent_at_most_once_and_settled_right_or_not_at_all(

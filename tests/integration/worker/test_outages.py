@@ -82,6 +82,7 @@ async def _away(server: EmbeddedServer) -> None:
     await asyncio.to_thread(server.start)
 
 
+@pytest.mark.long
 async def test_postgres_goes_away_and_comes_back(own: Own) -> None:
     outage = asyncio.create_task(_away(own.postgres))
     await own.publish(300)
@@ -89,6 +90,7 @@ async def test_postgres_goes_away_and_comes_back(own: Own) -> None:
     await own.settle()
 
 
+@pytest.mark.long
 async def test_kafka_goes_away_and_comes_back(own: Own) -> None:
     async with aiohttp.ClientSession() as session:
         twilio = Twilio(own.settings.public_url, session, at=own.worker.url)
@@ -110,6 +112,7 @@ async def test_both_are_killed_at_once(own: Own) -> None:
     await own.settle()
 
 
+@pytest.mark.long
 async def test_postgres_hangs_in_the_middle_of_work(own: Own) -> None:
     own.postgres.pause()
     await own.publish(300)

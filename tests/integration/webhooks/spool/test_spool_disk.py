@@ -24,6 +24,8 @@ from tests.harness.webhook_stream import first_of_each
 from tests.harness.worker import Worker
 from workers.dev.embedded.ports import free_port
 
+pytestmark = pytest.mark.busy
+
 
 async def test_a_full_spool_is_503_until_it_is_drained(scene: Scene) -> None:
     taken: list[str] = []

@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from tests.harness.spool import (
     Scene,
     hanging,
@@ -14,6 +16,8 @@ from tests.harness.twilio import form
 from tests.harness.waiting import until
 from tests.harness.webhook_stream import WebhookStream, first_of_each
 from workers.dev.embedded.ports import free_port
+
+pytestmark = pytest.mark.busy
 
 OUTAGE_SECONDS = 60.0
 KILLS_SECONDS = 15.0
@@ -31,6 +35,7 @@ async def until_taken(stream: WebhookStream, number: int) -> None:
     await until(taken, f"{number} webhooks taken")
 
 
+@pytest.mark.long
 async def test_kafka_is_away_for_a_while(scene: Scene) -> None:
     async with started(scene.settings, scene.log, "ingest,relay,web") as worker:
         stream = WebhookStream(scene.twilio, PER_SECOND)
