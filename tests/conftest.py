@@ -20,12 +20,11 @@ from db.migrate import migrate
 from tests.harness.plan import make_plan
 from tests.harness.processes import Controller, Process, QuickKafka
 from tests.harness.progress import Progress
-from tests.harness.topics import Topics
+from tests.harness.topics import Topics, create_topics
 from tests.harness.worker import Worker
 from workers.dev.embedded.kafka import EmbeddedKafka
 from workers.dev.embedded.ports import free_port
 from workers.dev.embedded.postgres import EmbeddedPostgres
-from workers.kafka.topic_admin import ensure_topics
 from workers.settings import Settings
 
 PARTITIONS = 4
@@ -142,7 +141,7 @@ async def settings(database: Settings, kafka: EmbeddedKafka) -> Settings:
         '{"account_id": "acme", "auth_token": "12345"}}',
     }
     made = Settings.from_environment(environment)
-    await ensure_topics(made)
+    await create_topics(made)
     return made
 
 

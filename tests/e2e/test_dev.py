@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+import pytest
 
 from tests.harness.command import environment_without_settings
 from tests.harness.waiting import until
 from workers.dev.embedded.ports import free_port
+
+pytestmark = pytest.mark.seconds(85)
 
 # A day that must fail: by its story, a message causes no notification.
 WRONG_STORY = """

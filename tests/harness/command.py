@@ -2,9 +2,10 @@
 
 import asyncio
 import os
-import sys
+from tempfile import TemporaryFile
 from typing import NamedTuple
 
+from tests.harness.fork_server import fork_server
 from workers.settings import Settings
 
 LIMIT_SECONDS = 120
@@ -36,22 +37,15 @@ async def inbox(settings: Settings, *arguments: str, stdin: bytes = b"") -> Comp
 
 async def run(environment: dict[str, str], *arguments: str, stdin: bytes = b"") -> Completed:
     """Run a command to its end with this environment."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "workers",
-        *arguments,
-        env=environment,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(LIMIT_SECONDS):
-            out, err = await process.communicate(stdin)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise
-    assert process.returncode is not None
-    return Completed(process.returncode, out.decode(), err.decode())
+    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+        given.write(stdin)
+        given.seek(0)
+        streams = given.fileno(), out.fileno(), err.fileno()
+        process = fork_server().start(arguments, environment, streams)
+        try:
+            status = await asyncio.to_thread(process.wait, LIMIT_SECONDS)
+        finally:
+            process.kill()
+        out.seek(0)
+        err.seek(0)
+        return Completed(status, out.read().decode(), err.read().decode())

@@ -1,9 +1,9 @@
 """Starts `inbox` as a fork of one process that has imported the product already.
 
 The imports take half a second of CPU, more than all the rest of a worker's start, and hundreds of
-tests start a worker. The server is a new Python process without threads and without an event loop,
-so its fork is what a new process would be after the same imports. Faults, benchmarks and
-`inbox dev` start `python -m workers` itself.
+tests start a worker or a command. The server is a new Python process without threads and without an
+event loop, so its fork is what a new process would be after the same imports. Faults, benchmarks
+and `inbox dev` start `python -m workers` itself.
 """
 
 import atexit
@@ -17,12 +17,10 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import Any
-
-from workers.settings import Settings
 
 NUMBER = struct.Struct("=q")
 """How a number is sent: the length of a request, a process id, an exit status."""
@@ -36,6 +34,8 @@ class ForkedProcess:
         self.returncode: int | None = None
         """Its exit status, after a signal the signal's negative number; None while it runs."""
         self._status = status
+        self._reading = threading.Lock()
+        """A test may wait in one thread, and kill the process from another."""
 
     def poll(self) -> int | None:
         """Returns `returncode`, which is up to date then."""
@@ -48,8 +48,11 @@ class ForkedProcess:
         if self.returncode is None:
             if not select.select([self._status], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired("inbox", timeout or 0)
-            self.returncode = NUMBER.unpack(os.read(self._status, NUMBER.size))[0]
-            os.close(self._status)
+            with self._reading:
+                if self.returncode is None:
+                    (self.returncode,) = NUMBER.unpack(os.read(self._status, NUMBER.size))
+                    os.close(self._status)
+        assert self.returncode is not None
         return self.returncode
 
     def send_signal(self, number: int) -> None:
@@ -79,15 +82,18 @@ class ForkServer:
                 stdout=subprocess.DEVNULL,
             )
 
-    def start(self, settings: Settings, log: Path, arguments: list[str]) -> ForkedProcess:
-        """Start `inbox ARGUMENTS` with these settings; its output is appended to a log."""
-        environment = os.environ | settings.environment()
-        request = json.dumps({"arguments": arguments, "environment": environment}).encode()
+    def start(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        streams: tuple[int, int, int],
+    ) -> ForkedProcess:
+        """Start `inbox ARGUMENTS`. The streams become its standard input, output and error."""
+        content = {"arguments": list(arguments), "environment": dict(environment)}
+        request = json.dumps(content).encode()
         status, theirs = os.pipe()
         try:
-            with log.open("ab") as file:
-                files = [file.fileno(), theirs]
-                socket.send_fds(self._link, [NUMBER.pack(len(request))], files)
+            socket.send_fds(self._link, [NUMBER.pack(len(request))], [*streams, theirs])
             self._link.sendall(request)
         finally:
             os.close(theirs)
@@ -132,22 +138,23 @@ class Forks:
 
     def _fork(self) -> bool:
         """Read a request, and fork. Whether this is the fork."""
-        head, files, *_ = socket.recv_fds(self._link, NUMBER.size, 2)
+        head, files, *_ = socket.recv_fds(self._link, NUMBER.size, 4)
         if not head:
             sys.exit()
         (size,) = NUMBER.unpack(head)
         request = json.loads(_receive(self._link, size))
-        log, status = files
+        *streams, status = files
         if pid := os.fork():
             self._statuses[pid] = status
-            os.close(log)
+            for stream in streams:
+                os.close(stream)
             self._link.sendall(NUMBER.pack(pid))
             return False
         os.close(status)
-        self._become_new(log, request)
+        self._become_new(streams, request)
         return True
 
-    def _become_new(self, log: int, request: dict[str, Any]) -> None:
+    def _become_new(self, streams: list[int], request: dict[str, Any]) -> None:
         """Give a fork what a new process has, and nothing of the server."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -155,9 +162,9 @@ class Forks:
             end.close()
         for status in self._statuses.values():
             os.close(status)
-        for output in (1, 2):
-            os.dup2(log, output)
-        os.close(log)
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+            os.close(stream)
         os.environ.clear()
         os.environ.update(request["environment"])
         sys.argv[1:] = request["arguments"]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from schemas.topics import TOPICS
 from tests.harness.input_events import Event
@@ -47,6 +48,37 @@ class ReadRecord(NamedTuple):
         """Returns the value of the last header with a name; None without one."""
         found = [value for key, value in self.headers if key == name]
         return found[-1].decode() if found else None
+
+
+async def create_topics(settings: Settings) -> None:
+    """Create the topics of a test, and wait until Kafka knows them.
+
+    `ensure_topics` asks for all topics of Kafka. Here these are the topics of hundreds of tests:
+    after 250 of them, that takes a quarter of a second of CPU in this process alone.
+    """
+    names = [settings.topic(name) for name in TOPICS]
+    admin = AIOKafkaAdminClient(**client_arguments(settings))
+
+    async def known() -> bool:
+        return not any(each["error_code"] for each in await admin.describe_topics(names))
+
+    try:
+        await admin.start()
+        response = await admin.create_topics(
+            [
+                NewTopic(
+                    name=settings.topic(topic.name),
+                    num_partitions=topic.partitions or settings.partitions,
+                    replication_factor=settings.replication,
+                    topic_configs=topic.config,
+                )
+                for topic in TOPICS.values()
+            ]
+        )
+        assert not any(code for _name, code, *_ in response.topic_errors), response
+        await until(known, "the topics of the test")
+    finally:
+        await admin.close()
 
 
 class Topics:

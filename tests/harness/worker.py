@@ -1,6 +1,7 @@
 """A worker as a process, as in production."""
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 
@@ -30,10 +31,15 @@ class Worker:
 
     async def start(self, *, ready: bool = True) -> None:
         """Start it, and wait until it is ready, unless `ready` is false."""
-        arguments = ["worker", "--roles", self._roles]
-        self._process = fork_server().start(self.settings, self.log, arguments)
+        self._process = self._fork()
         if ready:
             await until(self.is_ready, "a ready worker")
+
+    def _fork(self) -> ForkedProcess:
+        environment = os.environ | self.settings.environment()
+        with open(os.devnull, "rb") as nothing, self.log.open("ab") as log:
+            streams = nothing.fileno(), log.fileno(), log.fileno()
+            return fork_server().start(("worker", "--roles", self._roles), environment, streams)
 
     async def is_ready(self) -> bool:
         """Whether it reports that it is ready. Raises AssertionError if it has ended."""

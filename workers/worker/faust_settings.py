@@ -4,10 +4,21 @@ import os
 from typing import Any
 
 from faust import SASLCredentials, SSLCredentials
+from faust.tables import TableManager
 
 from workers.settings import Settings
 from workers.settings.kafka_security import KafkaSecurity
 from workers.webhooks.routes import BODY_BYTES_MAX
+
+
+class NoTables(TableManager):
+    """Starts at once. Faust's waits a second for tables to be declared, of which there are none."""
+
+    async def on_start(self) -> None:
+        """Subscribe to the agents' topics."""
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
 
 
 def faust_settings(settings: Settings, brokers: tuple[str, ...]) -> dict[str, Any]:
@@ -32,6 +43,7 @@ def faust_settings(settings: Settings, brokers: tuple[str, ...]) -> dict[str, An
         stream_buffer_maxsize=2,
         # A batch in flight may be dropped at any moment: its position has not moved then.
         stream_wait_empty=False,
+        TableManager=NoTables,
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_bind=settings.web_host,

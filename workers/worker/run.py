@@ -1,5 +1,6 @@
 """Runs a worker until it is told to stop."""
 
+import asyncio
 import gc
 import sys
 from collections.abc import Collection
@@ -9,6 +10,13 @@ import uvloop
 
 from workers.settings import Role, Settings
 from workers.worker.app import InboxApp
+
+
+class Worker(faust.Worker):
+    """Ends as soon as all has stopped. Faust's sleeps for a second more, to no purpose."""
+
+    async def _sentinel_task(self) -> None:
+        await asyncio.sleep(0)
 
 
 def run(settings: Settings, roles: Collection[Role]) -> None:
@@ -23,4 +31,4 @@ def run(settings: Settings, roles: Collection[Role]) -> None:
     # The consumer's thread must not wait its 5 ms for every step of a fetch.
     sys.setswitchinterval(0.0005)
     app = InboxApp(settings, roles)
-    faust.Worker(app, loglevel=settings.log_level, quiet=False).execute_from_commandline()
+    Worker(app, loglevel=settings.log_level, quiet=False).execute_from_commandline()

@@ -17,7 +17,7 @@ from bench.runs.workers import running_workers, until_applied
 from tests.harness.waiting import until
 from workers.settings import Settings
 
-pytestmark = pytest.mark.busy
+pytestmark = [pytest.mark.busy, pytest.mark.seconds(30)]
 
 LOAD = MessageLoad(messages=8_000, conversations=200, doubled=0.1, commands=0.1)
 

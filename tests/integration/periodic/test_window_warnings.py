@@ -27,6 +27,8 @@ from tests.harness.windows import (
     written,
 )
 
+pytestmark = pytest.mark.seconds(35)
+
 WARNED_ANA = [{"user_id": "ana", "reason": "unassigned", "media": ["desktop"]}]
 
 

@@ -22,6 +22,8 @@ from tests.harness.windows import (
 )
 from tests.harness.worker import Worker
 
+pytestmark = pytest.mark.seconds(35)
+
 
 @pytest.mark.parametrize(("passed", "told"), [(23.9 * HOUR, 1), (24 * HOUR, 0)])
 async def test_a_worker_that_was_away_tells_of_windows_that_are_still_open(

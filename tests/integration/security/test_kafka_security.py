@@ -33,6 +33,8 @@ from workers.outbox.progress_marker import read_marker
 from workers.settings import Settings
 from workers.settings.kafka_security import PREFIX
 
+pytestmark = pytest.mark.seconds(55)
+
 PASSWORD, WRONG = "pass-w0rd-of-the-inbox", "n0t-the-passw0rd"
 
 _numbers = itertools.count(1)

@@ -11,7 +11,7 @@ from tests.unit.domain.given.note_checks import check_each_message_is_in_one_not
 from tests.unit.domain.given.note_model import Limits, NoteModel
 
 # Many examples: coverage would take most of their time. The example tests reach all lines.
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.seconds(35)]
 
 HISTORIES_COUNT = 600
 

@@ -11,7 +11,7 @@ from tests.unit.domain.given.histories import ANY_HISTORIES, HISTORIES, History
 from tests.unit.domain.given.memory_inbox import Inbox, emitted, played
 
 # Many examples: coverage would take most of their time. The example tests reach all lines.
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.seconds(25)]
 
 
 @given(ANY_HISTORIES)

@@ -22,7 +22,7 @@ from tests.unit.domain.given.memory_inbox import Event, Inbox, NoteTouched, play
 from tests.unit.domain.given.samples import NOON
 
 # Many examples: coverage would take most of their time. The example tests reach all lines.
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.seconds(25)]
 
 
 @given(ANY_HISTORIES)

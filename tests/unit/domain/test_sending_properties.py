@@ -19,7 +19,7 @@ from tests.unit.domain.given.samples import NOON, SECOND
 from tests.unit.domain.given.sending_world import Check, InFlight, Message, World
 
 # Many examples: coverage would take most of their time. The example tests reach all lines.
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.seconds(25)]
 
 Step: TypeAlias = Callable[[World], None]
 

@@ -95,6 +95,12 @@ PRIVATE_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "_new_transport",
         ),
     },
+    "workers/worker/faust_settings.py": {
+        "faust.tables:TableManager": ("_update_channels",),
+    },
+    "workers/worker/run.py": {
+        "faust:Worker": ("_sentinel_task",),
+    },
     "workers/worker/web.py": {
         "aiohttp.web_runner:AppRunner": ("_shutdown_timeout",),
         "faust.web.drivers.aiohttp:Web": ("_runner",),

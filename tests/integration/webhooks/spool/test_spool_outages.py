@@ -17,7 +17,7 @@ from tests.harness.waiting import until
 from tests.harness.webhook_stream import WebhookStream, first_of_each
 from workers.dev.embedded.ports import free_port
 
-pytestmark = pytest.mark.busy
+pytestmark = [pytest.mark.busy, pytest.mark.seconds(50)]
 
 OUTAGE_SECONDS = 60.0
 KILLS_SECONDS = 15.0
