@@ -51,8 +51,10 @@ class SmallRun:
         """Wait until all work is done."""
 
         async def nothing_left() -> bool:
-            work = await self.monitor.open_work()
-            return not work.left and not self.twilio.ledger.pending
+            # In this order: a callback that just ended may have made work.
+            if self.twilio.ledger.pending:
+                return False
+            return not (await self.monitor.open_work()).left
 
         await until(nothing_left, "all is done")
 

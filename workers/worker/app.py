@@ -123,6 +123,8 @@ class InboxApp(faust.App):
         for role in reversed(self._started_roles):
             await role.stop()
         await super().on_stop()
+        for role in reversed(self._started_roles):
+            await role.unassign()
 
     async def on_shutdown(self) -> None:
         """Everything has stopped by now, and the roles and the pool are closed."""

@@ -61,7 +61,11 @@ class WorkerRole:
         return True
 
     async def stop(self) -> None:
-        """Begin nothing more, and end what is under way, while the servers still run."""
+        """Begin nothing more, and end what is under way, while the worker still reads."""
+
+    async def unassign(self) -> None:
+        """Give up what was assigned, now that the worker reads no more, and before it leaves the
+        consumer group."""
 
     async def close(self) -> None:
         """Release what is left, when everything else has stopped."""
@@ -168,7 +172,7 @@ class RelayRole(WorkerRole):
         """Whether every assigned shard is published."""
         return self._relay.running
 
-    async def stop(self) -> None:
+    async def unassign(self) -> None:
         """Stop publishing; the next owner repeats the transactions that were under way."""
         await self._relay.stop()
 
