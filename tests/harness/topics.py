@@ -6,12 +6,13 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.topics import TOPICS
 from tests.harness.input_events import Event
 from tests.harness.waiting import LIMIT_SECONDS, until
 from workers.kafka.clients import client_arguments
+from workers.kafka.topic_admin import new_topic
 from workers.settings import Settings
 
 
@@ -65,15 +66,7 @@ async def create_topics(settings: Settings) -> None:
     try:
         await admin.start()
         response = await admin.create_topics(
-            [
-                NewTopic(
-                    name=settings.topic(topic.name),
-                    num_partitions=topic.partitions or settings.partitions,
-                    replication_factor=settings.replication,
-                    topic_configs=topic.config,
-                )
-                for topic in TOPICS.values()
-            ]
+            [new_topic(settings, topic) for topic in TOPICS.values()]
         )
         assert not any(code for _name, code, *_ in response.topic_errors), response
         await until(known, "the topics of the test")

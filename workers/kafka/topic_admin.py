@@ -62,21 +62,21 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
+def new_topic(settings: Settings, topic: Topic) -> NewTopic:
+    """Returns a topic as Kafka is asked to create it."""
+    return NewTopic(
+        name=settings.topic(topic.name),
+        num_partitions=topic.partitions or settings.partitions,
+        replication_factor=settings.replication,
+        topic_configs=topic.config,
+    )
+
+
 async def _create(
     admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic]
 ) -> list[Topic]:
     """Create topics, and return those that this call created."""
-    response = await admin.create_topics(
-        [
-            NewTopic(
-                name=settings.topic(topic.name),
-                num_partitions=topic.partitions or settings.partitions,
-                replication_factor=settings.replication,
-                topic_configs=topic.config,
-            )
-            for topic in topics
-        ]
-    )
+    response = await admin.create_topics([new_topic(settings, topic) for topic in topics])
     errors = {name: (code, message) for name, code, message, *_ in response.topic_errors}
     refused = [
         f"{name}: not created: {message or code}"
