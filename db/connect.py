@@ -30,6 +30,7 @@ _SESSION = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_material": "off",
     "plan_cache_mode": "force_generic_plan",
     "statement_timeout": f"{STATEMENT_SECONDS}s",
     # A worker that hangs in a transaction must not hold its locks for long.

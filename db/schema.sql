@@ -21,7 +21,9 @@ CREATE TABLE inbox.channels (
     name text NOT NULL,
     installed_by text NOT NULL,
     removed boolean NOT NULL,
-    installed_at timestamp with time zone NOT NULL
+    installed_at timestamp with time zone NOT NULL,
+    provider_account_id text,
+    webhook_account_id text
 );
 
 COMMENT ON TABLE inbox.channels IS 'Installed sender addresses. A removed one stays: its conversations still have an installer.';
@@ -41,6 +43,10 @@ COMMENT ON COLUMN inbox.channels.installed_by IS 'The user who installed it.';
 COMMENT ON COLUMN inbox.channels.removed IS 'Whether channel.removed was the last word.';
 
 COMMENT ON COLUMN inbox.channels.installed_at IS 'When it was last installed; of two channels with one address the newer counts.';
+
+COMMENT ON COLUMN inbox.channels.provider_account_id IS 'The provider''s account that owns the address, as channel.installed named it; null where it named none.';
+
+COMMENT ON COLUMN inbox.channels.webhook_account_id IS 'The provider''s account of the newest webhook to this channel. It counts where channel.installed named none.';
 
 CREATE TABLE inbox.commands (
     account_id text NOT NULL,
@@ -85,7 +91,7 @@ CREATE TABLE inbox.conversations (
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.05', autovacuum_analyze_scale_factor='0.05');
 
-COMMENT ON TABLE inbox.conversations IS 'The one thread between a channel and a contact. No index but the key: every message updates its row in place (HOT).';
+COMMENT ON TABLE inbox.conversations IS 'The one thread between a channel and a contact. No index on what a message changes: every message updates its row in place (HOT).';
 
 COMMENT ON COLUMN inbox.conversations.account_id IS 'The tenant. Nothing crosses accounts.';
 
@@ -156,6 +162,20 @@ COMMENT ON COLUMN inbox.entity_requests.request_id IS 'As the request named it, 
 
 COMMENT ON COLUMN inbox.entity_requests.answered IS 'Whether a link answered it.';
 
+CREATE TABLE inbox.gone_assignees (
+    account_id text NOT NULL,
+    user_id text NOT NULL,
+    gone_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE inbox.gone_assignees IS 'Users who were removed or lost inbox access, until none of their conversations is left to unassign.';
+
+COMMENT ON COLUMN inbox.gone_assignees.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.gone_assignees.user_id IS 'The user.';
+
+COMMENT ON COLUMN inbox.gone_assignees.gone_at IS 'When it was recorded. An assignment that was decided before may still be committed for a while after.';
+
 CREATE TABLE inbox.identities (
     account_id text NOT NULL,
     alias_id uuid NOT NULL,
@@ -175,6 +195,28 @@ COMMENT ON COLUMN inbox.identities.conversation_id IS 'The conversation that it 
 COMMENT ON COLUMN inbox.identities.channel_id IS 'The channel that the contact writes to.';
 
 COMMENT ON COLUMN inbox.identities.address IS 'The address.';
+
+CREATE TABLE inbox.installation (
+    single boolean DEFAULT true NOT NULL,
+    topic_prefix text NOT NULL,
+    partitions integer NOT NULL,
+    kafka_cluster_id text NOT NULL,
+    written_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT installation_is_one_row CHECK (single),
+    CONSTRAINT installation_partitions_are_positive CHECK ((partitions >= 1))
+);
+
+COMMENT ON TABLE inbox.installation IS 'The topics that this database belongs to, written at the first start: positions and conversations are of these topics and no others.';
+
+COMMENT ON COLUMN inbox.installation.single IS 'Always true: the table has one row.';
+
+COMMENT ON COLUMN inbox.installation.topic_prefix IS 'INBOX_TOPIC_PREFIX.';
+
+COMMENT ON COLUMN inbox.installation.partitions IS 'INBOX_PARTITIONS.';
+
+COMMENT ON COLUMN inbox.installation.kafka_cluster_id IS 'The id that the Kafka cluster gave itself.';
+
+COMMENT ON COLUMN inbox.installation.written_at IS 'When it was written.';
 
 CREATE TABLE inbox.links (
     account_id text NOT NULL,
@@ -233,6 +275,7 @@ CREATE TABLE inbox.messages (
     historical boolean NOT NULL,
     recorded_at timestamp with time zone NOT NULL,
     version integer NOT NULL,
+    context jsonb,
     CONSTRAINT messages_direction_is_known CHECK ((direction = ANY (ARRAY['inbound'::text, 'outbound'::text])))
 );
 
@@ -265,6 +308,8 @@ COMMENT ON COLUMN inbox.messages.historical IS 'An import: it neither reopened n
 COMMENT ON COLUMN inbox.messages.recorded_at IS 'When it was recorded here, by the database''s clock.';
 
 COMMENT ON COLUMN inbox.messages.version IS 'The version of its conversation that recorded it: the order among messages of one sent_at.';
+
+COMMENT ON COLUMN inbox.messages.context IS 'What the message is about beside its text: the message that it answers, a button, a form, an ad, a place. Null: nothing.';
 
 CREATE TABLE inbox.migrations (
     number integer NOT NULL,
@@ -412,6 +457,7 @@ CREATE TABLE inbox.sends (
     status text,
     error_code integer,
     told_uncertain boolean NOT NULL,
+    provider_account_id text,
     CONSTRAINT sends_accepted_has_an_id CHECK (((state <> 'accepted'::text) OR (provider_message_id IS NOT NULL))),
     CONSTRAINT sends_part_is_one_of_parts CHECK (((part >= 1) AND (part <= parts))),
     CONSTRAINT sends_state_is_known CHECK ((state = ANY (ARRAY['queued'::text, 'posting'::text, 'accepted'::text, 'failed'::text, 'uncertain'::text])))
@@ -465,6 +511,8 @@ COMMENT ON COLUMN inbox.sends.status IS 'The delivery status: the maximum of the
 COMMENT ON COLUMN inbox.sends.error_code IS 'The provider''s code, where it refused or could not deliver.';
 
 COMMENT ON COLUMN inbox.sends.told_uncertain IS 'Whether message.uncertain was published: from then on only a receipt settles it.';
+
+COMMENT ON COLUMN inbox.sends.provider_account_id IS 'The provider''s account through which the part goes out; null: the first one of the tenant.';
 
 CREATE TABLE inbox.tombstones (
     account_id text NOT NULL,
@@ -545,8 +593,14 @@ ALTER TABLE ONLY inbox.deleted_messages
 ALTER TABLE ONLY inbox.entity_requests
     ADD CONSTRAINT entity_requests_pkey PRIMARY KEY (account_id, conversation_id, request_id);
 
+ALTER TABLE ONLY inbox.gone_assignees
+    ADD CONSTRAINT gone_assignees_pkey PRIMARY KEY (account_id, user_id);
+
 ALTER TABLE ONLY inbox.identities
     ADD CONSTRAINT identities_pkey PRIMARY KEY (account_id, alias_id);
+
+ALTER TABLE ONLY inbox.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (single);
 
 ALTER TABLE ONLY inbox.links
     ADD CONSTRAINT links_pkey PRIMARY KEY (account_id, conversation_id, entity_type, entity_id);
@@ -591,6 +645,8 @@ CREATE INDEX channels_by_address ON inbox.channels USING btree (account_id, addr
 
 CREATE INDEX commands_by_age ON inbox.commands USING btree (applied_at);
 
+CREATE INDEX conversations_of_assignee ON inbox.conversations USING btree (assignee_id, account_id, conversation_id) WHERE (assignee_id IS NOT NULL);
+
 CREATE INDEX deleted_messages_by_age ON inbox.deleted_messages USING btree (deleted_at);
 
 CREATE INDEX identities_of_conversation ON inbox.identities USING btree (conversation_id);
@@ -621,7 +677,11 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.deleted_messages TO inbox_worke
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.entity_requests TO inbox_worker;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.gone_assignees TO inbox_worker;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.identities TO inbox_worker;
+
+GRANT SELECT,INSERT ON TABLE inbox.installation TO inbox_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.links TO inbox_worker;
 

@@ -1,0 +1,57 @@
+-- What a message is about, which account of the provider owns a number, assignees who are gone, and
+-- the Kafka topics to which this database belongs.
+
+ALTER TABLE inbox.messages ADD COLUMN context jsonb;
+COMMENT ON COLUMN inbox.messages.context IS 'What the message is about beside its text: the message that it answers, a button, a form, an ad, a place. Null: nothing.';
+
+ALTER TABLE inbox.channels
+    ADD COLUMN provider_account_id text,
+    ADD COLUMN webhook_account_id text;
+COMMENT ON COLUMN inbox.channels.provider_account_id IS 'The provider''s account that owns the address, as channel.installed named it; null where it named none.';
+COMMENT ON COLUMN inbox.channels.webhook_account_id IS 'The provider''s account of the newest webhook to this channel. It counts where channel.installed named none.';
+
+ALTER TABLE inbox.sends ADD COLUMN provider_account_id text;
+COMMENT ON COLUMN inbox.sends.provider_account_id IS 'The provider''s account through which the part goes out; null: the first one of the tenant.';
+
+-- A message changes no indexed column, so its update stays in place (HOT); an assignment does not.
+CREATE INDEX conversations_of_assignee ON inbox.conversations (assignee_id, account_id, conversation_id)
+    WHERE assignee_id IS NOT NULL;
+COMMENT ON TABLE inbox.conversations IS 'The one thread between a channel and a contact. No index on what a message changes: every message updates its row in place (HOT).';
+
+CREATE TABLE inbox.gone_assignees (
+    account_id text NOT NULL,
+    user_id text NOT NULL,
+    gone_at timestamptz NOT NULL,
+    CONSTRAINT gone_assignees_pkey PRIMARY KEY (account_id, user_id)
+);
+COMMENT ON TABLE inbox.gone_assignees IS 'Users who were removed or lost inbox access, until none of their conversations is left to unassign.';
+COMMENT ON COLUMN inbox.gone_assignees.account_id IS 'The tenant.';
+COMMENT ON COLUMN inbox.gone_assignees.user_id IS 'The user.';
+COMMENT ON COLUMN inbox.gone_assignees.gone_at IS 'When it was recorded. An assignment that was decided before may still be committed for a while after.';
+
+-- Those who left before this migration.
+INSERT INTO inbox.gone_assignees (account_id, user_id, gone_at)
+SELECT DISTINCT c.account_id, c.assignee_id, now()
+FROM inbox.conversations AS c
+LEFT JOIN inbox.users AS u ON u.account_id = c.account_id AND u.user_id = c.assignee_id
+WHERE c.assignee_id IS NOT NULL AND u.inbox_access IS NOT TRUE;
+
+CREATE TABLE inbox.installation (
+    single boolean NOT NULL DEFAULT true,
+    topic_prefix text NOT NULL,
+    partitions integer NOT NULL,
+    kafka_cluster_id text NOT NULL,
+    written_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT installation_pkey PRIMARY KEY (single),
+    CONSTRAINT installation_is_one_row CHECK (single),
+    CONSTRAINT installation_partitions_are_positive CHECK (partitions >= 1)
+);
+COMMENT ON TABLE inbox.installation IS 'The topics that this database belongs to, written at the first start: positions and conversations are of these topics and no others.';
+COMMENT ON COLUMN inbox.installation.single IS 'Always true: the table has one row.';
+COMMENT ON COLUMN inbox.installation.topic_prefix IS 'INBOX_TOPIC_PREFIX.';
+COMMENT ON COLUMN inbox.installation.partitions IS 'INBOX_PARTITIONS.';
+COMMENT ON COLUMN inbox.installation.kafka_cluster_id IS 'The id that the Kafka cluster gave itself.';
+COMMENT ON COLUMN inbox.installation.written_at IS 'When it was written.';
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON inbox.gone_assignees TO inbox_worker;
+GRANT SELECT, INSERT ON inbox.installation TO inbox_worker;
