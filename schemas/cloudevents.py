@@ -15,9 +15,9 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from schemas.codes import DeadLetterCode
 from schemas.errors import InvalidRecord
 from schemas.fields import EventData, Instant, NonEmpty, check_year, texts
+from schemas.messages import MessageReceived
 from schemas.topics import RECORD_BYTES_MAX
 
-STRUCTURED = "application/cloudevents+json"
 CONTENT_TYPE_HEADER = ("content-type", b"application/cloudevents+json; charset=utf-8")
 EVENT_HEADERS: list[tuple[str, bytes | None]] = [CONTENT_TYPE_HEADER]
 """All headers of a record that holds an event in structured mode; aiokafka wants a list."""
@@ -26,6 +26,9 @@ SOURCE = "/inbox"
 """The `source` of every event that this system emits."""
 
 ID_CHARACTERS_MAX = 256
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Ignored at the beginning of JSON, as RFC 8259, section 8.1, allows."""
 
 DataT = TypeVar("DataT", bound=EventData)
 Headers = Iterable[tuple[str, bytes | None]]
@@ -37,7 +40,7 @@ class Incoming(Struct, Generic[DataT], frozen=True):
     id: str
     type: str
     time: datetime
-    """When it was issued; if the event has no time, the timestamp of the record."""
+    """When it was issued. See `_time` for an event that does not say it."""
     data: DataT
 
 
@@ -51,32 +54,37 @@ class Decoders:
         self._by_type = {struct.TYPE: msgspec.json.Decoder(struct) for struct in structs}
 
     def decode(
-        self, value: bytes | None, headers: Headers, timestamp_milliseconds: int
+        self,
+        value: bytes | None,
+        headers: Headers,
+        timestamp_milliseconds: int,
+        fetched_at: datetime,
     ) -> Incoming[Any]:
-        """Decode the value and the headers of a record. Raises InvalidRecord."""
+        """Decode the value and the headers of a record. Raises InvalidRecord.
+
+        `fetched_at` is the time of an event for which nobody gave one. Pass the same one when a
+        record is decoded again.
+        """
         if not value:
             raise InvalidRecord(DeadLetterCode.NOT_JSON, "the record has no value")
         if len(value) > RECORD_BYTES_MAX:
             detail = f"{len(value)} bytes, at most {RECORD_BYTES_MAX} are taken"
             raise InvalidRecord(DeadLetterCode.TOO_LARGE, detail)
-        envelope = _envelope(value, headers)
+        envelope = _envelope(value.removeprefix(BYTE_ORDER_MARK), headers)
         decoder = self._by_type.get(envelope.type)
         if decoder is None:
             raise InvalidRecord(
                 DeadLetterCode.UNKNOWN_TYPE, f"{envelope.type[:200]!r} is not for here"
             )
-        if not envelope.data:
-            raise InvalidRecord(
-                DeadLetterCode.INVALID_DATA, "missing required field `data` - at `$`"
-            )
+        json_, path = _data(envelope)
         try:
-            data = decoder.decode(envelope.data)
+            data = decoder.decode(json_)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _invalid(value, error, DeadLetterCode.INVALID_DATA, "$.data") from error
-        event: Incoming[Any] = Incoming(
-            envelope.id, envelope.type, _time(envelope, timestamp_milliseconds), data
-        )
-        if b"\\u0000" in value or "\0" in envelope.id:
+            raise _invalid(bytes(json_), error, DeadLetterCode.INVALID_DATA, path) from error
+        time = _time(envelope, data, timestamp_milliseconds, fetched_at)
+        event: Incoming[Any] = Incoming(envelope.id, envelope.type, time, data)
+        # In base64 it cannot be seen.
+        if b"\\u0000" in (envelope.data_base64 or value) or "\0" in envelope.id:
             _reject_nul(event)
         return event
 
@@ -89,16 +97,25 @@ class _Envelope(Struct, frozen=True, kw_only=True):
     # Null stands for an attribute that is not there (JSON event format, section 2.2).
     time: Instant | None = None
     data: Raw = Raw()
+    # The data of a publisher to whose library they were bytes (section 3.1).
+    data_base64: bytes | None = None
 
     def __post_init__(self) -> None:
         if self.time is not None:
             check_year("time", self.time)
+        if self.data_base64 is not None and bytes(self.data) not in {b"", b"null"}:
+            raise ValueError("`data` and `data_base64`: an event has one of them")
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 
-# The attributes in the headers of the binary mode; extensions are ignored.
-_ATTRIBUTES = {f"ce_{name}": name for name in ("specversion", "id", "source", "type", "time")}
+# The attributes in the headers of the binary mode; extensions are ignored. Kafka's binding of
+# CloudEvents says `ce_`. Bridges from HTTP keep the names that they got: `ce-`, in any case.
+_ATTRIBUTES = {
+    prefix + name: name
+    for prefix in ("ce_", "ce-")
+    for name in ("specversion", "id", "source", "type", "time")
+}
 
 
 def _envelope(value: bytes, headers: Headers) -> _Envelope:
@@ -115,11 +132,18 @@ def _envelope(value: bytes, headers: Headers) -> _Envelope:
 def _binary_attributes(headers: Headers) -> dict[str, str] | None:
     """Returns the `ce_` headers as attributes, or None if the record is in structured mode."""
     attributes: dict[str, bytes] = {}
-    for name, raw in headers:
+    for given_name, raw in headers:
+        if raw is None:
+            continue
+        name = given_name.lower()
         if name == "content-type":
-            if raw is not None and raw.lower().startswith(b"application/cloudevents"):
+            content_type = raw.strip().lower()
+            if content_type.startswith(b"application/cloudevents-batch"):
+                detail = "a batch: publish each of its events as a record of its own"
+                raise InvalidRecord(DeadLetterCode.NOT_CLOUDEVENT, detail)
+            if content_type.startswith(b"application/cloudevents"):
                 return None
-        elif raw is not None and name in _ATTRIBUTES:
+        elif name in _ATTRIBUTES:
             attributes[_ATTRIBUTES[name]] = raw
     try:
         return {name: raw.decode() for name, raw in attributes.items()} or None
@@ -129,17 +153,34 @@ def _binary_attributes(headers: Headers) -> dict[str, str] | None:
         raise InvalidRecord(DeadLetterCode.NOT_CLOUDEVENT, detail) from error
 
 
-def _time(envelope: _Envelope, timestamp_milliseconds: int) -> datetime:
+def _data(envelope: _Envelope) -> tuple[bytes | Raw, str]:
+    """Returns the JSON of the data, and its path. Raises InvalidRecord where there is none."""
+    if envelope.data_base64 is not None:
+        return envelope.data_base64.removeprefix(BYTE_ORDER_MARK), "$.data_base64"
+    if not envelope.data:
+        raise InvalidRecord(DeadLetterCode.INVALID_DATA, "missing required field `data` - at `$`")
+    return envelope.data, "$.data"
+
+
+def _time(
+    envelope: _Envelope, data: EventData, timestamp_milliseconds: int, fetched_at: datetime
+) -> datetime:
+    """Returns when an event was issued.
+
+    Without a `time` it is the record's timestamp. Publishers set that too, perhaps to nonsense;
+    -1 and 0 stand for none. Then a message of a contact was issued when it was sent, and any other
+    event when it was fetched.
+    """
     if envelope.time is not None:
         return envelope.time
     try:
-        moment = datetime.fromtimestamp(timestamp_milliseconds / 1000, UTC)
-        check_year("time", moment)
-    except (ValueError, OverflowError, OSError) as error:
-        # Producers set the timestamp of a record, perhaps to nonsense.
-        detail = f"no `time`, and the record's timestamp is {timestamp_milliseconds} ms"
-        raise InvalidRecord(DeadLetterCode.NOT_CLOUDEVENT, detail) from error
-    return moment
+        if timestamp_milliseconds > 0:
+            moment = datetime.fromtimestamp(timestamp_milliseconds / 1000, UTC)
+            check_year("time", moment)
+            return moment
+    except (ValueError, OverflowError, OSError):
+        pass
+    return data.sent_at if isinstance(data, MessageReceived) else fetched_at
 
 
 def _invalid(
@@ -147,23 +188,25 @@ def _invalid(
 ) -> InvalidRecord:
     """Returns why decoding failed: no JSON, a text that cannot be stored, or a wrong shape.
 
-    msgspec stops at the first error. So the standard library checks whether the whole value is
-    JSON; it checks only bad records, and costs the good ones nothing.
+    `value` is at `path` of the record. msgspec stops at the first error. So the standard library
+    checks whether all of it is JSON; it checks only bad records, and costs the good ones nothing.
     """
     try:
         # As text: Python refuses integers of thousands of digits, and they are valid JSON.
         parsed = json.loads(value, parse_int=str)
     except RecursionError:
-        return InvalidRecord(DeadLetterCode.NOT_JSON, "nested deeper than can be read")
+        return InvalidRecord(
+            DeadLetterCode.NOT_JSON, f"nested deeper than can be read - at `{path}`"
+        )
     except ValueError as malformed:
-        return InvalidRecord(DeadLetterCode.NOT_JSON, str(malformed))
+        return InvalidRecord(DeadLetterCode.NOT_JSON, f"{malformed} - at `{path}`")
     if isinstance(error, msgspec.ValidationError):
         # The paths of msgspec start at the value it decoded: its `$` is `path` in this record.
         detail = re.sub(r"`\$", f"`{path}", str(error))
         return InvalidRecord(wrong_shape, detail if "`$" in detail else f"{detail} - at `{path}`")
     if any("\ud800" <= char <= "\udfff" for text in texts(parsed) for char in text):
         return InvalidRecord(DeadLetterCode.UNSTORABLE, "a text holds a lone surrogate")
-    return InvalidRecord(DeadLetterCode.NOT_JSON, str(error))
+    return InvalidRecord(DeadLetterCode.NOT_JSON, f"{error} - at `{path}`")
 
 
 def _reject_nul(event: Incoming[Any]) -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -72,7 +72,9 @@ async def read_inputs(settings: Settings) -> Inputs:
         decoders = Decoders(structs)
         async for record in read_records(settings, topic):
             try:
-                event = decoders.decode(record.value, record.headers, record.timestamp)
+                event = decoders.decode(
+                    record.value, record.headers, record.timestamp, datetime.now(UTC)
+                )
             except InvalidRecord:
                 continue
             _add_input(inputs, event)

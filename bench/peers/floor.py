@@ -48,8 +48,9 @@ async def main(records: int) -> float:
         while copied < records:
             for polled in (await consumer.getmany(timeout_ms=1000)).values():
                 began = began or time.perf_counter()
-                rows = [_row(decode(r.value, r.headers, r.timestamp)) for r in polled]
-                await record_messages(connection, rows, datetime.now(UTC))
+                now = datetime.now(UTC)
+                rows = [_row(decode(r.value, r.headers, r.timestamp, now)) for r in polled]
+                await record_messages(connection, rows, now)
                 copied += len(rows)
     await connection.close()
     return time.perf_counter() - began

@@ -98,7 +98,7 @@ def _header(random: Random) -> tuple[str, bytes | None]:
 def outcome_of(record: KafkaRecord) -> str:
     """Returns the code of the dead letter, or `taken`. All other errors are raised."""
     try:
-        event = DECODERS[record.topic].decode(record.value, record.headers, record.timestamp)
+        event = DECODERS[record.topic].decode(record.value, record.headers, record.timestamp, NOW)
     except InvalidRecord as error:
         letter = dead_letter("dead-letters", record, error, NOW, 4)
         own, origin = split_headers(letter.headers or ())
@@ -106,7 +106,7 @@ def outcome_of(record: KafkaRecord) -> str:
             raise WronglyAccepted("the dead letter is not the record") from error
         return str(error.code)
     again = CloudEvent(event.id, event.type, event.time, event.data)
-    written = DECODERS[record.topic].decode(encode(again), (), record.timestamp)
+    written = DECODERS[record.topic].decode(encode(again), (), record.timestamp, NOW)
     if (written.id, written.time, written.data) != (event.id, event.time, event.data):
         raise WronglyAccepted("written and read again it is another")
     for found in texts([event.id, msgspec.to_builtins(event.data)]):

@@ -133,7 +133,7 @@ def outcome_of(request: WebhookRequest) -> str:
         raise WronglyAccepted("from the spool it is another")
     record_key(event.data).encode()
     # An event of a webhook must never become a dead letter: here an InvalidRecord is a finding.
-    read = DECODERS[request.kind].decode(encode(event), (), 0)
+    read = DECODERS[request.kind].decode(encode(event), (), 0, NOW)
     if read.data != event.data:
         raise WronglyAccepted("from Kafka it is another")
     return "taken"

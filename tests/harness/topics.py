@@ -111,10 +111,20 @@ class Topics:
         key: bytes | None = None,
         headers: Iterable[tuple[str, bytes]] = (),
         partition: int | None = None,
+        *,
+        timestamp: int | None = None,
     ) -> tuple[int, int]:
-        """Publish any bytes, and return their partition and offset."""
+        """Publish any bytes, and return their partition and offset.
+
+        `timestamp` is the record's, in milliseconds; None: now.
+        """
         sent = await self._producer.send_and_wait(
-            self._settings.topic(topic), value, key=key, headers=list(headers), partition=partition
+            self._settings.topic(topic),
+            value,
+            key=key,
+            headers=list(headers),
+            partition=partition,
+            timestamp_ms=timestamp,
         )
         return sent.partition, sent.offset
 

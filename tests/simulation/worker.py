@@ -166,7 +166,7 @@ class Worker:
         feed = self._feed(lane.name[0])
         if records and feed.waiting(lane) < POLLS_WAITING_MAX:
             end = _end(log, records[-1].offset, is_last=len(records) == len(found))
-            poll = Poll(TP(*lane.name), lane.position, end, list(records))
+            poll = Poll(TP(*lane.name), lane.position, end, list(records), self._postgres.now)
             lane.position = end
             if is_lost:
                 self._turns.met["a poll that was lost"] += 1

@@ -58,5 +58,5 @@ def test_a_webhook_with_nul_in_an_address_is_an_event_that_can_be_kept(
         received_at=NOW,
     )
     event = webhook.event(CHANNEL)
-    assert DECODERS[kind].decode(encode(event), (), 0).data == event.data
+    assert DECODERS[kind].decode(encode(event), (), 0, NOW).data == event.data
     assert event.subject == conversation_id(ACCOUNT, CHANNEL, "whatsapp:\ufffd+4915112345678")

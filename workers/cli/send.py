@@ -68,7 +68,7 @@ def read_events(text: bytes) -> list[ValidEvent]:
             if document is None:
                 break
             value = _completed(document, now)
-            event = decoders.decode(value, (), int(now.timestamp() * 1000))
+            event = decoders.decode(value, (), int(now.timestamp() * 1000), now)
             events.append(ValidEvent(event, value))
         except InvalidRecord as error:
             errors.append(f"document {number}: {error}")

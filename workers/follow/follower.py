@@ -127,7 +127,9 @@ class Follower:
             rendered = render_dead_letter(published_at, position, headers)
             return FollowedRecord(topic, key, rendered, None)
         try:
-            event = self._decoders[topic].decode(record.value, record.headers, record.timestamp)
+            event = self._decoders[topic].decode(
+                record.value, record.headers, record.timestamp, published_at
+            )
         except InvalidRecord as error:
             position = f"{record.topic}/{record.partition}/{record.offset}"
             rendered = render_unreadable(published_at, key, error.code, position)

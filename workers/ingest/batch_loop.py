@@ -107,7 +107,7 @@ class BatchLoop:
 
     def _slice(self, poll: Poll) -> PartitionSlice:
         partition = (poll.tp.topic, poll.tp.partition)
-        events = [self._decode(record) for record in poll.records]
+        events = [self._decode(record, poll.fetched_at) for record in poll.records]
         return PartitionSlice(partition, poll.start, poll.end, poll.records, events)
 
     async def _apply_together(self, slices: list[PartitionSlice]) -> bool:
@@ -144,9 +144,9 @@ class BatchLoop:
             waiting += reversed(done)
         return None
 
-    def _decode(self, record: KafkaRecord) -> Incoming[Any] | InvalidRecord:
+    def _decode(self, record: KafkaRecord, fetched_at: datetime) -> Incoming[Any] | InvalidRecord:
         try:
-            return self._decoders.decode(record.value, record.headers, record.timestamp)
+            return self._decoders.decode(record.value, record.headers, record.timestamp, fetched_at)
         except InvalidRecord as error:
             return error
 

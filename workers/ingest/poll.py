@@ -1,5 +1,6 @@
 """A poll: the records that one fetch returned of one partition, as one Faust event carries them."""
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import faust
@@ -17,6 +18,8 @@ class Poll(NamedTuple):
     end: int
     """The position after the last record, past any gap that follows it."""
     records: list[KafkaRecord]
+    fetched_at: datetime
+    """The time of records that have none. It stays the same, however often they are tried."""
 
     @property
     def size(self) -> int:

@@ -14,6 +14,7 @@ thousand records makes the pipeline's cost disappear. What is overridden, and wh
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import UTC, datetime
 from time import thread_time
 from typing import Any, ClassVar, cast
 
@@ -79,10 +80,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # Takes all that is buffered of a partition (limited in bytes). Batches are cut later.
         fetched = await super()._fetch_records(consumer, active_partitions, timeout, None)
         # No await from here on, so that nothing moves a fetched position before it is read.
-        polls = {}
+        polls, now = {}, datetime.now(UTC)
         for tp, records in fetched.items():
             end = self._state(tp).position
-            polls[tp] = Poll(tp, self._ends.get(tp, records[0].offset), end, records)
+            polls[tp] = Poll(tp, self._ends.get(tp, records[0].offset), end, records, now)
             self._ends[tp] = end
         if polls:
             before, self._computed = self._computed, thread_time()

@@ -6,7 +6,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class Batch:
     def __init__(self, connection: Connection, event: Event) -> None:
         self._connection = connection
         self._work = _begin(event.topic)
-        self._event: Incoming[Any] = DECODERS.decode(event.value, (), 0)
+        self._event: Incoming[Any] = DECODERS.decode(event.value, (), 0, datetime.now(UTC))
         self._steps: asyncio.Queue[str] = asyncio.Queue()
         self._busy = 0
         self._task = asyncio.create_task(self._run())

@@ -19,6 +19,7 @@ from schemas.topics import RECORD_BYTES_MAX
 from tests.unit.schemas.given.envelopes import (
     CLOSE,
     ENVELOPE,
+    FETCHED_AT,
     MESSAGE,
     SPLICE,
     binary_headers,
@@ -74,6 +75,36 @@ def test_extensions_of_a_binary_event_are_ignored() -> None:
     assert decode(msgspec.json.encode(MESSAGE), headers).id == "event-1"
 
 
+@pytest.mark.parametrize("prefix", ["ce_", "ce-", "CE_", "Ce-"])
+@pytest.mark.parametrize("content_type", ["content-type", "Content-Type", "CONTENT-TYPE"])
+def test_a_binary_event_is_read_however_its_headers_are_spelled(
+    prefix: str, content_type: str
+) -> None:
+    attributes = [(name.replace("ce_", prefix), raw) for name, raw in binary_headers()[1:]]
+    headers = [(content_type, b"application/json; charset=utf-8"), *attributes]
+    assert decode(msgspec.json.encode(MESSAGE), headers).id == "event-1"
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "CONTENT-TYPE"])
+def test_the_content_type_may_be_spelled_as_over_http(name: str) -> None:
+    headers = [*binary_headers(id="of-the-headers")[1:], (name, b" Application/CloudEvents+JSON")]
+    assert decode(structured(), headers).id == "event-1"
+
+
+@pytest.mark.parametrize("timestamp", [0, -1, 2**62, -(2**62), 253_402_300_800_000])
+def test_without_any_time_a_message_has_the_time_at_which_it_was_sent(timestamp: int) -> None:
+    event = decode(structured(time=None), timestamp=timestamp)
+    assert event.time == event.data.sent_at == NOON - timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("timestamp", [0, -1, 2**62, -(2**62), 253_402_300_800_000])
+def test_without_any_time_another_event_has_the_time_at_which_it_was_fetched(
+    timestamp: int,
+) -> None:
+    value = structured(CLOSE, type=ConversationClose.TYPE, time=None)
+    assert decode(value, timestamp=timestamp).time == FETCHED_AT
+
+
 @pytest.mark.parametrize(
     "value", [structured(time=None), msgspec.json.encode(without(ENVELOPE, "time"))]
 )
@@ -93,6 +124,7 @@ def test_a_binary_event_without_a_time_takes_the_records_timestamp() -> None:
     [
         ("2026-01-01T14:00:01+02:00", NOON),
         ("2026-01-01T12:00:01.000001Z", NOON + timedelta(microseconds=1)),
+        ("2026-01-01t12:00:01z", NOON),
         ("1970-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)),
         ("9998-12-31T23:59:59-14:00", datetime(9999, 1, 1, 13, 59, 59, tzinfo=UTC)),
     ],

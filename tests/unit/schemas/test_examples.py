@@ -12,6 +12,7 @@ from schemas.cloudevents import Decoders
 from schemas.fields import AccountId, Command
 from schemas.ids import NAMESPACE, emitted_event_id, reply_message_id
 from schemas.topics import TOPICS, Key
+from tests.unit.schemas.given.envelopes import FETCHED_AT
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     path.name.removesuffix(".json"): msgspec.json.decode(path.read_bytes())
@@ -39,7 +40,7 @@ def test_an_example_is_called_what_its_type_says(type_: str) -> None:
 @pytest.mark.parametrize("type_", INBOUND_TYPES)
 def test_an_inbound_example_decodes_on_its_topic(type_: str) -> None:
     decoders = Decoders(INBOUND[TOPIC_OF[type_]])
-    event = decoders.decode(msgspec.json.encode(EXAMPLES[type_]), (), 0)
+    event = decoders.decode(msgspec.json.encode(EXAMPLES[type_]), (), 0, FETCHED_AT)
     assert (event.id, event.type) == (EXAMPLES[type_]["id"], type_)
     assert type(event.data) is STRUCT_OF[type_]
 

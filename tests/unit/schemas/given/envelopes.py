@@ -1,5 +1,7 @@
 """Sample records of publishers, in both modes of CloudEvents on Kafka."""
 
+from base64 import b64encode
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -34,6 +36,9 @@ ENVELOPE: dict[str, Any] = {
     "data": MESSAGE,
 }
 
+FETCHED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+"""When the records were fetched."""
+
 SPLICE = "<here>"
 """A placeholder in an envelope; `spliced` replaces it by bytes."""
 
@@ -46,6 +51,12 @@ def without(fields: dict[str, Any], *names: str) -> dict[str, Any]:
 def structured(data: Any = MESSAGE, **attributes: Any) -> bytes:
     """Returns the value of a record in structured mode."""
     return msgspec.json.encode(ENVELOPE | {"data": data} | attributes)
+
+
+def in_base64(given: Any, /, **attributes: Any) -> bytes:
+    """Returns the value of a record whose data are in `data_base64`: bytes, or what is wrong."""
+    encoded = b64encode(given).decode() if isinstance(given, bytes) else given
+    return msgspec.json.encode(without(ENVELOPE, "data") | {"data_base64": encoded} | attributes)
 
 
 def spliced(inserted: bytes, data: Any = MESSAGE, **attributes: Any) -> bytes:
@@ -67,7 +78,7 @@ def binary_headers(**attributes: str | bytes | None) -> list[tuple[str, bytes | 
 
 def decode(value: bytes | None, headers: Headers = (), timestamp: int = 0) -> Incoming[Any]:
     """Decode a record on a topic that carries every type."""
-    return DECODERS.decode(value, headers, timestamp)
+    return DECODERS.decode(value, headers, timestamp, FETCHED_AT)
 
 
 def refused(value: bytes | None, headers: Headers = (), timestamp: int = 0) -> InvalidRecord:

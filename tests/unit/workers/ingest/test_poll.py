@@ -1,5 +1,7 @@
 """Polls: what one costs to apply."""
 
+from datetime import UTC, datetime
+
 import pytest
 from faust.types import TP
 
@@ -20,4 +22,5 @@ def test_the_size_is_the_number_of_records_or_their_kib(
     values: list[bytes | None], size: int
 ) -> None:
     records = [kafka_record("topic", 0, offset, value) for offset, value in enumerate(values)]
-    assert Poll(TP("topic", 0), 0, len(values), records).size == size
+    fetched_at = datetime(2026, 1, 1, tzinfo=UTC)
+    assert Poll(TP("topic", 0), 0, len(values), records, fetched_at).size == size

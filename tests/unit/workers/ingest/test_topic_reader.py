@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from faust.types import TP
@@ -13,6 +14,7 @@ from workers.ingest.poll import Poll
 from workers.ingest.positions import Positions
 from workers.ingest.topic_reader import TopicReader
 
+FETCHED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 FIRST, SECOND = TP("assignments", 0), TP("assignments", 1)
 
 
@@ -20,7 +22,8 @@ class Event:
     """A poll that remembers whether it was acked."""
 
     def __init__(self, tp: TP, start: int, end: int, order: list[str]) -> None:
-        self.value = Poll(tp, start, end, [kafka_record(tp.topic, tp.partition, start, b"")])
+        records = [kafka_record(tp.topic, tp.partition, start, b"")]
+        self.value = Poll(tp, start, end, records, FETCHED_AT)
         self._order = order
 
     def ack(self) -> None:

@@ -63,7 +63,7 @@ def test_a_form_becomes_an_event_that_the_workers_read(
     body: bytes, provider_id: str, address: str, name: str | None, text: str
 ) -> None:
     made = received_event(parse_form(body), AccountId("acme"), ChannelId("ch1"), NOW)
-    read = Decoders([MessageReceived]).decode(encode(made), [CONTENT_TYPE_HEADER], 0)
+    read = Decoders([MessageReceived]).decode(encode(made), [CONTENT_TYPE_HEADER], 0, NOW)
     assert read.data == made.data
     assert (read.type, read.time, read.data.sent_at) == (MessageReceived.TYPE, NOW, NOW)
     assert (read.data.account_id, read.data.channel_id) == ("acme", "ch1")
@@ -214,7 +214,7 @@ def test_any_form_is_an_event_that_can_be_read_or_a_bad_form(fields: dict[str, A
     except BadForm:
         return
     try:
-        read = Decoders([MessageReceived]).decode(encode(made), [CONTENT_TYPE_HEADER], 0)
+        read = Decoders([MessageReceived]).decode(encode(made), [CONTENT_TYPE_HEADER], 0, NOW)
     except InvalidRecord as error:
         # An address identifies the contact, so that its NUL is not replaced as in a text.
         assert error.code == DeadLetterCode.UNSTORABLE

@@ -42,7 +42,7 @@ def test_a_callback_becomes_an_event_under_the_conversations_key() -> None:
     made = status_event(parse_form(STATUS), f"mid={MID}&t=7", ACME, CHANNEL, NOW)
     conversation = conversation_id(ACME, CHANNEL, "whatsapp:+4915112345678")
     assert (made.type, made.time, made.subject) == (MessageStatus.TYPE, NOW, conversation)
-    read = Decoders([MessageStatus]).decode(encode(made), [CONTENT_TYPE_HEADER], 0)
+    read = Decoders([MessageStatus]).decode(encode(made), [CONTENT_TYPE_HEADER], 0, NOW)
     assert read.data == MessageStatus(
         account_id=ACME,
         channel_id=CHANNEL,
@@ -171,5 +171,5 @@ def test_any_form_is_a_receipt_that_can_be_read_or_a_bad_form(
         made = status_event(form, query, ACME, CHANNEL, NOW)
     except BadForm:
         return
-    read = Decoders([MessageStatus]).decode(encode(made), [CONTENT_TYPE_HEADER], 0)
+    read = Decoders([MessageStatus]).decode(encode(made), [CONTENT_TYPE_HEADER], 0, NOW)
     assert read.data == made.data
