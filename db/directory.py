@@ -126,10 +126,19 @@ async def save_channels(
             channel.name,
             channel.installed_by,
             channel.removed,
+            channel.provider_account_id,
         )
         for channel in channels
     ]
     await connection.execute(QUERIES["save_channels"], *zip(*rows, strict=True), installed_at)
+
+
+async def save_webhook_account(
+    connection: AnyConnection, account_id: AccountId, channel_id: ChannelId, webhook_account_id: str
+) -> None:
+    """Write from which account of the provider the newest webhook to a channel came."""
+    query = QUERIES["save_webhook_account"]
+    await connection.execute(query, account_id, channel_id, webhook_account_id)
 
 
 async def channel_by_address(

@@ -49,6 +49,15 @@ class Channel(Struct, frozen=True, kw_only=True):
     installed_by: UserId
     removed: bool = False
     """A removed channel keeps its conversations, and who installed it."""
+    provider_account_id: str | None = None
+    """The provider's account that owns the address, if the installation named it."""
+    webhook_account_id: str | None = None
+    """The provider's account of the newest webhook to the address."""
+
+    @property
+    def sending_account_id(self) -> str | None:
+        """The provider's account through which replies go out; None: the tenant's first one."""
+        return self.provider_account_id or self.webhook_account_id
 
 
 class Directory:
@@ -111,6 +120,7 @@ def decide_channel(channel: Channel | None, event: ChannelEvent) -> Channel | No
     """Returns the channel after an event of the directory; None if it was never installed."""
     if isinstance(event, ChannelRemoved):
         return msgspec.structs.replace(channel, removed=True) if channel else None
+    same_address = channel is not None and channel.address == event.address
     return Channel(
         account_id=event.account_id,
         channel_id=event.channel_id,
@@ -118,4 +128,6 @@ def decide_channel(channel: Channel | None, event: ChannelEvent) -> Channel | No
         address=event.address,
         name=event.name,
         installed_by=event.installed_by,
+        provider_account_id=event.provider_account_id,
+        webhook_account_id=channel.webhook_account_id if channel and same_address else None,
     )

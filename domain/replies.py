@@ -100,6 +100,7 @@ def _sends(context: CommandContext, message: Message, parts: list[str]) -> tuple
             attempts=0,
             created_at=context.now,
             due_at=context.now,
+            provider_account_id=context.channel.sending_account_id if context.channel else None,
         )
         for number, body in enumerate(parts, start=1)
     )

@@ -80,6 +80,8 @@ class Send(Struct, frozen=True):
     error_code: int | None = None
     told_uncertain: bool = False
     """Whether `message.uncertain` was emitted."""
+    provider_account_id: str | None = None
+    """The provider's account through which it goes out; None: the first one of the tenant."""
 
     @property
     def began_at(self) -> datetime:

@@ -80,6 +80,9 @@ class ChannelInstalled(EventData, frozen=True, kw_only=True):
     address: NonEmpty
     name: str
     installed_by: User
+    provider_account_id: ExternalId | None = None
+    """The provider's account that owns the address, such as Twilio's AccountSid. Replies go out
+    through it. Null: through the account that the newest webhook to the channel came from."""
 
 
 class ChannelRemoved(EventData, frozen=True, kw_only=True):

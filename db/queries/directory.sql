@@ -40,30 +40,42 @@ WHERE u.account_id = k.account_id AND u.user_id = k.user_id
 
 -- name: channels_by_id
 -- The channels that a batch needs.
-SELECT c.account_id, c.channel_id, c.provider, c.address, c.name, c.installed_by, c.removed
+SELECT c.account_id, c.channel_id, c.provider, c.address, c.name, c.installed_by, c.removed,
+       c.provider_account_id, c.webhook_account_id
 FROM unnest($1::text[], $2::text[]) AS k (account_id, channel_id)
 JOIN inbox.channels AS c USING (account_id, channel_id)
 
 -- name: channels_of_account
 -- All channels that an account has or had: installed ones first, the newest first among them.
-SELECT account_id, channel_id, provider, address, name, installed_by, removed
+SELECT account_id, channel_id, provider, address, name, installed_by, removed, provider_account_id,
+       webhook_account_id
 FROM inbox.channels
 WHERE account_id = $1
 ORDER BY removed, installed_at DESC, channel_id
 
 -- name: save_channels
 -- The channels that a batch installed or removed.
-INSERT INTO inbox.channels (
-    account_id, channel_id, provider, address, name, installed_by, removed, installed_at
+INSERT INTO inbox.channels AS c (
+    account_id, channel_id, provider, address, name, installed_by, removed, provider_account_id,
+    installed_at
 )
-SELECT *, $8::timestamptz
+SELECT *, $9::timestamptz
 FROM unnest(
-    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[]
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
+    $8::text[]
 )
 ON CONFLICT (account_id, channel_id) DO UPDATE
 SET provider = excluded.provider, address = excluded.address, name = excluded.name,
     installed_by = excluded.installed_by, removed = excluded.removed,
-    installed_at = excluded.installed_at
+    provider_account_id = excluded.provider_account_id, installed_at = excluded.installed_at,
+    -- Another address may belong to another account of the provider.
+    webhook_account_id = CASE WHEN c.address = excluded.address THEN c.webhook_account_id END
+
+-- name: save_webhook_account
+-- The provider's account of the newest webhook to a channel, if it is another one than before.
+UPDATE inbox.channels
+SET webhook_account_id = $3
+WHERE account_id = $1 AND channel_id = $2 AND webhook_account_id IS DISTINCT FROM $3
 
 -- name: channel_by_address
 -- The installed channel of an account with an address; the newer one, if two have it.

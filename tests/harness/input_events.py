@@ -110,8 +110,10 @@ def user(user_id: str, *, account: str = ACCOUNT, inbox_access: bool = True) -> 
     return event("user.upserted", data, key=account)
 
 
-def channel(address: str, installed_by: str = "ana", channel_id: str = CHANNEL) -> Event:
-    """Returns an installed channel."""
+def channel(
+    address: str, installed_by: str = "ana", channel_id: str = CHANNEL, **fields: Any
+) -> Event:
+    """Returns an installed channel. `fields` are further ones of its data."""
     data = {
         "account_id": ACCOUNT,
         "channel_id": channel_id,
@@ -119,5 +121,5 @@ def channel(address: str, installed_by: str = "ana", channel_id: str = CHANNEL) 
         "address": address,
         "name": "Sales",
         "installed_by": installed_by,
-    }
+    } | fields
     return event("channel.installed", data, key=ACCOUNT)

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import asyncpg
 
 from bench.mock_twilio import MockTwilio
+from bench.mock_twilio.account import ACCOUNTS
 from bench.mock_twilio.ledger import LedgerSend
 from tests.harness.inbox import Inbox, Owner, answers
 from tests.harness.input_events import (
@@ -29,6 +30,7 @@ from tests.harness.topics import Topics
 from tests.harness.waiting import until
 from tests.harness.worker import Worker
 from workers.dev.embedded.ports import free_port
+from workers.dev.twilio_stand_in.server import Account
 from workers.settings import Settings
 
 SENDER, MARIA, JONAS = "whatsapp:+14155238886", "whatsapp:+4915112345678", "whatsapp:+4922"
@@ -216,14 +218,16 @@ async def serving(
     owner: Owner,
     log: Path,
     roles: str = f"{WITHOUT_SEND},send",
+    *,
+    accounts: Mapping[str, Account] = ACCOUNTS,
     **changed: Any,
 ) -> AsyncIterator[SendingInbox]:
     """Run an inbox with a user, a channel, and a contact who just wrote.
 
-    `changed` are settings. At the end it checks that Twilio took no part twice, and that there is
-    no dead letter.
+    `accounts` are those that Twilio admits, `changed` are settings. At the end it checks that
+    Twilio took no part twice, and that there is no dead letter.
     """
-    async with MockTwilio() as mock:
+    async with MockTwilio(accounts) as mock:
         unhindered = {"twilio_api_url": mock.url, "send_rates": {"": 1000.0}}
         settings = replace(settings, **unhindered | changed)
         worker = Worker(settings, log, roles)

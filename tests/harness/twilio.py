@@ -33,8 +33,10 @@ class Twilio:
         session: aiohttp.ClientSession,
         at: str | None = None,
         path: str = INBOUND_PATH,
+        token: str = TOKEN,
     ) -> None:
         """`at` is the URL at which the worker listens, if it is not the public URL."""
+        self._token = token
         self.url = public_url + path
         self._at = (at or public_url) + path
         self.session = session
@@ -42,7 +44,7 @@ class Twilio:
     def signature(self, body: str, *, query: str = "", algorithm: str = "HMAC_SHA1") -> str:
         """The signature of a form, for the header `X-Twilio-Signature`."""
         fields = MultiDict(parse_qsl(body, keep_blank_values=True))
-        validator = RequestValidator(TOKEN)
+        validator = RequestValidator(self._token)
         made: str = validator.compute_signature(self.url + query, fields, algorithm)
         return made
 

@@ -1,13 +1,14 @@
 """Rebuilds the event of a webhook's form that was dead-lettered, for a redrive."""
 
 from db.connect import AnyConnection
-from db.directory import channel_by_address
+from db.directory import channel_by_address, save_webhook_account
 from schemas.cloudevents import CloudEvent
 from schemas.dead_letters import FORM, Origin
 from schemas.fields import AccountId
 from workers.dead_letters.reader import DeadLetterRecord
 from workers.twilio.form import parse_form
-from workers.webhooks.webhook import WEBHOOK_KINDS, Webhook
+from workers.webhooks.callback_part import with_channel_of_reply
+from workers.webhooks.webhook import ANY_CHANNEL, WEBHOOK_KINDS, Webhook
 
 
 class CannotRedrive(Exception):
@@ -43,10 +44,17 @@ async def event_of_form(
             webhook.our_address,
             removed=kind.removed_channels,
         )
-        if channel_id is None:
-            raise CannotRedrive(
-                f"still no channel of account {account_id} has the address in {kind.our_field}"
-            )
-        return webhook.event(channel_id)
+        event = webhook.event(channel_id or ANY_CHANNEL)
+        if channel_id is not None:
+            if webhook.receiving_account_id is not None:
+                await save_webhook_account(
+                    connection, account_id, channel_id, webhook.receiving_account_id
+                )
+            return event
+        if event_of_reply := await with_channel_of_reply(connection, event):
+            return event_of_reply
+        raise CannotRedrive(
+            f"still no channel of account {account_id} has the address in {kind.our_field}"
+        )
     except ValueError as error:
         raise CannotRedrive(f"its form is no event: {error}") from error

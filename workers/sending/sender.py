@@ -180,10 +180,11 @@ class Sender:
 
         Empty when the provider does not return the whole list.
         """
-        if not self._twilio.knows(send.account_id):
+        if not self._twilio.knows(send.account_id, send.provider_account_id):
             return []
         messages = self._twilio.messages(
             send.account_id,
+            provider_account_id=send.provider_account_id,
             from_address=send.from_address,
             to_address=send.to_address,
             since=send.began_at - CLOCKS_APART,

@@ -75,24 +75,37 @@ class Twilio:
         self._http = HttpClient(self._api_url)
         self._status_url = settings.public_url + STATUS_PATH
         self._clients = {
-            account.account_id: Client(sid, account.auth_token, http_client=self._http)
-            for sid, account in reversed(settings.twilio_accounts.items())
+            (account.account_id, sid): Client(sid, account.auth_token, http_client=self._http)
+            for sid, account in settings.twilio_accounts.items()
             if account.auth_token
         }
-        """By our account. Of several accounts at Twilio the one that is set first sends."""
+        """By our account, and the account at Twilio."""
+        self._first = {account_id: sid for account_id, sid in reversed(self._clients)}
+        """By our account: the account at Twilio that is set first."""
+        self._reported: set[tuple[str, str | None]] = set()
+        """The accounts whose replies wait because no token of theirs is set."""
 
     async def close(self) -> None:
         """Close all connections."""
         await self._http.close()
 
-    def knows(self, account_id: str) -> bool:
-        """Whether an account of ours has an account at Twilio to send from."""
-        return account_id in self._clients
+    def knows(self, account_id: AccountId, provider_account_id: str | None = None) -> bool:
+        """Whether a token is set for an account of ours at Twilio; None: for any of them."""
+        return self._client(account_id, provider_account_id) is not None
+
+    def _client(self, account_id: AccountId, provider_account_id: str | None) -> Client | None:
+        """The client of an account of ours at Twilio; None: of the first one.
+
+        An account at Twilio that is set for another account of ours is never used.
+        """
+        sid = provider_account_id or self._first.get(account_id)
+        return self._clients.get((account_id, sid)) if sid else None
 
     async def post(self, send: Send) -> PostOutcome:
         """Post a part of a reply, once."""
-        client = self._clients.get(send.account_id)
+        client = self._client(send.account_id, send.provider_account_id)
         if client is None:
+            self._report_missing(send)
             return NotTaken(RETRY_SECONDS_MAX)
         try:
             message = await client.messages.create_async(
@@ -110,20 +123,39 @@ class Twilio:
             return Unknown()
         return Taken(str(message.sid), str(message.status or ACCEPTED))
 
+    def _known_client(self, account_id: AccountId, provider_account_id: str | None) -> Client:
+        client = self._client(account_id, provider_account_id)
+        if client is None:
+            raise LookupError("no account at Twilio")
+        return client
+
+    def _report_missing(self, send: Send) -> None:
+        """Log once that the replies of an account wait for its token."""
+        key = (send.account_id, send.provider_account_id)
+        if key not in self._reported:
+            self._reported.add(key)
+            log.warning(
+                "replies of %s wait: INBOX_TWILIO_ACCOUNTS has no auth_token for %s",
+                send.account_id,
+                send.provider_account_id or "it",
+            )
+
     async def messages(
         self,
         account_id: AccountId,
         *,
+        provider_account_id: str | None = None,
         from_address: str | None = None,
         to_address: str | None = None,
         since: datetime,
     ) -> AsyncIterator[TwilioMessage]:
         """Yield the messages of an account that were sent on the day of `since` or later.
 
-        The newest come first. Raises BadAnswer, aiohttp's ClientError, TimeoutError, and
-        ValueError for an answer that is no JSON.
+        They are those of one account at Twilio: of `provider_account_id`, or of the first. The
+        newest come first. Raises BadAnswer, aiohttp's ClientError, TimeoutError, ValueError for an
+        answer that is no JSON, and LookupError for an account that it does not know.
         """
-        client = self._clients[account_id]
+        client = self._known_client(account_id, provider_account_id)
         with bad_answers():
             pages = await client.messages.stream_async(
                 from_=from_address or unset,
@@ -147,7 +179,7 @@ class Twilio:
 
     async def media(self, account_id: AccountId, message_sid: str) -> list[TwilioMedia]:
         """The files of a message. Raises as `messages` does."""
-        message = self._clients[account_id].messages(message_sid)
+        message = self._known_client(account_id, None).messages(message_sid)
         with bad_answers():
             files = await message.media.list_async(limit=MEDIA_MAX)
         return [

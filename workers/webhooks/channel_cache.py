@@ -3,7 +3,7 @@
 import time
 
 from db.connect import Pool
-from db.directory import channel_by_address
+from db.directory import channel_by_address, save_webhook_account
 from schemas.fields import AccountId, ChannelId
 
 FRESH_SECONDS = 5.0
@@ -24,12 +24,19 @@ class ChannelCache:
         (monotonic)."""
 
     async def find(
-        self, account_id: AccountId, address: str, *, removed: bool = False
+        self,
+        account_id: AccountId,
+        address: str,
+        *,
+        removed: bool = False,
+        webhook_account_id: str | None = None,
     ) -> ChannelId | None:
         """The channel of an account that has an address; None when there is none.
 
-        With `removed`, a removed channel counts if no other has the address. Raises asyncpg's
-        errors when the channel is not remembered and the database does not answer.
+        With `removed`, a removed channel counts if no other has the address. Whenever the channel
+        is read, `webhook_account_id` is written: the provider's account that the webhook came
+        from. Raises asyncpg's errors when the channel is not remembered and the database does not
+        answer.
         """
         key = (account_id, address, removed)
         now = time.monotonic()
@@ -38,6 +45,8 @@ class ChannelCache:
             return known[0]
         async with self._pool.acquire() as connection:
             channel_id = await channel_by_address(connection, account_id, address, removed=removed)
+            if channel_id is not None and webhook_account_id is not None:
+                await save_webhook_account(connection, account_id, channel_id, webhook_account_id)
         if channel_id is None:
             # Not remembered: the channel may be installed at any moment, and unknown addresses
             # must not fill the memory.

@@ -17,9 +17,10 @@ from schemas.dead_letters import DEAD_LETTERS_TOPIC, Header, webhook_headers
 from schemas.errors import InvalidRecord
 from workers.kafka.partitions import partition_of
 from workers.settings import Settings
+from workers.webhooks.callback_part import with_channel_of_reply
 from workers.webhooks.channel_cache import ChannelCache
 from workers.webhooks.producer import WebhookProducer
-from workers.webhooks.webhook import Webhook
+from workers.webhooks.webhook import ANY_CHANNEL, Webhook
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Delivery:
     def __init__(self, settings: Settings, producer: WebhookProducer, pool: Pool) -> None:
         self._settings = settings
         self._producer = producer
+        self._pool = pool
         self._channels = ChannelCache(pool)
 
     async def deliver(self, webhook: Webhook) -> None:
@@ -87,19 +89,25 @@ class Delivery:
             webhook.account_id,
             webhook.our_address,
             removed=webhook.kind.removed_channels,
+            webhook_account_id=webhook.receiving_account_id,
         )
-        if channel_id is None:
-            log.warning("webhook of %s: no channel has its address", webhook.account_id)
-            detail = f"no channel has the address in {webhook.kind.our_field}"
-            return self._dead_letter(webhook, InvalidRecord(DeadLetterCode.UNKNOWN_CHANNEL, detail))
         try:
-            event = webhook.event(channel_id)
+            event = webhook.event(channel_id or ANY_CHANNEL)
         except Exception as error:
             # It was checked when it came, but by another version of this program. It is
             # dead-lettered, so that the webhooks behind it do not wait for ever.
             log.error("webhook of %s: %s", webhook.account_id, type(error).__name__)
             detail = f"its form is no event: {type(error).__name__}"
             return self._dead_letter(webhook, InvalidRecord(DeadLetterCode.INVALID_DATA, detail))
+        if channel_id is None:
+            async with self._pool.acquire() as connection:
+                event_of_reply = await with_channel_of_reply(connection, event)
+            if event_of_reply is None:
+                log.warning("webhook of %s: no channel has its address", webhook.account_id)
+                detail = f"no channel has the address in {webhook.kind.our_field}"
+                unknown = InvalidRecord(DeadLetterCode.UNKNOWN_CHANNEL, detail)
+                return self._dead_letter(webhook, unknown)
+            event = event_of_reply
         return self._to(webhook.kind.topic, str(event.subject), encode(event), EVENT_HEADERS)
 
     def _dead_letter(self, webhook: Webhook, error: InvalidRecord) -> ProducedRecord:

@@ -14,7 +14,8 @@ from workers.twilio.form import parse_form
 from workers.twilio.inbound_form import received_event
 from workers.twilio.status_form import status_event
 
-_ANY_CHANNEL = ChannelId("any")
+ANY_CHANNEL = ChannelId("any")
+"""Stands for a channel that is not known yet."""
 
 
 class WebhookKind(NamedTuple):
@@ -84,6 +85,14 @@ class Webhook:
         return self.form.get(self.kind.our_field, "")
 
     @property
+    def receiving_account_id(self) -> str | None:
+        """The account at Twilio that owns our address, since a message to it came from there.
+
+        None for a status callback.
+        """
+        return self.form.get("AccountSid") if self.kind is INBOUND_WEBHOOK else None
+
+    @property
     def contact(self) -> str:
         """Identifies its contact: webhooks of one contact go to Kafka in the order they came."""
         contact = self.form.get(self.kind.contact_field, "")
@@ -95,7 +104,7 @@ class Webhook:
 
     def check(self) -> None:
         """Raise BadForm when no event can be made of it, on any channel."""
-        self.event(_ANY_CHANNEL)
+        self.event(ANY_CHANNEL)
 
     def to_bytes(self) -> bytes:
         """The bytes that the spool stores."""

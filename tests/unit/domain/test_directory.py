@@ -185,3 +185,17 @@ def test_a_user_is_known_once_upserted_whatever_their_name() -> None:
     nameless = decide_user(None, upserted(""))
     assert isinstance(nameless, User)
     assert nameless.known
+
+
+def test_replies_go_through_the_account_that_was_named_or_else_the_one_of_the_webhooks() -> None:
+    channel = decide_channel(None, installed())
+    assert channel is not None
+    assert channel.sending_account_id is None
+    received = msgspec.structs.replace(channel, webhook_account_id="AC11")
+    assert received.sending_account_id == "AC11"
+    named = decide_channel(received, installed(provider_account_id="AC22"))
+    assert named is not None
+    assert (named.sending_account_id, named.webhook_account_id) == ("AC22", "AC11")
+    moved = decide_channel(named, installed(address="whatsapp:+2"))
+    assert moved is not None
+    assert moved.sending_account_id is None

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from db.connect import AnyConnection
+from schemas.cloudevents import CloudEvent
 from schemas.codes import DeadLetterCode
 from schemas.dead_letters import Header, Origin, split_headers, webhook_headers
 from schemas.errors import InvalidRecord
@@ -44,7 +46,15 @@ def lookups(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, bool]]:
         made.append((account_id, address, removed))
         return CHANNEL if address == "whatsapp:+14155238886" else None
 
+    async def save_webhook_account(*_: object) -> None:
+        pass
+
+    async def with_channel_of_reply(*_: object) -> None:
+        pass
+
     monkeypatch.setattr(webhook_form, "channel_by_address", channel_by_address)
+    monkeypatch.setattr(webhook_form, "save_webhook_account", save_webhook_account)
+    monkeypatch.setattr(webhook_form, "with_channel_of_reply", with_channel_of_reply)
     return made
 
 
@@ -97,3 +107,15 @@ async def test_only_forms_on_the_topics_of_webhooks_become_events(
     with pytest.raises(CannotRedrive, match="no webhook's form"):
         await event_of_form(CONNECTION, bare, origin, INBOUND_WEBHOOK.topic)
     assert lookups == []
+
+
+async def test_a_status_without_a_channel_is_redriven_to_the_reply_that_it_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def with_channel_of_reply(_: AnyConnection, event: CloudEvent) -> CloudEvent:
+        return replace(event, subject="the reply's conversation")
+
+    monkeypatch.setattr(webhook_form, "with_channel_of_reply", with_channel_of_reply)
+    record, origin = dead_letter(STATUS_WEBHOOK, STATUS.replace(b"14155238886", b"14155230000"))
+    event = await event_of_form(CONNECTION, record, origin, STATUS_WEBHOOK.topic)
+    assert event.subject == "the reply's conversation"
