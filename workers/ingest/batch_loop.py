@@ -35,6 +35,7 @@ from schemas.codes import DeadLetterCode
 from schemas.errors import InvalidRecord
 from workers.agents.work import Work
 from workers.ingest.dead_letter_limit import DeadLetterLimit
+from workers.ingest.lost_records import say_lost
 from workers.ingest.partition_slice import PartitionSlice, are_dead, joined, records_of
 from workers.ingest.poll import Poll
 from workers.kafka.records import KafkaRecord
@@ -83,6 +84,7 @@ class BatchLoop:
         self._hooks = hooks
         self._unknown_commits: set[Partition] = set()
         """Partitions whose transaction, shared with others, ended with an unknown outcome."""
+        metrics.LOST_RECORDS.labels(topic)  # from 0 on: the first loss must be seen to grow it
         self._limit = DeadLetterLimit(topic, settings.dead_letter_run, settings.dead_letter_ratio)
 
     async def apply(self, polls: Sequence[Poll]) -> dict[TP, int] | None:
@@ -180,7 +182,7 @@ class BatchLoop:
                 return position
             if position >= slice_.end:
                 # Another worker applied it, or a commit of ours whose answer was lost.
-                metrics.UNKNOWN_COMMITS.labels(self._topic).inc(failures > 0)
+                self._count_unknown_commits([slice_] if failures else [])
                 return []
             if position > slice_.start:
                 slice_ = slice_.after(position)
@@ -234,6 +236,7 @@ class BatchLoop:
         self._limit.count(dead)
         metrics.RECORDS.labels(self._topic).inc(len(dead))
         metrics.BATCH_RECORDS.labels(self._topic).observe(len(dead))
+        say_lost(self._topic, applied)
         for record, event in records_of(applied):
             if isinstance(event, InvalidRecord):
                 metrics.DEAD_LETTERS.labels(self._topic, event.code).inc()
@@ -262,6 +265,10 @@ class BatchLoop:
                 raise
 
         return await until_done(self._topic, load, self._hooks.alive)
+
+    def _count_unknown_commits(self, slices: list[PartitionSlice]) -> None:
+        metrics.UNKNOWN_COMMITS.labels(self._topic).inc(len(slices))
+        say_lost(self._topic, slices)
 
     def _count_retry(self, error: Exception) -> None:
         if is_transient(error):

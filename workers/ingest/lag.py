@@ -34,7 +34,7 @@ class Lag:
         self._alive = alive
 
     async def watch(self) -> None:
-        """Measure until the consumer stops. Raises what is a bug."""
+        """Measure until the consumer stops, whatever Kafka answers."""
         while not self._consumer.app.should_stop:
             try:
                 await self._measure()
@@ -42,6 +42,10 @@ class Lag:
                 # A broker that is down is waited for, which is no stall.
                 self._alive()
                 log.info("lag: %s", type(error).__name__)
+            except Exception:
+                # To measure is no reason to end a worker that works.
+                self._alive()
+                log.warning("the lag is not known", exc_info=True)
             await asyncio.sleep(LAG_SECONDS)
 
     async def _measure(self) -> None:

@@ -12,7 +12,10 @@ from workers.kafka.records import KafkaRecord
 
 @dataclass(frozen=True, slots=True)
 class PartitionSlice:
-    """Consecutive records of one partition, decoded or known to be invalid."""
+    """Consecutive records of one partition, decoded or known to be invalid.
+
+    Without records it stands for those that Kafka deleted before they were read.
+    """
 
     partition: Partition
     start: int
@@ -52,12 +55,16 @@ class PartitionSlice:
 
 
 def joined(slices: Iterable[PartitionSlice]) -> list[PartitionSlice]:
-    """Join each slice to the one before it in its partition, if it starts where that one ends."""
+    """Join each slice to the one before it in its partition, if it starts where that one ends.
+
+    One without records stays alone.
+    """
     found: list[PartitionSlice] = []
     last: dict[Partition, int] = {}
     for slice_ in slices:
         place = last.get(slice_.partition)
-        if place is not None and found[place].end == slice_.start:
+        follows = place is not None and found[place].end == slice_.start
+        if place is not None and follows and found[place].records and slice_.records:
             found[place] = found[place].joined(slice_)
         else:
             last[slice_.partition] = len(found)

@@ -10,7 +10,10 @@ from workers.kafka.records import KafkaRecord
 
 
 class Poll(NamedTuple):
-    """The records that one fetch returned of one partition."""
+    """The records that one fetch returned of one partition.
+
+    Without records it stands for those that Kafka deleted before they were read.
+    """
 
     tp: TP
     start: int

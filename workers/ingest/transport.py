@@ -20,7 +20,12 @@ from typing import Any, ClassVar, cast
 
 import aiokafka
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import (
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
@@ -61,7 +66,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             partition_assignment_strategy=[RoundRobinPartitionAssignor],
             isolation_level="read_committed",
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            # A position that the log does not have is an error: see _pass_deleted.
+            auto_offset_reset="none",
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
             **fetch_arguments(len(self._transport.positions.topics), settings.partitions),
             request_timeout_ms=CONSUMER_REQUEST_MILLISECONDS,
@@ -78,7 +84,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         max_records: int | None = None,
     ) -> Any:
         # Takes all that is buffered of a partition (limited in bytes). Batches are cut later.
-        fetched = await super()._fetch_records(consumer, active_partitions, timeout, None)
+        try:
+            fetched = await super()._fetch_records(consumer, active_partitions, timeout, None)
+        except NoOffsetForPartitionError:
+            return {}  # aiokafka asked the group for a position before we sought ours
+        except OffsetOutOfRangeError as error:
+            [(partition, position)] = error.args[0].items()
+            return await end_process_on_error(self._pass_deleted(TP(*partition), position))
         # No await from here on, so that nothing moves a fetched position before it is read.
         polls, now = {}, datetime.now(UTC)
         for tp, records in fetched.items():
@@ -90,19 +102,46 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             metrics.FETCH_SECONDS.observe(self._computed - before)
         return polls
 
+    async def _pass_deleted(self, tp: TP, position: int) -> dict[TP, Poll]:
+        """Seek the beginning of a log that has no record at the position, nor any before.
+
+        Returns a poll without records for what was deleted; nothing if Kafka does not answer: the
+        next fetch then finds the same. Raises ForeignLog for a position beyond the end.
+        """
+        consumer = self._ensure_consumer()
+        try:
+            known = driver.ensure_aiokafka_TP(tp)
+            beginnings = consumer.beginning_offsets([known])
+            beginning = (await asyncio.wait_for(beginnings, ENDS_SECONDS))[known]
+        except (KafkaError, TimeoutError):
+            return {}
+        if self._position(tp) != position:
+            return {}  # sought elsewhere meanwhile, or lost to another worker
+        if beginning <= position:
+            await self._transport.positions.check_against({tp: position}, self.ends)
+            return {}
+        consumer.seek(known, beginning)
+        start, self._ends[tp] = self._ends.get(tp, position), beginning
+        return {tp: Poll(tp, start, beginning, [], datetime.now(UTC))}
+
+    def _position(self, tp: TP) -> int | None:
+        """Where the next fetch starts. None: not known now, or not a partition of this worker."""
+        state = self._state(tp)
+        return state.position if state is not None and state.has_valid_position else None
+
     def _state(self, tp: TP) -> Any:
         subscription = self._ensure_consumer()._fetcher._subscriptions.subscription
         return subscription.assignment.state_value(tp)
 
     async def seek_to(self, positions: Mapping[TP, int], idle: set[TP]) -> None:
-        """Seek these positions, and pause the idle partitions."""
+        """Seek these positions, and pause the idle partitions, which are never fetched."""
         await self.call_thread(self._seek_to, positions, idle)
 
     async def _seek_to(self, positions: Mapping[TP, int], idle: set[TP]) -> None:
         consumer = self._ensure_consumer()
         consumer.pause(*map(driver.ensure_aiokafka_TP, idle))
         self._ends = {tp: end for tp, end in self._ends.items() if tp in self.assignment()}
-        for tp, position in positions.items():
+        for tp, position in {**dict.fromkeys(idle, 0), **positions}.items():
             # One that was lost meanwhile is read by its new owner.
             if tp in self.assignment():
                 consumer.seek(driver.ensure_aiokafka_TP(tp), position)
@@ -128,7 +167,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """
         delivered = self._ends.get(tp, 0)
         done = applied.get(tp, delivered)
-        position = self._state(tp).position
+        position = self._position(tp)
         return done if done < delivered or position is None else position
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
@@ -182,13 +221,13 @@ class Consumer(driver.Consumer):
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         poll = cast(Poll, record)
-        last = poll.records[-1]
+        last = poll.records[-1] if poll.records else None
         return ConsumerMessage(
             tp.topic,
             tp.partition,
             poll.end - 1,
-            last.timestamp / 1000,
-            last.timestamp_type,
+            last.timestamp / 1000 if last else 0,
+            last.timestamp_type if last else 0,
             None,
             None,
             cast(Any, poll),

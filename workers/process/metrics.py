@@ -21,6 +21,12 @@ ERASED = Counter(
     "Messages not recorded, because their conversation was deleted after they were sent",
     registry=REGISTRY,
 )
+LOST_RECORDS = Counter(
+    "inbox_lost_records",
+    "Records that Kafka deleted before a worker read them, at most: markers count too",
+    ["topic"],
+    registry=REGISTRY,
+)
 DEAD_LETTERS = Counter(
     "inbox_dead_letters", "Records dead-lettered, by code", ["topic", "code"], registry=REGISTRY
 )

@@ -35,7 +35,10 @@ PRIVATE_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         "aiokafka.consumer.fetcher:Fetcher": ("_subscriptions",),
         "aiokafka.consumer.subscription_state:Assignment": ("state_value",),
         "aiokafka.consumer.subscription_state:SubscriptionState": ("subscription",),
-        "aiokafka.consumer.subscription_state:TopicPartitionState": ("position",),
+        "aiokafka.consumer.subscription_state:TopicPartitionState": (
+            "has_valid_position",
+            "position",
+        ),
         "aiokafka:AIOKafkaConsumer": ("_fetcher",),
         "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread": (
             "_assignor",

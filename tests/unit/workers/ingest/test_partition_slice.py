@@ -76,3 +76,14 @@ def test_every_record_is_there_once_in_the_order_of_its_partition(
             for record in one.records
         ]
         assert all(one.end < following.start for one, following in pairwise(own))
+
+
+def test_a_slice_without_records_stays_alone() -> None:
+    loss = PartitionSlice(("topic", 0), 2, 5, [], [])
+    slices = [
+        PartitionSlice(("topic", 0), 0, 2, [kafka_record("topic", 0, 1, b"")], []),
+        loss,
+        PartitionSlice(("topic", 0), 5, 6, [kafka_record("topic", 0, 5, b"")], []),
+    ]
+    assert joined(slices) == slices
+    assert loss.after(3) == PartitionSlice(("topic", 0), 3, 5, [], [])

@@ -1,17 +1,23 @@
 """What the transport uses inside Faust and aiokafka; fails first when a version changes it."""
 
+import asyncio
 import inspect
 from collections.abc import Callable
-from typing import Any
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.subscription_state import TopicPartitionState
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaConnectionError
 from faust.transport import consumer as faust_consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from workers.ingest import transport
+from workers.ingest.positions import Positions
+from workers.process.errors import ForeignLog
 
 OVERRIDDEN = [
     (transport.ConsumerThread, "_create_worker_consumer"),
@@ -59,8 +65,14 @@ def test_faust_works_as_the_transport_expects(
     assert [word for word in words if word not in source] == []
 
 
-def test_aiokafka_tells_the_position_of_a_partition() -> None:
+def test_aiokafka_tells_the_position_of_a_partition_or_that_there_is_none() -> None:
     assert isinstance(TopicPartitionState.position, property)
+    assert isinstance(TopicPartitionState.has_valid_position, property)
+
+
+def test_aiokafka_raises_with_the_position_that_a_log_does_not_have() -> None:
+    source = inspect.getsource(Fetcher)
+    assert "Errors.OffsetOutOfRangeError({tp: fetch_offset})" in source
 
 
 class Assigned:
@@ -94,3 +106,97 @@ async def test_a_partition_that_was_lost_before_its_rewind_is_left_to_its_new_ow
     monkeypatch.setattr(thread, "_ensure_consumer", lambda: consumer)
     await thread._seek_to({lost: 3, mine: 5}, set())
     assert consumer.positions == thread._ends == {mine: 5}
+
+
+class Log(Assigned):
+    """An aiokafka consumer of one partition, whose log has the offsets from `beginning` to `end`.
+
+    It fetches at `position`. `error` is what Kafka answers instead.
+    """
+
+    def __init__(
+        self, beginning: int, end: int, position: int | None, error: Exception | None = None
+    ) -> None:
+        super().__init__(PARTITION)
+        self._beginning, self._end, self._error = beginning, end, error
+        self.has_valid_position = position is not None
+        self.position = position
+
+    async def beginning_offsets(self, partitions: list[TP]) -> dict[TP, int]:
+        """Where the log begins."""
+        if self._error:
+            raise self._error
+        return dict.fromkeys(partitions, self._beginning)
+
+    async def end_offsets(self, partitions: list[TP]) -> dict[TP, int]:
+        """Where the log ends."""
+        return dict.fromkeys(partitions, self._end)
+
+
+PARTITION = TP("assignments", 0)
+
+
+async def pass_deleted(
+    monkeypatch: pytest.MonkeyPatch, log: Log, position: int
+) -> list[tuple[int, int]]:
+    """Tell the transport that a log lacks a position. Returns the polls that it delivers."""
+
+    async def at_once(_seconds: float) -> None:
+        pass
+
+    monkeypatch.setattr(asyncio, "sleep", at_once)
+    positions = Positions({PARTITION.topic}, cast(Any, nullcontext), lambda: None)
+    thread = object.__new__(transport.ConsumerThread)
+    thread._ends = {PARTITION: 4}
+    consumer = SimpleNamespace(transport=SimpleNamespace(positions=positions))
+    thread.consumer = cast(Any, consumer)
+    monkeypatch.setattr(thread, "_ensure_consumer", lambda: log)
+    monkeypatch.setattr(thread, "_state", lambda _tp: log)
+    polls = await thread._pass_deleted(PARTITION, position)
+    assert all(not poll.records for poll in polls.values())
+    return [(poll.start, poll.end) for poll in polls.values()]
+
+
+async def test_what_was_deleted_is_passed_from_the_end_of_the_last_poll_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = Log(9, 12, 5)
+    assert await pass_deleted(monkeypatch, log, 5) == [(4, 9)]
+    assert log.positions == {PARTITION: 9}
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        pytest.param(Log(9, 12, 6), id="sought elsewhere meanwhile"),
+        pytest.param(Log(9, 12, None), id="no position at all"),
+        pytest.param(Log(9, 12, 5, KafkaConnectionError()), id="Kafka is away"),
+        pytest.param(Log(9, 12, 5, TimeoutError()), id="Kafka does not answer"),
+        pytest.param(Log(5, 12, 5), id="the position is in the log again"),
+    ],
+)
+async def test_nothing_is_passed_where_nothing_is_known_to_be_deleted(
+    monkeypatch: pytest.MonkeyPatch, log: Log
+) -> None:
+    assert await pass_deleted(monkeypatch, log, 5) == []
+    assert log.positions == {}
+
+
+async def test_a_log_that_ends_before_the_position_is_another_kafkas(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(ForeignLog, match="applied up to 5, but its log ends at 3"):
+        await pass_deleted(monkeypatch, Log(0, 3, 5), 5)
+
+
+@pytest.mark.parametrize(("position", "reached"), [(None, 7), (9, 9)])
+def test_a_position_that_is_not_known_counts_as_what_was_applied(
+    monkeypatch: pytest.MonkeyPatch, position: int | None, reached: int
+) -> None:
+    thread = object.__new__(transport.ConsumerThread)
+    thread._ends = {PARTITION: 7}
+    monkeypatch.setattr(thread, "_state", lambda _tp: Log(9, 12, position))
+    assert thread._reached(PARTITION, {PARTITION: 7}) == reached
+    assert thread._reached(PARTITION, {PARTITION: 6}) == 6
+    monkeypatch.setattr(thread, "_state", lambda _tp: None)
+    assert thread._reached(PARTITION, {}) == 7
