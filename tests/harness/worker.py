@@ -10,6 +10,7 @@ import aiohttp
 from bench.runs.processes import log_tail
 from tests.harness.fork_server import ForkedProcess, fork_server
 from tests.harness.waiting import until
+from workers.dev.worker_child import local_host
 from workers.settings import Settings
 
 
@@ -19,7 +20,7 @@ class Worker:
     def __init__(self, settings: Settings, log: Path, roles: str = "ingest,relay,web") -> None:
         self.settings = settings
         self.log = log
-        self.url = f"http://{settings.web_host}:{settings.web_port}"
+        self.url = f"http://{local_host(settings)}:{settings.web_port}"
         self._roles = roles
         self._process: ForkedProcess | None = None
 

@@ -77,7 +77,7 @@ def run(environment: Mapping[str, str], console: Console, *, exits: bool) -> int
 
 def dev_settings(environment: Mapping[str, str], console: Console, auth_token: str) -> Settings:
     """Returns the settings of the environment, completed for a development machine."""
-    given = {name: value for name, value in environment.items() if value}
+    given = {name: value for name, value in environment.items() if value.strip()}
     settings = Settings.from_environment({"INBOX_PARTITIONS": DEFAULT_PARTITIONS} | given)
     port = settings.web_port
     if not port_is_free(port):
@@ -89,7 +89,9 @@ def dev_settings(environment: Mapping[str, str], console: Console, auth_token: s
         settings,
         data_dir=settings.data_dir.resolve(),
         web_port=port,
-        public_url=given.get("INBOX_PUBLIC_URL") or f"http://127.0.0.1:{port}",
+        public_url=settings.public_url
+        if "INBOX_PUBLIC_URL" in given
+        else f"http://127.0.0.1:{port}",
         twilio_accounts=settings.twilio_accounts
         | {ACCOUNT_SID: TwilioAccount(account_id=ACCOUNT, auth_token=auth_token)},
     )

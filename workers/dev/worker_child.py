@@ -14,6 +14,7 @@ from workers.dev.embedded import guard
 from workers.dev.embedded.process import GuardedProcess, locked
 from workers.process.errors import CommandFailed
 from workers.settings import Settings
+from workers.settings.values import in_url
 
 WORKER_READY_SECONDS = 90.0
 """A new worker has to wait until the group session of a worker that was just killed ends."""
@@ -98,6 +99,6 @@ async def worker_child(settings: Settings, directory: Path) -> AsyncIterator[Wor
 
 
 def local_host(settings: Settings) -> str:
-    """Returns the host at which this machine reaches the worker's web server."""
-    any_address = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # nothing is bound here
-    return any_address.get(settings.web_host, settings.web_host)
+    """Returns the host, as in a URL, at which this machine reaches the worker's web server."""
+    any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nothing is bound here
+    return in_url(any_address.get(settings.web_host, settings.web_host))

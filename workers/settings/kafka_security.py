@@ -24,7 +24,7 @@ class SettingsConflict(ValueError):
 
 
 class KafkaSecurity(NamedTuple):
-    """The settings of `INBOX_KAFKA_SECURITY_`. Never print it: it holds a password."""
+    """The settings of `INBOX_KAFKA_SECURITY_`."""
 
     protocol: Protocol
     mechanism: Mechanism
@@ -33,6 +33,10 @@ class KafkaSecurity(NamedTuple):
     cafile: Path | None
     certfile: Path | None
     keyfile: Path | None
+
+    def __repr__(self) -> str:
+        """Returns a text without the password, which may be shown."""
+        return f"KafkaSecurity(protocol={self.protocol!r}, ...)"
 
     @property
     def tls(self) -> bool:

@@ -20,8 +20,11 @@ from workers.settings.values import (
     SendRates,
     TwilioAccounts,
     brokers,
+    directory,
     file,
+    http_url,
     integer,
+    listening_host,
     log_level,
     one_of,
     ratio,
@@ -30,6 +33,7 @@ from workers.settings.values import (
     topic_name_part,
     twilio_accounts,
     url,
+    without_login,
 )
 from workers.settings.variables import SettingsError, Variable, as_text, masked
 
@@ -44,8 +48,10 @@ def _setting(
     default: str | None = None,
     *,
     secret: bool = False,
+    exact: bool = False,
 ) -> Any:
-    return field(metadata={"variable": Variable(name, meaning, default, parse, secret)})
+    variable = Variable(name, meaning, default, parse, secret, exact)
+    return field(metadata={"variable": variable})
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -70,10 +76,10 @@ class Settings:
         "SCRAM-SHA-512",
     )
     kafka_username: str | None = _setting(
-        "INBOX_KAFKA_SECURITY_USERNAME", "Name of the Kafka user, for SASL"
+        "INBOX_KAFKA_SECURITY_USERNAME", "Name of the Kafka user, for SASL", exact=True
     )
     kafka_password: str | None = _setting(
-        "INBOX_KAFKA_SECURITY_PASSWORD", "Password of that user", secret=True
+        "INBOX_KAFKA_SECURITY_PASSWORD", "Password of that user", secret=True, exact=True
     )
     kafka_cafile: Path | None = _setting(
         "INBOX_KAFKA_SECURITY_CAFILE",
@@ -112,7 +118,11 @@ class Settings:
         "INBOX_REPLICATION", "Replicas of each partition", integer(1, 100), "1"
     )
     web_host: str = _setting(
-        "INBOX_WEB_HOST", "Address on which the worker's web server listens", default="127.0.0.1"
+        "INBOX_WEB_HOST",
+        "Address on which the worker's web server listens: `0.0.0.0` is every IPv4 address, `::` "
+        "every address, IPv4 and IPv6",
+        listening_host,
+        "127.0.0.1",
     )
     web_port: int = _setting(
         "INBOX_WEB_PORT", "Port of the worker's web server", integer(1, 65535), "6066"
@@ -120,13 +130,13 @@ class Settings:
     public_url: str = _setting(
         "INBOX_PUBLIC_URL",
         "Public URL of the worker's web server, which Twilio calls and signs",
-        url("http", "https"),
+        http_url(login=True),
         "http://127.0.0.1:6066",
     )
     given_app_url: str | None = _setting(
         "INBOX_APP_URL",
         "Prefix of `inbox_url` in notifications and notes; without it `INBOX_PUBLIC_URL` is used",
-        url("http", "https"),
+        http_url(),
     )
     twilio_accounts: TwilioAccounts = _setting(
         "INBOX_TWILIO_ACCOUNTS",
@@ -139,11 +149,15 @@ class Settings:
     twilio_api_url: str = _setting(
         "INBOX_TWILIO_API_URL",
         "Base URL of Twilio's API",
-        url("http", "https"),
+        http_url(),
         "https://api.twilio.com",
     )
     data_dir: Path = _setting(
-        "INBOX_DATA_DIR", "Directory of all files that a worker keeps on its disk", Path, "./.inbox"
+        "INBOX_DATA_DIR",
+        "Directory of all files that a worker keeps on its disk",
+        directory,
+        "./.inbox",
+        exact=True,
     )
     spool_bytes: int = _setting(
         "INBOX_SPOOL_BYTES",
@@ -210,8 +224,8 @@ class Settings:
 
     @property
     def app_url(self) -> str:
-        """The prefix of links to the inbox."""
-        return self.given_app_url or self.public_url
+        """The prefix of links to the inbox. Many people see them, so it holds no password."""
+        return self.given_app_url or without_login(self.public_url)
 
     @property
     def kafka_security(self) -> KafkaSecurity:

@@ -1,12 +1,24 @@
-"""Parses the texts of variables into values. The message of a ValueError is the reason."""
+"""Parses the texts of variables into values. The message of a WrongValue is the reason.
 
-from collections.abc import Callable
+No message quotes a piece of the text: whatever the setting is, a secret may have got into it.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
 from schemas.fields import Account
+from workers.settings.variables import WrongValue, is_blank_at_an_end
+
+DIGITS_MAX = 20
+
+_HOST_NAME = re.compile(r"[\w.-]+")
+_ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")  # so in Twilio's OpenAPI documents
 
 
 class TwilioAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,6 +32,16 @@ class TwilioAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not (self.auth_token or self.signing_keys):
             raise ValueError("an account needs an auth_token or signing_keys")
+
+    def __repr__(self) -> str:
+        """Returns a text without the secrets, which may be shown."""
+        return f"TwilioAccount(account_id={self.account_id!r}, ...)"
+
+    def secrets(self) -> Iterator[str]:
+        """Yield all secrets of the account."""
+        yield self.auth_token
+        yield from self.previous_auth_tokens
+        yield from self.signing_keys.values()
 
 
 TwilioAccounts = dict[str, TwilioAccount]
@@ -35,26 +57,57 @@ def url(*schemes: str) -> Callable[[str], str]:
     """Returns a parser of URLs with one of these schemes."""
 
     def parse(value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in schemes or not parts.hostname:
-            raise ValueError(f"must be a URL with {' or '.join(schemes)}")
-        if parts.scheme.startswith("http") and (parts.query or parts.fragment):
-            raise ValueError("must be a URL without query and fragment")
-        parts.port  # noqa: B018  # raises ValueError for an invalid port
+        try:
+            parts = urlsplit(value)
+            known, _ = parts.scheme in schemes and parts.hostname, parts.port
+        except ValueError:
+            raise WrongValue(
+                "must be a URL whose host and port can be read: in a password each of / ? # [ ] @ "
+                ": is percent-encoded, and an IPv6 address stands in brackets"
+            ) from None
+        if not known:
+            raise WrongValue(f"must be a URL with {' or '.join(schemes)}")
         return value.rstrip("/")
 
     return parse
+
+
+def http_url(*, login: bool = False) -> Callable[[str], str]:
+    """Returns a parser of URLs of web servers, with or without a name and a password in them."""
+    parse_url = url("http", "https")
+
+    def parse(value: str) -> str:
+        parsed = parse_url(value)
+        if not value.isprintable() or " " in value:
+            raise WrongValue("must be a URL without blanks, line breaks and control characters")
+        if "?" in value or "#" in value:
+            raise WrongValue("must be a URL without query and fragment")
+        if "@" in urlsplit(value).netloc and not login:
+            raise WrongValue("must be a URL without a name and a password")
+        return parsed
+
+    return parse
+
+
+def without_login(value: str) -> str:
+    """Returns a URL without the name and the password in it."""
+    parts = urlsplit(value)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def integer(lowest: int, highest: int) -> Callable[[str], int]:
     """Returns a parser of whole numbers between two limits."""
 
     def parse(value: str) -> int:
-        if not value.isascii() or not value.isdigit() or not lowest <= int(value) <= highest:
-            raise ValueError(f"must be a whole number from {lowest} to {highest}")
+        if not _is_number(value) or not lowest <= int(value) <= highest:
+            raise WrongValue(f"must be a whole number from {lowest} to {highest}")
         return int(value)
 
     return parse
+
+
+def _is_number(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) <= DIGITS_MAX
 
 
 def ratio(value: str) -> float:
@@ -64,19 +117,44 @@ def ratio(value: str) -> float:
     except ValueError:
         ratio = -1.0
     if not 0 < ratio <= 1:
-        raise ValueError("must be a number above 0 and at most 1")
+        raise WrongValue("must be a number above 0 and at most 1")
     return ratio
 
 
 def brokers(value: str) -> tuple[str, ...]:
     """Returns the addresses of a list `host:port,...`."""
     brokers = tuple(broker.strip() for broker in value.split(","))
-    for broker in brokers:
+    for number, broker in enumerate(brokers, 1):
         host, _, port = broker.rpartition(":")
-        valid_host = (host and not set(host) & set(" ;:/@,")) or host.startswith("[")
-        if not valid_host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise ValueError(f"must be host:port,... and {broker!r} is not")
+        if not _is_host(host) or not _is_number(port) or not 0 < int(port) < 65536:
+            raise WrongValue(
+                f"must be host:port,... and number {number} of {len(brokers)} is not; "
+                "an IPv6 address stands in brackets"
+            )
     return brokers
+
+
+def _is_host(host: str) -> bool:
+    """Whether it is a host as URLs have it: a name, an IPv4 address, or an IPv6 one in brackets."""
+    if not (host.startswith("[") and host.endswith("]")):
+        return _HOST_NAME.fullmatch(host) is not None
+    try:
+        IPv6Address(host[1:-1])
+    except AddressValueError:
+        return False
+    return True
+
+
+def listening_host(value: str) -> str:
+    """Returns an address or a name of this machine. An IPv6 address may stand in brackets."""
+    if not _is_host(value) and not _is_host(f"[{value}]"):
+        raise WrongValue("must be an IP address or the name of a host, without a port")
+    return value.strip("[]")
+
+
+def in_url(host: str) -> str:
+    """Returns a host as it stands in a URL: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def one_of(*known: str) -> Callable[[str], str]:
@@ -84,7 +162,7 @@ def one_of(*known: str) -> Callable[[str], str]:
 
     def parse(value: str) -> str:
         if value.upper() not in known:
-            raise ValueError(f"must be {', '.join(known[:-1])} or {known[-1]}")
+            raise WrongValue(f"must be {', '.join(known[:-1])} or {known[-1]}")
         return value.upper()
 
     return parse
@@ -100,7 +178,14 @@ def file(value: str) -> Path:
         with open(value, "rb") as opened:
             opened.read(1)
     except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
+        raise WrongValue(f"cannot be read: {error.strerror}") from None
+    return Path(value)
+
+
+def directory(value: str) -> Path:
+    """Returns the path of a directory, which need not exist."""
+    if "://" in value:
+        raise WrongValue("must be the path of a directory, and is a URL")
     return Path(value)
 
 
@@ -109,16 +194,44 @@ def topic_name_part(value: str) -> str:
     if not set(value) <= set(
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
     ) or (len(value) > 100):
-        raise ValueError("must be at most 100 letters, digits, dots, dashes and underscores")
+        raise WrongValue("must be at most 100 letters, digits, dots, dashes and underscores")
     return value
 
 
 def twilio_accounts(value: str) -> TwilioAccounts:
     """Returns our accounts at Twilio, by AccountSid."""
     try:
-        return msgspec.json.decode(value, type=TwilioAccounts)
+        accounts = msgspec.json.decode(value, type=TwilioAccounts)
     except msgspec.MsgspecError as error:
-        raise ValueError(f"must be JSON as documented: {error}") from None
+        raise WrongValue(f"must be JSON as documented: {_without_names(error)}") from None
+    if len(json.loads(value, object_pairs_hook=list)) > len(accounts):
+        raise WrongValue("must name each AccountSid once")
+    for number, (sid, account) in enumerate(accounts.items(), 1):
+        if wrong := _wrong_in(sid, account):
+            # By its number: a secret may stand in the place of the AccountSid.
+            raise WrongValue(f"account {number} of {len(accounts)}: {wrong}")
+    return accounts
+
+
+def _without_names(error: msgspec.MsgspecError) -> str:
+    """Returns what msgspec found wrong. It quotes a field that it does not know, as a secret may be
+    in the place of one.
+    """
+    if "unknown field" not in str(error):
+        return str(error)
+    known = ", ".join(TwilioAccount.__struct_fields__)
+    return f"an account has a field other than {known}"
+
+
+def _wrong_in(sid: str, account: TwilioAccount) -> str:
+    """Returns what is wrong with an account; an empty text if nothing is."""
+    if not _ACCOUNT_SID.fullmatch(sid):
+        wrong = "its AccountSid must be AC and 32 hexadecimal digits, as Twilio's console shows it"
+        lower = _ACCOUNT_SID.fullmatch(sid[:2].upper() + sid[2:])
+        return f"{wrong}: write AC in capital letters" if lower else wrong
+    if any(map(is_blank_at_an_end, account.secrets())):
+        return "a token or signing key begins or ends with a blank or a line break: remove it"
+    return ""
 
 
 def send_rates(value: str) -> SendRates:
@@ -126,9 +239,9 @@ def send_rates(value: str) -> SendRates:
     try:
         rates = msgspec.json.decode(value, type=SendRates)
     except msgspec.MsgspecError as error:
-        raise ValueError(f'must be JSON such as {{"whatsapp:": 80}}: {error}') from None
+        raise WrongValue(f'must be JSON such as {{"whatsapp:": 80}}: {error}') from None
     if "" not in rates:
-        raise ValueError('needs a rate for "", which is every other sender')
+        raise WrongValue('needs a rate for "", which is every other sender')
     if not all(0 < rate <= 10_000 for rate in rates.values()):
-        raise ValueError("each rate must be above 0 and at most 10000")
+        raise WrongValue("each rate must be above 0 and at most 10000")
     return rates

@@ -46,9 +46,12 @@ def faust_settings(settings: Settings, brokers: tuple[str, ...]) -> dict[str, An
         TableManager=NoTables,
         topic_allow_declare=False,
         topic_disable_leader=True,
-        web_bind=settings.web_host,
-        web_host=settings.web_host,
+        # To asyncio, "::" is only IPv6, and an empty host is every address.
+        web_bind="" if settings.web_host == "::" else settings.web_host,
         web_port=settings.web_port,
+        # Faust needs one for its tables and its router, which are off. It would make it of the
+        # host, which may be an IPv6 address.
+        canonical_url=f"http://localhost:{settings.web_port}",
         web_stats_enabled=False,
         web_graph_enabled=False,
         web_router_enabled=False,

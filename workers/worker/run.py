@@ -10,6 +10,7 @@ import uvloop
 
 from workers.settings import Role, Settings
 from workers.worker.app import InboxApp
+from workers.worker.listening import check_listening
 
 
 class Worker(faust.Worker):
@@ -22,7 +23,7 @@ class Worker(faust.Worker):
 def run(settings: Settings, roles: Collection[Role]) -> None:
     """Run a worker in this process; SIGTERM or SIGINT stops it within ten seconds.
 
-    Ends in SystemExit. Raises SettingsError.
+    Ends in SystemExit. Raises SettingsError, and CommandFailed if its web server cannot listen.
     """
     uvloop.install()
     # Batches make many objects and no cycles: collecting seldom spares a fifth of the time.
@@ -31,4 +32,5 @@ def run(settings: Settings, roles: Collection[Role]) -> None:
     # The consumer's thread must not wait its 5 ms for every step of a fetch.
     sys.setswitchinterval(0.0005)
     app = InboxApp(settings, roles)
+    check_listening(settings)
     Worker(app, loglevel=settings.log_level, quiet=False).execute_from_commandline()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.workers.settings.given import ACCOUNTS
-from workers.settings import Settings
+from tests.unit.workers.settings.given import ACCOUNTS, SID
+from workers.settings import Settings, SettingsError
 from workers.settings.kafka_security import PREFIX
 
 EVERYTHING = {
@@ -19,7 +19,7 @@ EVERYTHING = {
     "INBOX_WEB_PORT": "8080",
     "INBOX_PUBLIC_URL": "https://hooks.example.com/inbox",
     "INBOX_APP_URL": "https://inbox.example.com",
-    "INBOX_TWILIO_ACCOUNTS": '{"AC1": {"account_id": "acme", "auth_token": "a", '
+    "INBOX_TWILIO_ACCOUNTS": '{"' + SID + '": {"account_id": "acme", "auth_token": "a", '
     '"previous_auth_tokens": ["b"], "signing_keys": {"k": "s"}}}',
     "INBOX_TWILIO_API_URL": "http://127.0.0.1:4010",
     "INBOX_DATA_DIR": "/var/lib/inbox",
@@ -57,7 +57,7 @@ def test_every_setting_can_be_given() -> None:
     assert settings.kafka == ("one:9092", "[::1]:9093")
     assert settings.migration_database_url == EVERYTHING["INBOX_MIGRATION_DATABASE_URL"]
     assert settings.app_url == "https://inbox.example.com"
-    assert settings.twilio_accounts["AC1"].signing_keys == {"k": "s"}
+    assert settings.twilio_accounts[SID].signing_keys == {"k": "s"}
     assert settings.send_rates == {"": 0.5, "whatsapp:": 20, "whatsapp:+1415": 80}
     assert settings.sends_in_flight == 8
     assert (settings.dead_letter_ratio, settings.log_level) == (0.25, "DEBUG")
@@ -81,9 +81,44 @@ def test_one_setting_stands_in_for_another(name: str, given: str, expected: str)
     assert getattr(Settings.from_environment({given: expected}), name) == expected
 
 
-@pytest.mark.parametrize("name", sorted(EVERYTHING))
-def test_an_empty_variable_is_one_that_is_not_there(name: str) -> None:
-    assert Settings.from_environment({name: ""}) == Settings.from_environment({})
+@pytest.mark.parametrize("name", [variable.name for variable in Settings.variables()])
+@pytest.mark.parametrize("blank", ["", " ", "\n", "\r\n", " \t\n\ufeff"], ids=repr)
+def test_an_empty_or_blank_variable_is_one_that_is_not_there(name: str, blank: str) -> None:
+    assert Settings.from_environment({name: blank}) == Settings.from_environment({})
+
+
+EXACT = {"INBOX_DATA_DIR"}
+
+
+@pytest.mark.parametrize("name", sorted(EVERYTHING.keys() - EXACT))
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", "\n"), ("", "\r\n"), (" ", ""), ("\ufeff", " "), ("\t\u00a0", "\u200b\n\n")],
+    ids=repr,
+)
+def test_blanks_and_line_breaks_around_a_setting_are_no_part_of_it(
+    name: str, before: str, after: str
+) -> None:
+    expected = Settings.from_environment(EVERYTHING)
+    given = EVERYTHING | {name: before + EVERYTHING[name] + after}
+    settings = Settings.from_environment(given)
+    assert settings == expected
+    assert settings.environment() == expected.environment()
+
+
+@pytest.mark.parametrize("name", [*sorted(EXACT), f"{PREFIX}USERNAME", f"{PREFIX}PASSWORD"])
+@pytest.mark.parametrize("given", [" x", "x ", "x\n", "\tx", "x\r\n", "x\u00a0"], ids=repr)
+def test_blanks_that_would_be_a_part_of_a_setting_are_refused(name: str, given: str) -> None:
+    sasl = {f"{PREFIX}PROTOCOL": "SASL_SSL", f"{PREFIX}USERNAME": "u", f"{PREFIX}PASSWORD": "p"}
+    with pytest.raises(SettingsError, match=f"^{name}: begins or ends with a blank or a line"):
+        Settings.from_environment(sasl | {name: given})
+
+
+def test_links_to_the_inbox_never_hold_the_password_of_the_public_url() -> None:
+    given = {"INBOX_PUBLIC_URL": "https://twilio:s3cret@hooks.example.com:8443/inbox"}
+    settings = Settings.from_environment(given)
+    assert settings.app_url == "https://hooks.example.com:8443/inbox"
+    assert settings.public_url == given["INBOX_PUBLIC_URL"]
 
 
 def test_every_setting_says_what_it_means() -> None:
