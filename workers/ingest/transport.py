@@ -39,6 +39,9 @@ from workers.settings import Settings
 
 CONSUMER_REQUEST_MILLISECONDS = 40_000
 ENDS_SECONDS = 10
+METADATA_MILLISECONDS = 15_000
+"""How soon the consumer notices new partitions. aiokafka's five minutes are long for records that
+wait there."""
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -66,6 +69,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             partition_assignment_strategy=[RoundRobinPartitionAssignor],
             isolation_level="read_committed",
             enable_auto_commit=False,
+            metadata_max_age_ms=METADATA_MILLISECONDS,
             # A position that the log does not have is an error: see _pass_deleted.
             auto_offset_reset="none",
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),

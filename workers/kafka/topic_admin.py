@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -47,6 +48,31 @@ async def require_topics(settings: Settings, names: Iterable[str]) -> None:
         existing = set(await admin.list_topics())
     if missing := sorted({settings.topic(name) for name in names} - existing):
         raise CommandFailed(f"{', '.join(missing)}: no such topic, run `inbox topics`")
+
+
+class PartitionCount(NamedTuple):
+    """How many partitions a topic has, and how many it must have."""
+
+    actual: int
+    required: int
+
+
+async def count_partitions(settings: Settings) -> dict[str, PartitionCount]:
+    """Return the numbers of partitions, by full topic name.
+
+    Topics that are missing, or that this user may not see, are left out. Raises KafkaError.
+    """
+    required = {
+        settings.topic(topic.name): topic.partitions or settings.partitions
+        for topic in TOPICS.values()
+    }
+    async with _admin(settings) as admin:
+        found = await admin.describe_topics(list(required))
+    return {
+        each["topic"]: PartitionCount(len(each["partitions"]), required[each["topic"]])
+        for each in found
+        if not each["error_code"]
+    }
 
 
 @asynccontextmanager

@@ -98,6 +98,12 @@ SHARDS = Gauge("inbox_shards", "Shards that this worker publishes", registry=REG
 PARTITIONS = Gauge(
     "inbox_partitions", "Partitions that this worker reads", ["topic"], registry=REGISTRY
 )
+PARTITION_DIFFERENCE = Gauge(
+    "inbox_partition_difference",
+    "Partitions of a topic in Kafka, less those that it must have; all but 0 is wrong",
+    ["topic"],
+    registry=REGISTRY,
+)
 SENDS = Counter(
     "inbox_sends",
     "POSTs of replies to the provider, by outcome: Taken, NotTaken, Refused, Unknown",

@@ -17,10 +17,12 @@ from workers.agents.directory_cache import DirectoryCache
 from workers.agents.table import AGENTS, AgentContext
 from workers.ingest.batch_loop import BatchLoop
 from workers.ingest.lag import Lag
+from workers.ingest.partition_counts import PartitionCounts
 from workers.ingest.poll import PollSchema
 from workers.ingest.positions import Positions
 from workers.ingest.topic_reader import TopicReader
 from workers.ingest.transport import Consumer
+from workers.kafka.topic_admin import count_partitions
 from workers.outbox.relay import Relay
 from workers.periodic.window_warnings import WindowWarnings
 from workers.process.crash import end_process_on_error
@@ -101,6 +103,7 @@ class IngestRole(WorkerRole):
         )
         brokers = required(self._settings.kafka, "INBOX_KAFKA")
         self._lag = Lag(brokers, self._positions, self._consumer, self._hooks.alive)
+        self._partitions = PartitionCounts(partial(count_partitions, self._settings))
 
     @property
     def _consumer(self) -> Consumer:
@@ -128,8 +131,8 @@ class IngestRole(WorkerRole):
             await reader.read(stream.noack().events())
 
     def work(self) -> Sequence[BackgroundWork]:
-        """The window warnings and the lag."""
-        return (self._windows.watch(), self._lag.watch())
+        """The window warnings, the lag, and the watch on the numbers of partitions."""
+        return (self._windows.watch(), self._lag.watch(), self._partitions.watch())
 
 
 class RelayRole(WorkerRole):
