@@ -17,6 +17,7 @@ from domain.directory import Channel, User
 from schemas.commands import CommandAccepted, CommandRejected, ConversationDelete
 from schemas.fields import AccountId, ConversationId, UserId
 from workers.cli.failures import expected_failures
+from workers.cli.spelled_contact import find_contact
 from workers.follow.follower import Follower
 from workers.kafka.publisher import Publisher
 from workers.kafka.topic_admin import require_topics
@@ -38,10 +39,13 @@ class FoundConversation(NamedTuple):
 
 
 def _storable(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    """Returns a text that Postgres can compare. A shell also passes on bytes that are no text.
+    """Returns a text that Postgres can compare, without blanks at its ends.
 
-    Raises click.BadParameter.
+    A shell also passes on bytes that are no text. Raises click.BadParameter.
     """
+    value = value.strip()
+    if not value:
+        raise click.BadParameter("is empty")
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
         raise click.BadParameter("holds what no text can")
     return value
@@ -53,7 +57,8 @@ def _storable(_context: click.Context, _parameter: click.Parameter, value: str) 
     "--contact",
     required=True,
     callback=_storable,
-    help="The contact's address as the provider writes it, such as whatsapp:+4915112345678.",
+    help="The contact's phone number with its country code, spelled in any usual way, for all "
+    "channels; or an address on one channel, such as whatsapp:+4915112345678.",
 )
 @click.option("--yes", is_flag=True, help="Erase; without it, only show what would be erased.")
 @click.option(
@@ -68,7 +73,8 @@ def erase(account: str, contact: str, *, yes: bool, wait_seconds: int) -> None:
     """Delete all conversations of a contact in an account for good.
 
     Each is deleted by a command in the name of the user who installed its channel, which the
-    workers apply like any other. Exit status 1 means that some are not known to be deleted.
+    workers apply like any other. Exit status 1 means that some are not known to be deleted, or that
+    there is no such account or contact. Status 0 with nothing found: they were erased before.
     """
     settings = Settings.from_environment()
     with expected_failures():
@@ -101,7 +107,8 @@ async def _erase(
 async def _find(
     connection: AnyConnection, account_id: AccountId, contact: str
 ) -> list[FoundConversation]:
-    conversations = await conversations_of_contact(connection, account_id, contact)
+    addresses = await find_contact(connection, account_id, contact)
+    conversations = await conversations_of_contact(connection, account_id, addresses)
     channels = await channels_by_id(
         connection, {(account_id, conversation.channel_id) for conversation in conversations}
     )

@@ -18,6 +18,7 @@ from workers.settings.variables import WrongValue, is_blank_at_an_end
 DIGITS_MAX = 20
 
 _HOST_NAME = re.compile(r"[\w.-]+")
+_BEGINNING = re.compile(r"[a-z0-9]+:\S*|[^\s:]*")
 _ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")  # so in Twilio's OpenAPI documents
 
 
@@ -242,6 +243,12 @@ def send_rates(value: str) -> SendRates:
         raise WrongValue(f'must be JSON such as {{"whatsapp:": 80}}: {error}') from None
     if "" not in rates:
         raise WrongValue('needs a rate for "", which is every other sender')
+    if not all(map(_BEGINNING.fullmatch, rates)):
+        # It would match no address, and its senders would have the usual rate.
+        raise WrongValue(
+            "must have beginnings of addresses such as whatsapp:+1415: the channel in small "
+            "letters, and no blanks"
+        )
     if not all(0 < rate <= 10_000 for rate in rates.values()):
         raise WrongValue("each rate must be above 0 and at most 10000")
     return rates
