@@ -37,6 +37,14 @@ async def load_position(connection: AnyConnection, partition: Partition) -> int:
     return await connection.fetchval(QUERIES["load_position"], *partition) or 0
 
 
+async def stored_positions(
+    connection: AnyConnection, topics: Collection[str]
+) -> dict[Partition, int]:
+    """Returns the positions of all partitions of topics that were ever assigned to a worker."""
+    rows = await connection.fetch(QUERIES["stored_positions"], list(topics))
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
 async def load_positions(
     connection: AnyConnection, partitions: Collection[Partition]
 ) -> dict[Partition, int]:

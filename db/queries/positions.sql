@@ -22,3 +22,9 @@ ON CONFLICT (topic, partition) DO NOTHING
 SELECT p.topic, p.partition, p.next_offset
 FROM unnest($1::text[], $2::integer[]) AS k (topic, partition)
 JOIN inbox.positions AS p USING (topic, partition)
+
+-- name: stored_positions
+-- The positions of all partitions of topics, for people who look.
+SELECT topic, partition, next_offset FROM inbox.positions
+WHERE topic = ANY($1::text[])
+ORDER BY topic, partition

@@ -7,6 +7,7 @@ import click
 from workers.cli.config import config
 from workers.cli.dead_letters import dead_letters
 from workers.cli.dev import dev
+from workers.cli.doctor import doctor
 from workers.cli.erase import erase
 from workers.cli.migrate import migrate
 from workers.cli.passthrough import faust
@@ -32,6 +33,7 @@ for command in (
     config,
     dead_letters,
     dev,
+    doctor,
     erase,
     faust,
     migrate,

@@ -50,6 +50,30 @@ async def require_topics(settings: Settings, names: Iterable[str]) -> None:
         raise CommandFailed(f"{', '.join(missing)}: no such topic, run `inbox topics`")
 
 
+async def verify_topics(settings: Settings) -> None:
+    """Raise TopicMismatch unless every topic is there and follows the contract."""
+    async with _admin(settings) as admin:
+        existing = set(await admin.list_topics())
+        lines = [
+            f"{name}: no such topic"
+            for name in sorted({settings.topic(name) for name in TOPICS} - existing)
+        ]
+        try:
+            present = [each for each in TOPICS.values() if settings.topic(each.name) in existing]
+            await _verify(admin, settings, present)
+        except TopicMismatch as differences:
+            lines.append(str(differences))
+    if lines:
+        raise TopicMismatch("\n".join(lines))
+
+
+async def count_brokers(settings: Settings) -> int:
+    """Return how many brokers the cluster has. Raises KafkaError."""
+    async with _admin(settings) as admin:
+        cluster = await admin.describe_cluster()
+    return len(cluster["brokers"])
+
+
 class PartitionCount(NamedTuple):
     """How many partitions a topic has, and how many it must have."""
 

@@ -1,0 +1,1 @@
+"""What `inbox doctor` checks: servers, topics, the schema, and records that were lost."""
