@@ -27,6 +27,7 @@ from workers.settings.values import (
     listening_host,
     log_level,
     one_of,
+    public_url,
     ratio,
     send_rates,
     text,
@@ -130,7 +131,7 @@ class Settings:
     public_url: str = _setting(
         "INBOX_PUBLIC_URL",
         "Public URL of the worker's web server, which Twilio calls and signs",
-        http_url(login=True),
+        public_url,
         "http://127.0.0.1:6066",
     )
     given_app_url: str | None = _setting(

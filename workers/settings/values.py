@@ -18,6 +18,7 @@ from workers.settings.variables import WrongValue, is_blank_at_an_end
 DIGITS_MAX = 20
 
 _HOST_NAME = re.compile(r"[\w.-]+")
+_WEBHOOK_PATH = re.compile(r"/twilio/[a-z]+$")
 _BEGINNING = re.compile(r"[a-z0-9]+:\S*|[^\s:]*")
 _ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")  # so in Twilio's OpenAPI documents
 
@@ -88,6 +89,15 @@ def http_url(*, login: bool = False) -> Callable[[str], str]:
         return parsed
 
     return parse
+
+
+def public_url(value: str) -> str:
+    """Returns the URL that Twilio calls, up to the paths of the webhooks."""
+    parsed = http_url(login=True)(value)
+    if _WEBHOOK_PATH.search(parsed):
+        # Both the worker and Twilio would sign a path with another one behind it.
+        raise WrongValue("must end before the path of a webhook: leave out /twilio/...")
+    return parsed
 
 
 def without_login(value: str) -> str:

@@ -141,6 +141,8 @@ def test_a_bad_value_names_its_variable_and_says_what_is_wrong(
         ("INBOX_PUBLIC_URL", "https://inbox.example.com#top"),
         ("INBOX_PUBLIC_URL", "https://inbox.exa\nmple.com"),
         ("INBOX_PUBLIC_URL", "https://inbox.example.com/a b"),
+        ("INBOX_PUBLIC_URL", "https://inbox.example.com/twilio/inbound"),
+        ("INBOX_PUBLIC_URL", "https://inbox.example.com/in/twilio/status/"),
         ("INBOX_APP_URL", "https://u:p@inbox.example.com"),
         ("INBOX_TWILIO_API_URL", "https://u:p@api.twilio.com"),
     ],
