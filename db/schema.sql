@@ -165,16 +165,16 @@ COMMENT ON COLUMN inbox.entity_requests.answered IS 'Whether a link answered it.
 CREATE TABLE inbox.gone_assignees (
     account_id text NOT NULL,
     user_id text NOT NULL,
-    gone_at timestamp with time zone NOT NULL
+    cause_id text
 );
 
-COMMENT ON TABLE inbox.gone_assignees IS 'Users who were removed or lost inbox access, until none of their conversations is left to unassign.';
+COMMENT ON TABLE inbox.gone_assignees IS 'Users who were removed or lost inbox access, until none of their conversations is left to unassign. Who left before this table was made is found by workers.';
 
 COMMENT ON COLUMN inbox.gone_assignees.account_id IS 'The tenant.';
 
 COMMENT ON COLUMN inbox.gone_assignees.user_id IS 'The user.';
 
-COMMENT ON COLUMN inbox.gone_assignees.gone_at IS 'When it was recorded. An assignment that was decided before may still be committed for a while after.';
+COMMENT ON COLUMN inbox.gone_assignees.cause_id IS 'The id of the directory''s event that took the access; null where it is not known.';
 
 CREATE TABLE inbox.identities (
     account_id text NOT NULL,
@@ -677,7 +677,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.deleted_messages TO inbox_worke
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.entity_requests TO inbox_worker;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.gone_assignees TO inbox_worker;
+GRANT SELECT,INSERT,DELETE ON TABLE inbox.gone_assignees TO inbox_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.identities TO inbox_worker;
 

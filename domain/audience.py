@@ -33,8 +33,13 @@ _MEDIA: dict[tuple[bool, bool], tuple[MediumName, ...]] = {
 
 
 def message_audience(conversation: Conversation, directory: Directory) -> tuple[Recipient, ...]:
-    """Returns the recipients of a contact's new message, by user id, each with the reason."""
+    """Returns the recipients of a contact's new message, by user id, each with the reason.
+
+    A conversation whose assignee is gone counts as unassigned.
+    """
     assignee_id = conversation.assignee_id
+    if directory.is_gone(assignee_id):
+        assignee_id = None
     kept = directory.audiences
     if assignee_id not in kept:
         if len(kept) * len(directory) > KEPT_RECIPIENTS_MAX:

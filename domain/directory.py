@@ -37,6 +37,11 @@ class User(Struct, frozen=True, kw_only=True):
         """Whether `user.upserted` came: only then the user exists for commands."""
         return self.name is not None
 
+    @property
+    def is_present(self) -> bool:
+        """Known, and with inbox access. An assignee who is not present is gone."""
+        return self.known and self.inbox_access
+
 
 class Channel(Struct, frozen=True, kw_only=True):
     """An installed sender address."""
@@ -74,11 +79,18 @@ class Directory:
         user = self._users.get(UserId(user_id))
         return user if user is not None and user.known else None
 
+    def is_gone(self, assignee_id: str | None) -> bool:
+        """Whether there is an assignee, and they were removed or have no inbox access any more."""
+        if assignee_id is None:
+            return False
+        user = self._users.get(UserId(assignee_id))
+        return user is None or not user.is_present
+
     @cached_property
     def notifiable(self) -> tuple[User, ...]:
         """The users who may be notified at all, by id. Cached, since every message needs them."""
-        allowed = (user for user in self._users.values() if user.known and user.inbox_access)
-        return tuple(sorted(allowed, key=lambda user: user.user_id))
+        present = (user for user in self._users.values() if user.is_present)
+        return tuple(sorted(present, key=lambda user: user.user_id))
 
     @cached_property
     def audiences(self) -> dict[str | None, tuple[Recipient, ...]]:

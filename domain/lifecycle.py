@@ -20,17 +20,21 @@ from schemas.fields import UserId
 
 
 def assign(context: CommandContext) -> Verdict:
-    """Assign to an available user with inbox access, or to nobody."""
+    """Assign to an available user with inbox access, or to nobody.
+
+    The present assignee may be unavailable by now, but not gone.
+    """
     before, assignee_id = context.conversation, context.command.data.assignee_id
-    if assignee_id == before.assignee_id:
-        return None
     if assignee_id is None:
-        return _changed(context, ConversationUnassigned, assignee_id=None)
+        unassigned = _changed(context, ConversationUnassigned, assignee_id=None)
+        return unassigned if before.assignee_id is not None else None
     assignee = context.directory.user(assignee_id)
     if assignee is None:
         return Rejected(RejectionCode.UNKNOWN_USER, f"no user {assignee_id}")
     if not assignee.inbox_access:
         return Rejected(RejectionCode.NO_INBOX_ACCESS, f"user {assignee_id} has no inbox access")
+    if assignee_id == before.assignee_id:
+        return None
     if not assignee.available:
         return Rejected(RejectionCode.ASSIGNEE_UNAVAILABLE, f"user {assignee_id} is not available")
     changed = _changed(context, ConversationAssigned, assignee_id=assignee_id)

@@ -9,6 +9,7 @@ from domain.audience import message_audience, notifications, preview
 from domain.conversation import Conversation
 from domain.conversation_state import ConversationState, Decision
 from domain.directory import Directory
+from domain.gone_assignees import unassign
 from domain.notes import join_notes, note_context, note_message
 from domain.outgoing import Message, Outgoing, caused_by
 from domain.windows import is_to_be_watched, window_after
@@ -75,7 +76,8 @@ def decide_message(
     knows them; for a contact with several addresses it must. `opened_at` is the creation time of a
     new conversation, if not `now`. With `takes_over`, an open conversation of the same contact ends
     in favour of this one; then this one is reopened if it is closed, so that the contact still has
-    an open conversation.
+    an open conversation. A message that wants to be seen takes the conversation from an assignee
+    who is gone, before anybody is notified.
     """
     data = event.data
     ids = ids or derive_ids(data)
@@ -92,6 +94,9 @@ def decide_message(
         conversation, reopened = _reopen(conversation, event.id)
         outgoing.append(reopened)
     if not data.historical:
+        if directory.is_gone(conversation.assignee_id):
+            conversation, unassigned = unassign(conversation, event.id)
+            outgoing.append(unassigned)
         outgoing += notifications(
             conversation,
             message_audience(conversation, directory),

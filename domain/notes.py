@@ -80,7 +80,7 @@ def note_context(
     assignee, assignee_id = None, conversation.assignee_id
     if assignee_id is not None:
         user = directory.user(assignee_id)
-        # A user who was removed since then is still the assignee, but has no name any more.
+        # A user who was just removed may still be the assignee, but has no name any more.
         assignee = Assignee(assignee_id, user.name if user and user.name else assignee_id)
     return NoteContext(cause_id, conversation, assignee, app_url)
 

@@ -8,7 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 from schemas.fields import Direction, Emitted, Status
 from schemas.links import Entity, RequestedEntity
 
-Reason = Literal["command", "inbound_message", "reply"]
+Reason = Literal["command", "inbound_message", "reply", "assignee_gone"]
 
 
 class Snapshot(Struct, frozen=True):
@@ -26,7 +26,7 @@ class ConversationEvent(Emitted, frozen=True, kw_only=True):
     after: Snapshot | None
     """Null if the conversation no longer exists."""
     actor_id: str | None
-    """The user; null if the contact caused it."""
+    """The user; null if the contact or the system caused it."""
     reason: Reason
 
 

@@ -21,20 +21,13 @@ COMMENT ON TABLE inbox.conversations IS 'The one thread between a channel and a 
 CREATE TABLE inbox.gone_assignees (
     account_id text NOT NULL,
     user_id text NOT NULL,
-    gone_at timestamptz NOT NULL,
+    cause_id text,
     CONSTRAINT gone_assignees_pkey PRIMARY KEY (account_id, user_id)
 );
-COMMENT ON TABLE inbox.gone_assignees IS 'Users who were removed or lost inbox access, until none of their conversations is left to unassign.';
+COMMENT ON TABLE inbox.gone_assignees IS 'Users who were removed or lost inbox access, until none of their conversations is left to unassign. Who left before this table was made is found by workers.';
 COMMENT ON COLUMN inbox.gone_assignees.account_id IS 'The tenant.';
 COMMENT ON COLUMN inbox.gone_assignees.user_id IS 'The user.';
-COMMENT ON COLUMN inbox.gone_assignees.gone_at IS 'When it was recorded. An assignment that was decided before may still be committed for a while after.';
-
--- Those who left before this migration.
-INSERT INTO inbox.gone_assignees (account_id, user_id, gone_at)
-SELECT DISTINCT c.account_id, c.assignee_id, now()
-FROM inbox.conversations AS c
-LEFT JOIN inbox.users AS u ON u.account_id = c.account_id AND u.user_id = c.assignee_id
-WHERE c.assignee_id IS NOT NULL AND u.inbox_access IS NOT TRUE;
+COMMENT ON COLUMN inbox.gone_assignees.cause_id IS 'The id of the directory''s event that took the access; null where it is not known.';
 
 CREATE TABLE inbox.installation (
     single boolean NOT NULL DEFAULT true,
@@ -53,5 +46,5 @@ COMMENT ON COLUMN inbox.installation.partitions IS 'INBOX_PARTITIONS.';
 COMMENT ON COLUMN inbox.installation.kafka_cluster_id IS 'The id that the Kafka cluster gave itself.';
 COMMENT ON COLUMN inbox.installation.written_at IS 'When it was written.';
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON inbox.gone_assignees TO inbox_worker;
+GRANT SELECT, INSERT, DELETE ON inbox.gone_assignees TO inbox_worker;
 GRANT SELECT, INSERT ON inbox.installation TO inbox_worker;

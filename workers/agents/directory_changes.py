@@ -14,6 +14,7 @@ from db.directory import (
     save_users,
     users_by_id,
 )
+from db.gone_assignees import forget_gone_assignees, record_gone_assignees
 from domain.directory import (
     Channel,
     ChannelEvent,
@@ -32,6 +33,8 @@ class DirectoryChanges:
     def __init__(self) -> None:
         self._users: dict[UserKey, User | None] = {}
         self._channels: dict[ChannelKey, Channel | None] = {}
+        self._gone: dict[UserKey, str] = {}
+        """Users without inbox access, each with the id of the event that took it."""
 
     async def load(
         self, connection: AnyConnection, events: Sequence[Incoming[UserEvent | ChannelEvent]]
@@ -60,15 +63,24 @@ class DirectoryChanges:
         data = event.data
         if isinstance(data, UserEvent):
             user_key = (data.account_id, data.user_id)
-            self._users[user_key] = decide_user(self._users.get(user_key), data)
+            user = self._users[user_key] = decide_user(self._users.get(user_key), data)
+            if user is not None and user.is_present:
+                self._gone.pop(user_key, None)
+            else:
+                self._gone.setdefault(user_key, event.id)
         else:
             channel_key = (data.account_id, data.channel_id)
             self._channels[channel_key] = decide_channel(self._channels.get(channel_key), data)
         return ()
 
     async def save(self, connection: AnyConnection, now: datetime) -> None:
-        """Write the users and channels, and delete removed users."""
+        """Write the users and channels, and delete removed users.
+
+        Users who are gone are recorded: their conversations are unassigned later.
+        """
         await save_users(connection, [user for user in self._users.values() if user])
         await remove_users(connection, [key for key, user in self._users.items() if user is None])
+        await forget_gone_assignees(connection, self._users.keys() - self._gone.keys())
+        await record_gone_assignees(connection, self._gone)
         channels = [channel for channel in self._channels.values() if channel]
         await save_channels(connection, channels, now)

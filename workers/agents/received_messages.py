@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from db.connect import AnyConnection
 from db.conversations import ConversationKey
 from db.messages import MessageKey, record_messages, recorded_messages
+from domain.conversation_state import ConversationState
 from domain.directory import Directory
 from domain.identities import addresses
 from domain.messages import MessageIds, decide_message, derive_ids, is_erased
@@ -78,8 +79,9 @@ class ReceivedMessages:
             return ()
         self._recorded.add((account_id, message_id))
         key = (account_id, route.taker)
+        before = self._states[key]
         decision = decide_message(
-            self._states[key],
+            before,
             event,
             now,
             self._directories[account_id],
@@ -89,6 +91,8 @@ class ReceivedMessages:
             takes_over=any(younger.status == "open" for younger in route.younger),
         )
         self._states[key] = decision.state
+        if _assignee_of(before) != _assignee_of(decision.state):
+            metrics.UNASSIGNED.labels("message").inc()
         assert decision.message is not None
         self._messages.append(decision.message)
         return decision.outgoing + self._addresses.merge(route, event, now)
@@ -105,3 +109,7 @@ class ReceivedMessages:
         """Write the messages, each conversation once, and where addresses lead."""
         await self._addresses.save(connection)
         await record_messages(connection, self._messages, now)
+
+
+def _assignee_of(state: ConversationState) -> str | None:
+    return state.conversation.assignee_id if state.conversation else None

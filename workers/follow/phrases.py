@@ -6,7 +6,6 @@ from typing import Any
 from msgspec import UNSET
 
 from schemas import commands, conversations, messages, notes, notifications
-from schemas.conversations import ConversationEvent
 
 SHORT_ID_CHARACTERS = 8
 
@@ -38,6 +37,12 @@ def _assigned(data: conversations.ConversationAssigned) -> str:
     return f"assigned to {assignee_id} by {data.actor_id}, v{data.version}"
 
 
+def _unassigned(data: conversations.ConversationUnassigned) -> str:
+    if data.reason == "assignee_gone" and data.before:
+        return f"unassigned, since {data.before.assignee_id} is gone, v{data.version}"
+    return f"unassigned by {data.actor_id}, v{data.version}"
+
+
 def _reopened(data: conversations.ConversationReopened) -> str:
     by = "a new message" if data.reason == "inbound_message" else data.actor_id
     return f"reopened by {by}, v{data.version}"
@@ -49,8 +54,8 @@ def _closed(data: conversations.ConversationClosed) -> str:
     return f"closed by {data.actor_id}, v{data.version}"
 
 
-def _changed(participle: str) -> Callable[[ConversationEvent], str]:
-    return lambda data: f"{participle} by {data.actor_id}, v{data.version}"
+def _deleted(data: conversations.ConversationDeleted) -> str:
+    return f"deleted by {data.actor_id}, v{data.version}"
 
 
 def _linked(data: conversations.ConversationLinked) -> str:
@@ -125,10 +130,10 @@ PHRASES: dict[str, Callable[[Any], str]] = {
     conversations.ConversationCreated.TYPE: _created,
     conversations.MessageRecorded.TYPE: _message_recorded,
     conversations.ConversationAssigned.TYPE: _assigned,
-    conversations.ConversationUnassigned.TYPE: _changed("unassigned"),
+    conversations.ConversationUnassigned.TYPE: _unassigned,
     conversations.ConversationClosed.TYPE: _closed,
     conversations.ConversationReopened.TYPE: _reopened,
-    conversations.ConversationDeleted.TYPE: _changed("deleted"),
+    conversations.ConversationDeleted.TYPE: _deleted,
     conversations.ConversationLinked.TYPE: _linked,
     conversations.ConversationUnlinked.TYPE: _unlinked,
     conversations.EntityRequested.TYPE: _entity_requested,

@@ -73,6 +73,13 @@ WINDOW_WARNINGS = Counter(
     "Windows about to close, of which users were notified",
     registry=REGISTRY,
 )
+UNASSIGNED = Counter(
+    "inbox_gone_assignees_unassigned",
+    "Conversations unassigned because their assignee was removed or lost inbox access, by what did "
+    "it: message, the contact's next one, or round, of all conversations of the assignee",
+    ["by"],
+    registry=REGISTRY,
+)
 LAG_RECORDS = Gauge(
     "inbox_lag_records", "Records not applied yet", ["topic", "partition"], registry=REGISTRY
 )

@@ -24,6 +24,7 @@ from workers.ingest.topic_reader import TopicReader
 from workers.ingest.transport import Consumer
 from workers.kafka.topic_admin import count_partitions
 from workers.outbox.relay import Relay
+from workers.periodic.gone_assignees import GoneAssignees
 from workers.periodic.window_warnings import WindowWarnings
 from workers.process.crash import end_process_on_error
 from workers.process.hooks import Hooks
@@ -74,7 +75,8 @@ class WorkerRole:
 
 
 class IngestRole(WorkerRole):
-    """Applies the records of the input topics, and warns of windows that close."""
+    """Applies the records of the input topics, warns of windows that close, and unassigns the
+    conversations of users who are gone."""
 
     def __init__(self, settings: Settings, positions: Positions, hooks: Hooks) -> None:
         self._settings = settings
@@ -101,6 +103,7 @@ class IngestRole(WorkerRole):
         self._windows = WindowWarnings(
             self._settings, self._directories, pool=pool, hooks=self._hooks
         )
+        self._gone = GoneAssignees(self._settings, pool=pool, hooks=self._hooks)
         brokers = required(self._settings.kafka, "INBOX_KAFKA")
         self._lag = Lag(brokers, self._positions, self._consumer, self._hooks.alive)
         self._partitions = PartitionCounts(partial(count_partitions, self._settings))
@@ -131,8 +134,14 @@ class IngestRole(WorkerRole):
             await reader.read(stream.noack().events())
 
     def work(self) -> Sequence[BackgroundWork]:
-        """The window warnings, the lag, and the watch on the numbers of partitions."""
-        return (self._windows.watch(), self._lag.watch(), self._partitions.watch())
+        """The window warnings, the assignees who are gone, the lag, and the watch on the numbers of
+        partitions."""
+        return (
+            self._windows.watch(),
+            self._gone.watch(),
+            self._lag.watch(),
+            self._partitions.watch(),
+        )
 
 
 class RelayRole(WorkerRole):

@@ -42,6 +42,12 @@ HOT = {
     ),
     "due_windows": ("integer", "200"),
     "unwatch_windows": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
+    "record_gone_assignees": ("text[], text[], text[]", "'{a}', '{u}', '{e}'"),
+    "forget_gone_assignees": ("text[], text[]", "'{a}', '{u}'"),
+    "find_gone_assignees": ("text, text, integer", "'', '', 1000"),
+    "next_gone_assignee": ("text, text", "'', ''"),
+    "lock_conversations_of_assignee": ("text, text, integer", "'a', 'u', 200"),
+    "forget_done_assignee": ("text, text", "'a', 'u'"),
     "load_identities": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
     "load_requests": ("text[], uuid[], text[]", "'{a}', ARRAY[gen_random_uuid()], '{r}'"),
     "recorded_messages": ("text[], uuid[], text", "'{a}', ARRAY[gen_random_uuid()], 'inbound'"),
@@ -77,6 +83,10 @@ FILTERS = (
     # A filter on the one row that has the key.
     "Filter: (c.previous = next_offset)",
     "Filter: (direction = $3)",
+    # A filter on the one row of a user, and on the steps of a search.
+    "Filter: (u.inbox_access IS NOT TRUE)",
+    "Filter: (number < $3)",
+    "Filter: (number > 0)",
     # A filter on a batch's own rows and its few shards, which are in memory.
     "Join Filter: (l.shard = a.shard)",
     "Join Filter: (g.shard = c.shard)",

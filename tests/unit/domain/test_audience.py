@@ -44,10 +44,13 @@ def test_an_assigned_conversations_message_goes_to_others_who_chose_it() -> None
     )
 
 
-def test_a_conversation_of_a_user_who_is_gone_is_one_of_others_to_everybody() -> None:
-    known = directory(user("ana", settings=ALL_ON))
-    assert message_audience(conversation(assignee_id="gone"), known) == (
-        Recipient("ana", "assigned_to_others", ("desktop", "email")),
+@pytest.mark.parametrize("assignee_id", ["removed", "refused"])
+def test_a_conversation_of_an_assignee_who_is_gone_is_unassigned_to_everybody(
+    assignee_id: str,
+) -> None:
+    known = directory(user("ana", settings=ALL_ON), user("refused", inbox_access=False))
+    assert message_audience(conversation(assignee_id=assignee_id), known) == (
+        Recipient("ana", "unassigned", ("desktop", "email")),
     )
 
 
@@ -152,10 +155,10 @@ def test_recipients_are_told_in_numbered_parts_of_at_most_500(count: int, sizes:
 def test_audiences_are_kept_within_a_limit_and_never_mixed_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("domain.audience.KEPT_RECIPIENTS_MAX", 4)
-    known = directory("ana", "bo")
+    monkeypatch.setattr("domain.audience.KEPT_RECIPIENTS_MAX", 6)
+    known = directory("ana", "bo", user("cy", settings=ALL_OFF))
     for assignee_id in (None, "ana", "bo", "cy", None, "ana", "bo", "cy", "bo", None):
         audience = message_audience(conversation(assignee_id=assignee_id), known)
-        expected = ["ana", "bo"] if assignee_id is None else [assignee_id] * (assignee_id != "cy")
+        expected = {None: ["ana", "bo"], "cy": []}.get(assignee_id, [assignee_id])
         assert [item.user_id for item in audience] == expected
         assert len(known.audiences) <= 3

@@ -32,9 +32,6 @@ from tests.unit.domain.given.team_commands import ASSIGNED, CLOSED, decide
         pytest.param(
             conversation(assignee_id="away"), assign("away"), id="assigned to the same, now away"
         ),
-        pytest.param(
-            conversation(assignee_id="gone"), assign("gone"), id="assigned to the same, now gone"
-        ),
     ],
 )
 def test_what_is_already_so_is_accepted_and_changes_nothing(

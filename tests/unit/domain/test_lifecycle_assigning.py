@@ -51,6 +51,20 @@ def test_who_cannot_be_assigned(assignee_id: str, actor_id: str, code: Rejection
     assert assignee_id in str(answer.detail)
 
 
+@pytest.mark.parametrize(
+    ("assignee_id", "code"),
+    [
+        ("stranger", RejectionCode.UNKNOWN_USER),
+        ("untold", RejectionCode.UNKNOWN_USER),
+        ("outsider", RejectionCode.NO_INBOX_ACCESS),
+    ],
+)
+def test_the_present_assignee_cannot_be_assigned_again_once_they_are_gone(
+    assignee_id: str, code: RejectionCode
+) -> None:
+    assert rejected(conversation(assignee_id=assignee_id), assign(assignee_id)).code == code
+
+
 def test_an_unavailable_users_conversation_can_be_taken_from_them() -> None:
     before = conversation(assignee_id="away")
     assert decide(before, assign(None)).state.conversation == conversation(

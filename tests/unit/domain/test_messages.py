@@ -19,6 +19,7 @@ from schemas.conversations import (
     MessageRecorded,
     Snapshot,
 )
+from schemas.directory import OFF, NotificationSettings
 from schemas.fields import AccountId
 from schemas.ids import NAMESPACE, inbound_message_id
 from schemas.messages import Contact, Media, MessageReceived
@@ -35,11 +36,14 @@ from tests.unit.domain.given.samples import (
     kinds,
     message,
     notified,
+    user,
 )
 
 OPEN, CLOSED = Snapshot("open", None), Snapshot("closed", None)
 LATER = NOON + SECOND
 NOBODY = directory()
+SILENT = directory(user("bo", settings=NotificationSettings(assigned_to_me=OFF)))
+"""A user whom no message notifies."""
 
 
 class Recorded(NamedTuple):
@@ -129,7 +133,7 @@ def test_the_message_to_be_recorded_is_what_the_contact_wrote() -> None:
 
 def test_a_further_message_is_one_version_and_no_change_of_section() -> None:
     before = conversation(assignee_id="bo", version=7, message_count=3)
-    state, outgoing, _ = decide(before, message(), LATER, NOBODY)
+    state, outgoing, _ = decide(before, message(), LATER, SILENT)
     assert kinds(outgoing) == ["conversation.message_recorded"]
     assert (state.version, state.message_count, state.assignee_id) == (8, 4, "bo")
     (recorded,) = changes(outgoing)
@@ -138,7 +142,7 @@ def test_a_further_message_is_one_version_and_no_change_of_section() -> None:
 
 def test_a_message_reopens_a_closed_conversation_which_keeps_its_assignment() -> None:
     before = conversation(status="closed", assignee_id="bo", version=4, closed_at=NOON)
-    state, outgoing, _ = decide(before, message(), LATER, NOBODY)
+    state, outgoing, _ = decide(before, message(), LATER, SILENT)
     recorded, reopened = changes(outgoing)
     assert isinstance(recorded, MessageRecorded)
     assert (recorded.version, recorded.before, recorded.after) == (

@@ -20,17 +20,18 @@ from tests.unit.domain.given.samples import (
 from tests.unit.domain.given.watched_windows import NEWEST, UNTIL, watched
 
 CURIOUS = NotificationSettings(assigned_to_others=BOTH)
-ANA = Recipient("ana", "unassigned", ("desktop",))
+ANA, BO = (Recipient(user_id, "unassigned", ("desktop",)) for user_id in ("ana", "bo"))
 
 
 @pytest.mark.parametrize(
     ("assignee_id", "told"),
     [
-        (None, [ANA, Recipient("bo", "unassigned", ("desktop",))]),
+        (None, [ANA, BO]),
         ("bo", [Recipient("bo", "assigned_to_me", ("desktop", "email"))]),
         ("cy", []),
-        ("dee", []),
-        ("gone", []),
+        # These are gone: nobody else would be told that the contact waits.
+        ("dee", [ANA, BO]),
+        ("removed", [ANA, BO]),
     ],
 )
 def test_the_assignee_is_told_or_those_who_are_told_of_what_is_unassigned(

@@ -9,12 +9,14 @@ from schemas.fields import Emitted
 from schemas.links import RequestedEntity
 from schemas.notifications import Recipient
 from tests.unit.workers.follow.given import (
+    BOS,
     BY_ANA,
     BY_CONTACT,
     ID,
     MESSAGE,
     NOTE,
     NOTIFIED,
+    OPEN,
     PERSON,
     RESULT,
     SENT,
@@ -34,6 +36,12 @@ EXAMPLES: list[tuple[Emitted, str]] = [
     ),
     (conversations.ConversationAssigned(**BY_ANA), "assigned to bo by ana, v5"),
     (conversations.ConversationUnassigned(**BY_ANA), "unassigned by ana, v5"),
+    (
+        conversations.ConversationUnassigned(
+            **BY_CONTACT | {"before": BOS, "after": OPEN, "reason": "assignee_gone"}
+        ),
+        "unassigned, since bo is gone, v5",
+    ),
     (conversations.ConversationClosed(**BY_ANA), "closed by ana, v5"),
     (
         conversations.ConversationClosed(**BY_CONTACT, merged_into=ID),
