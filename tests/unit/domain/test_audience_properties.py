@@ -4,11 +4,12 @@ from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.conversations import ConversationAssigned, MessageRecorded
 from schemas.directory import UserNotificationSettingsChanged, UserRemoved, UserUpserted
 from schemas.notifications import NotificationRequested
-from tests.unit.domain.given.histories import HISTORIES, KINDS, History
+from tests.unit.domain.given.histories import GONE_HISTORIES, HISTORIES, KINDS, History
 from tests.unit.domain.given.memory_inbox import Applied, played, wants_to_be_seen
 
 # Many examples: coverage would take most of their time. The example tests reach all lines.
@@ -19,7 +20,7 @@ Audience = dict[str, tuple[str, frozenset[str]]]
 """By user id: the reason of the notification, and its media."""
 
 
-@given(HISTORIES)
+@given(st.one_of(HISTORIES, GONE_HISTORIES))
 def test_exactly_the_users_that_the_settings_say_are_told(history: History) -> None:
     settings = Settings()
     for applied in played(history).applied:
@@ -67,7 +68,9 @@ class Settings:
         for data in (item.data for item in applied.outgoing):
             if isinstance(data, MessageRecorded) and wants_to_be_seen(data):
                 assert data.after is not None
-                return self._of_message(data.account_id, data.after.assignee_id)
+                assignee_id = data.after.assignee_id
+                is_there = self.access.get((data.account_id, assignee_id or ""), False)
+                return self._of_message(data.account_id, assignee_id if is_there else None)
             if isinstance(data, ConversationAssigned):
                 assert data.after is not None
                 return self._of_assignment(data, str(data.after.assignee_id))

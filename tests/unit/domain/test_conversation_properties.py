@@ -18,9 +18,10 @@ from schemas.conversations import (
     ConversationEvent,
     MessageRecorded,
 )
+from schemas.directory import UserRemoved, UserUpserted
 from schemas.messages import MessageReceived
-from tests.unit.domain.given.histories import ANY_HISTORIES, HISTORIES, History
-from tests.unit.domain.given.memory_inbox import emitted, played, wants_to_be_seen
+from tests.unit.domain.given.histories import ANY_HISTORIES, GONE_HISTORIES, HISTORIES, History
+from tests.unit.domain.given.memory_inbox import GoneLookedFor, emitted, played, wants_to_be_seen
 
 # Many examples: coverage would take most of their time. The example tests reach all lines.
 pytestmark = [pytest.mark.no_cover, pytest.mark.seconds(40)]
@@ -121,3 +122,31 @@ def test_every_message_is_recorded_once_even_if_it_was_deleted(history: History)
     assert set(recorded.values()) <= {1}
     kept = {message_id for _, message_id in inbox.messages.keys() | inbox.deleted}
     assert recorded.keys() == kept
+
+
+@given(GONE_HISTORIES)
+def test_nobody_who_is_gone_keeps_a_conversation_that_is_looked_at(history: History) -> None:
+    there: dict[tuple[str, str | None], bool] = {}
+    held: dict[tuple[str, str], str | None] = {}
+    for applied in played(history).applied:
+        data: Any = applied.event.data
+        changes = [
+            item.data for item in applied.outgoing if isinstance(item.data, ConversationEvent)
+        ]
+        for change in changes:
+            held[change.account_id, change.conversation_id] = (
+                change.after.assignee_id if change.after else None
+            )
+            if change.reason == "assignee_gone":
+                assert change.before is not None
+                assert not there.get((change.account_id, change.before.assignee_id), False)
+        looked_at: set[Any] = set()
+        if isinstance(data, MessageReceived) and not data.historical:
+            looked_at = {(each.account_id, each.conversation_id) for each in changes}
+        elif isinstance(data, GoneLookedFor):
+            looked_at = {key for key in held if key[0] == data.account_id}
+        assert all(held[key] is None or there.get((key[0], held[key])) for key in looked_at)
+        if isinstance(data, UserUpserted):
+            there[data.account_id, data.user_id] = data.inbox_access
+        elif isinstance(data, UserRemoved):
+            there[data.account_id, data.user_id] = False

@@ -21,7 +21,7 @@ from schemas.directory import (
 from schemas.fields import AccountId, EventData, UserId
 from schemas.ids import conversation_id
 from schemas.messages import Media, MessageReceived
-from tests.unit.domain.given.memory_inbox import Event, NoteTouched
+from tests.unit.domain.given.memory_inbox import Event, GoneLookedFor, NoteTouched
 from tests.unit.domain.given.samples import (
     ACCOUNT,
     ADDRESS,
@@ -282,5 +282,17 @@ NOTE_HISTORIES = st.builds(
 )
 """Histories of days, in which conversations are linked, and messages fill note after note."""
 
-ANY_HISTORIES = st.one_of(HISTORIES, NOTE_HISTORIES)
-"""Histories of both kinds."""
+GONE_HISTORIES = _lists(
+    _steps(
+        [MESSAGES] * 3
+        + [_of_one(assign, assignee_id=USERS)] * 4
+        + [_UPSERTED, _directory_event(UserRemoved, user_id=USERS)] * 2
+        + [st.one_of(_of_one(close), _of_one(reopen)), _directory_event(GoneLookedFor)],
+        [timedelta(), SECOND],
+        [timedelta()],
+    )
+).map(_placed)
+"""Histories in which users to whom conversations are assigned come and go."""
+
+ANY_HISTORIES = st.one_of(HISTORIES, NOTE_HISTORIES, GONE_HISTORIES)
+"""Histories of all kinds."""

@@ -20,6 +20,7 @@ from domain.directory import (
     decide_channel,
     decide_user,
 )
+from domain.gone_assignees import unassign
 from domain.linking import request_id
 from domain.messages import decide_message, derive_ids, is_erased
 from domain.notes import FIRST_MESSAGES_MAX, Link, leave_alone, note_message
@@ -50,6 +51,12 @@ class NoteTouched(EventData, frozen=True, kw_only=True):
     back: int
     """How many notes of the conversation are newer than it; if there are too few notes, it is one
     that never existed."""
+
+
+class GoneLookedFor(EventData, frozen=True, kw_only=True):
+    """Workers look for the conversations of assignees who are gone. Not an event of Kafka."""
+
+    TYPE = "assignees who are gone were looked for"
 
 
 class Applied(NamedTuple):
@@ -99,6 +106,8 @@ class Inbox:
             outgoing = self._record(event, now)
         elif isinstance(data, Command):
             outgoing = self._command(event, now)
+        elif isinstance(data, GoneLookedFor):
+            outgoing = self._unassign(data.account_id)
         else:
             self._direct(data)
         for item in outgoing:
@@ -139,6 +148,14 @@ class Inbox:
         )
         self._save(key, decision)
         return decision.outgoing
+
+    def _unassign(self, account_id: AccountId) -> tuple[Outgoing, ...]:
+        directory, outgoing = self._directory(account_id), tuple[Outgoing, ...]()
+        for key, conversation in self.conversations.items():
+            if key[0] == account_id and directory.is_gone(conversation.assignee_id):
+                self.conversations[key], unassigned = unassign(conversation, None)
+                outgoing += (unassigned,)
+        return outgoing
 
     def _is_known(self, key: MessageKey) -> bool:
         """Whether a message is recorded, or was deleted lately."""
