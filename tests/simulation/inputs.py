@@ -11,7 +11,7 @@ from domain.delivery import OUTSIDE_WINDOW
 from domain.directory import Channel, User
 from schemas.catalog import TOPIC_OF
 from schemas.cloudevents import CloudEvent, Incoming, encode
-from schemas.directory import UserAvailabilityChanged, UserUpserted
+from schemas.directory import UserAvailabilityChanged, UserRemoved, UserUpserted
 from schemas.fields import UserId
 from schemas.ids import conversation_id, reply_message_id
 from schemas.messages import Contact, MessageReceived, MessageStatus
@@ -42,6 +42,7 @@ PARTITIONS = 3
 
 CONTACTS = ("whatsapp:+4911", "whatsapp:+4912", "+4913", "+4914", "+4915", "+4916")
 USERS = ("ana", "bo")
+USERS_OF_ALL = (*USERS, "cy")
 ENTITIES = ("deal:1", "person:1")
 WORDS = ("queued", "sent", "delivered", "read", "undelivered", "failed", "unheard_of")
 LONG_REPLY = "x" * 1_700
@@ -60,15 +61,22 @@ class Mix(NamedTuple):
     """Whether contacts have several addresses."""
     deletes: int = 1
     """How many of the kinds of commands are to delete."""
+    leaves: int = 0
+    """How often Bo comes and goes, and is assigned conversations."""
 
 
 CONTACTS_OF_SEVERAL_ADDRESSES = Mix(contacts=6, strays=4, identities=True, deletes=0)
+
+BO_COMES_AND_GOES = Mix(contacts=1, deletes=0, leaves=6)
+BO_WITH_MANY_CONTACTS = Mix(contacts=6, deletes=0, leaves=14)
 
 MIXES = (
     Mix(),
     CONTACTS_OF_SEVERAL_ADDRESSES,
     Mix(identities=True),
     Mix(contacts=1, strays=2, deletes=40),
+    BO_COMES_AND_GOES,
+    BO_WITH_MANY_CONTACTS,
 )
 
 
@@ -88,7 +96,8 @@ class Inputs:
     def __init__(self, kafka: Kafka, mix: Mix) -> None:
         self._kafka = kafka
         self._mix = mix
-        self._commands = _COMMANDS + (_delete,) * mix.deletes
+        self._commands = _COMMANDS + (_delete,) * mix.deletes + (_assign_bo,) * (mix.leaves * 4)
+        self._makers = _MAKERS + (Inputs.come_or_go,) * mix.leaves
         self._count = 0
         self.notes: list[tuple[str, str]] = []
         """The notes made so far, which a CRM may report: the conversation and the note."""
@@ -99,7 +108,7 @@ class Inputs:
 
     def publish(self, choices: Choices, now: datetime) -> str:
         """Publish something; what it was."""
-        make = one_of(choices, _MAKERS)
+        make = one_of(choices, self._makers)
         event = make(self, choices, now)
         if event is None:
             return "nothing"
@@ -213,8 +222,10 @@ class Inputs:
         return Incoming(self.next_id(choices), data.TYPE, now, data)
 
     def directory_change(self, choices: Choices, now: datetime) -> Event:
-        """A user comes, or may be assigned no more."""
-        user_id = UserId(one_of(choices, (*USERS, "cy")))
+        """A user comes, or may be assigned no more; or one who is not Ana comes or goes."""
+        if in_one_of(choices, 3):
+            return self.come_or_go(choices, now)
+        user_id = UserId(one_of(choices, USERS_OF_ALL))
         data: Any
         if in_one_of(choices, 2):
             data = UserAvailabilityChanged(
@@ -224,6 +235,20 @@ class Inputs:
             data = UserUpserted(
                 account_id=ACCOUNT, user_id=user_id, name=user_id, email="", inbox_access=True
             )
+        return Incoming(self.next_id(choices), data.TYPE, now, data)
+
+    def come_or_go(self, choices: Choices, now: datetime) -> Event:
+        """Bo comes or goes. Ana stays: nearly all commands are hers."""
+        user_id = UserId("bo")
+        data: Any = UserUpserted(
+            account_id=ACCOUNT,
+            user_id=user_id,
+            name="bo",
+            email="",
+            inbox_access=not in_one_of(choices, 4),
+        )
+        if in_one_of(choices, 3):
+            data = UserRemoved(account_id=ACCOUNT, user_id=user_id)
         return Incoming(self.next_id(choices), data.TYPE, now, data)
 
 
@@ -236,6 +261,10 @@ def _home(event: Event) -> str:
 
 
 _Fields = dict[str, Any]
+
+
+def _assign_bo(_choices: Choices, fields: _Fields) -> Event:
+    return assign("bo", **fields)
 
 
 def _delete(_choices: Choices, fields: _Fields) -> Event:

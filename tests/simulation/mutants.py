@@ -12,12 +12,30 @@ import schemas.ids
 import workers.ingest.partition_slice
 import workers.outbox.kafka_transaction
 from db.conversations import ConversationKey
+from db.directory import UserKey
+from db.gone_assignees import FIRST
 from db.outbox import OutboxRecord, OutboxRow
 from db.positions import Claim, Partition
 from domain.conversation import Conversation
+from domain.conversation_state import ConversationState, Decision
+from domain.directory import Directory
+from domain.messages import decide_message
 from domain.outgoing import Message
-from tests.simulation import statements, statements_of_agents, statements_of_outbox
-from tests.simulation.inputs import CONTACTS_OF_SEVERAL_ADDRESSES
+from schemas.cloudevents import Incoming
+from schemas.fields import UserId
+from schemas.messages import MessageReceived
+from tests.simulation import (
+    statements,
+    statements_of_agents,
+    statements_of_gone_assignees,
+    statements_of_outbox,
+)
+from tests.simulation.inputs import (
+    BO_COMES_AND_GOES,
+    BO_WITH_MANY_CONTACTS,
+    CONTACTS_OF_SEVERAL_ADDRESSES,
+    USERS_OF_ALL,
+)
 from tests.simulation.kafka import Entry, KafkaTransaction, Producer, State
 from tests.simulation.postgres import Connection
 from tests.simulation.product import KAFKA, Replacements
@@ -150,6 +168,38 @@ async def _check_nothing(*_: Any) -> None:
     pass
 
 
+async def _find_no_assignees(*_: Any) -> UserKey:
+    return FIRST
+
+
+async def _read_of_assignee_without_lock(
+    connection: Connection, key: UserKey, conversations_max: int
+) -> list[Conversation]:
+    transaction = await connection.statement("read conversations of an assignee")
+    states = transaction.rows("conversations").values()
+    found = [state for state in states if (state.account_id, state.assignee_id) == key]
+    return found[:conversations_max]
+
+
+class _WhereNobodyIsGone(Directory):
+    def is_gone(self, assignee_id: str | None) -> bool:
+        return False
+
+
+def _decide_as_if_nobody_went(
+    state: ConversationState,
+    event: Incoming[MessageReceived],
+    now: datetime,
+    directory: Directory,
+    *arguments: Any,
+    **named: Any,
+) -> Decision:
+    users = {UserId(user_id): directory.user(user_id) for user_id in USERS_OF_ALL}
+    known = {user_id: user for user_id, user in users.items() if user is not None}
+    trusting = _WhereNobodyIsGone(directory.account_id, directory.version, known)
+    return decide_message(state, event, now, trusting, *arguments, **named)
+
+
 MUTANTS: dict[str, Replacements] = {
     "messages have no key": {
         statements.recorded_messages: _find_nothing,
@@ -184,9 +234,21 @@ MUTANTS: dict[str, Replacements] = {
         workers.outbox.kafka_transaction.transact: _transact_without_marker
     },
     "event ids are random": {schemas.ids.emitted_event_id: _random_id},
+    "a message goes to an assignee who is gone": {decide_message: _decide_as_if_nobody_went},
+    "nobody looks for assignees who are gone": {
+        statements_of_gone_assignees.find_gone_assignees: _find_no_assignees
+    },
+    "conversations of assignees who are gone are not locked": {
+        statements_of_gone_assignees.lock_conversations_of_assignee: _read_of_assignee_without_lock
+    },
     "the last delivery status wins": {domain.delivery.is_later: _whatever_comes_last},
 }
 """Each by what is wrong."""
 
-MIX_OF = {"addresses are not looked at again": CONTACTS_OF_SEVERAL_ADDRESSES}
+MIX_OF = {
+    "addresses are not looked at again": CONTACTS_OF_SEVERAL_ADDRESSES,
+    "a message goes to an assignee who is gone": BO_COMES_AND_GOES,
+    "nobody looks for assignees who are gone": BO_WITH_MANY_CONTACTS,
+    "conversations of assignees who are gone are not locked": BO_COMES_AND_GOES,
+}
 """Where only some publishers give a mistake a chance."""

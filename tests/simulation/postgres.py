@@ -30,6 +30,8 @@ class Postgres:
         self.open: dict[Transaction, None] = {}
         self.committed = committed
         """Called with each transaction, in the order of their commits."""
+        self.commits = 0
+        """How many transactions were committed."""
         self.later = timedelta()
         """How far its clock is ahead of the workers' timers, which need not run for hours."""
 
@@ -57,6 +59,8 @@ class Transaction:
         self._locked: list[Place] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._waits_for: Transaction | None = None
+        self.began = postgres.commits
+        """How many transactions were committed before it began."""
         postgres.open[self] = None
 
     def get(self, table: str, key: Hashable) -> Any:
@@ -96,9 +100,17 @@ class Transaction:
             self._waits_for = None
             if not self.is_open:
                 raise ConnectionResetError("severed while it waited for a lock")
+        self.try_lock(table, key)
+
+    def try_lock(self, table: str, key: Hashable) -> bool:
+        """Lock a row, unless another transaction has locked it. Returns whether it is locked."""
+        place = (table, key)
+        if self.postgres.locks.get(place, self) is not self:
+            return False
         if place not in self.postgres.locks:
             self.postgres.locks[place] = self
             self._locked.append(place)
+        return True
 
     def is_waiting_for(self, other: "Transaction") -> bool:
         """Whether it cannot go on before another one ends."""
@@ -126,6 +138,7 @@ class Transaction:
                 else:
                     rows[key] = row
         self.end()
+        self.postgres.commits += 1
         self.postgres.committed(self)
 
     def end(self) -> None:

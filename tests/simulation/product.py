@@ -9,6 +9,7 @@ from typing import Any
 import db.commands
 import db.conversations
 import db.directory
+import db.gone_assignees
 import db.identities
 import db.links
 import db.messages
@@ -22,7 +23,13 @@ import workers.outbox.collector
 import workers.outbox.kafka_transaction
 import workers.outbox.progress_marker
 import workers.outbox.shard
-from tests.simulation import statements, statements_of_agents, statements_of_outbox
+import workers.periodic.gone_assignees
+from tests.simulation import (
+    statements,
+    statements_of_agents,
+    statements_of_gone_assignees,
+    statements_of_outbox,
+)
 from tests.simulation.kafka import Kafka, Producer, read_marker
 from workers.settings import Settings
 
@@ -38,6 +45,10 @@ ROW_BYTES = 1_500
 
 OFFERED_BYTES, DELETE_ROWS = 2_000, 3
 """Small, so that shards fall behind and read the table, and delete before they are idle."""
+
+CONVERSATIONS, ASSIGNEES, SEARCH_SECONDS = 2, 1, 30.0
+"""Small, so that the conversations of a user who is gone need several transactions, and searches
+several statements; and searches come often."""
 
 Replacements = Mapping[Any, Any]
 """What stands in for a function."""
@@ -65,6 +76,7 @@ def _statements() -> dict[Any, Any]:
         db.commands,
         db.conversations,
         db.directory,
+        db.gone_assignees,
         db.identities,
         db.links,
         db.messages,
@@ -75,7 +87,12 @@ def _statements() -> dict[Any, Any]:
     )
     return {
         getattr(table, name): made
-        for module in (statements, statements_of_agents, statements_of_outbox)
+        for module in (
+            statements,
+            statements_of_agents,
+            statements_of_gone_assignees,
+            statements_of_outbox,
+        )
         for name, made in vars(module).items()
         if callable(made) and getattr(made, "__module__", "") == module.__name__
         for table in tables
@@ -101,13 +118,16 @@ def simulated(more: Replacements | None = None) -> Iterator[None]:
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in {"workers", "db", "domain"}:
             undo += _replace_in(module, final)
-    sizes: list[tuple[Any, str, int]] = [
+    sizes: list[tuple[Any, str, float]] = [
         (workers.outbox.collector, "RELAY_SHARDS", SHARDS),
         (workers.outbox.collector, "ROW_BYTES_MAX", ROW_BYTES),
         (workers.ingest.batch_loop, "OUTBOX_BATCH_BYTES_MAX", BATCH_BYTES),
         (workers.outbox.shard, "SHARD_BYTES_MAX", OFFERED_BYTES),
         (workers.outbox.shard, "OFFERED_BYTES_MAX", OFFERED_BYTES),
         (workers.outbox.shard, "DELETE_ROWS", DELETE_ROWS),
+        (workers.periodic.gone_assignees, "CONVERSATIONS_MAX", CONVERSATIONS),
+        (workers.periodic.gone_assignees, "ASSIGNEES_MAX", ASSIGNEES),
+        (workers.periodic.gone_assignees, "SEARCH_SECONDS", SEARCH_SECONDS),
     ]
     for module, constant, size in sizes:
         undo.append((module, constant, getattr(module, constant)))

@@ -19,7 +19,8 @@ from schemas.conversations import (
 from schemas.fields import Command
 from schemas.ids import NAMESPACE
 from schemas.messages import MessageReceived, MessageStatus
-from tests.simulation.inputs import Inputs, Mix
+from schemas.notifications import NotificationRequested
+from tests.simulation.inputs import USERS_OF_ALL, Inputs, Mix
 from tests.simulation.kafka import Kafka
 from tests.simulation.postgres import Postgres
 from tests.simulation.published import RANKS, Broken, Published, expect
@@ -27,6 +28,7 @@ from tests.simulation.statements import REFUSED
 from tests.unit.domain.given.memory_inbox import Applied
 from tests.unit.domain.given.note_checks import check_each_message_is_in_one_note, compare
 from tests.unit.domain.given.note_model import Limits, NoteModel
+from tests.unit.domain.given.samples import ACCOUNT
 
 
 class Promises:
@@ -39,13 +41,35 @@ class Promises:
         self._inputs = inputs
         self._mix = mix
         self._seen: dict[str, datetime] = {}
+        self._commits = 0
+        self._gone_since: dict[str | None, int] = {}
+        """Users who are gone, and how many transactions were committed before they went."""
         self.published = Published(kafka)
         self.history: list[Applied] = []
         """What was decided, in the order in which it was committed."""
 
-    def follow(self, applied: Applied) -> None:
-        """The next event that was applied."""
+    def follow_users(self) -> None:
+        """Another transaction was committed."""
+        users = self._tables["users"]
+        for user_id in USERS_OF_ALL:
+            user = users.get((ACCOUNT, user_id))
+            if user is not None and user.is_present:
+                self._gone_since.pop(user_id, None)
+            else:
+                self._gone_since.setdefault(user_id, self._commits)
+        self._commits += 1
+
+    def is_held_by_the_gone(self) -> bool:
+        """Whether a conversation is assigned to a user who is gone, or such a user is recorded."""
+        states = self._tables["conversations"].values()
+        is_held = any(state.assignee_id in self._gone_since for state in states)
+        return is_held or bool(self._tables["gone_assignees"])
+
+    def follow(self, applied: Applied, began: int) -> None:
+        """The next event that was applied, in a transaction that began after so many commits."""
         self.history.append(applied)
+        if isinstance(applied.event.data, MessageReceived) and not applied.event.data.historical:
+            self._follow_assignee(applied, began)
         for data in (item.data for item in applied.outgoing):
             key = getattr(data, "conversation_id", "")
             if isinstance(data, MessageRecorded):
@@ -65,6 +89,20 @@ class Promises:
                 expect(
                     applied.event.time < self._seen[key], "only what was overtaken is superseded"
                 )
+
+    def _follow_assignee(self, applied: Applied, began: int) -> None:
+        """A contact wrote: the conversation is nobody's who was gone before the transaction."""
+        assignee_id, reasons = None, set[str]()
+        for data in (item.data for item in applied.outgoing):
+            if isinstance(data, NotificationRequested):
+                reasons |= {recipient.reason for recipient in data.recipients}
+                wanted = {"assigned_to_me", "assigned_to_others"} if assignee_id else {"unassigned"}
+                expect(reasons <= wanted, "users are told why the message concerns them")
+            elif isinstance(data, ConversationEvent) and not isinstance(data, ConversationClosed):
+                assignee_id = data.after.assignee_id if data.after else None
+                self._met["a message to an assignee who is gone"] += data.reason == "assignee_gone"
+        gone_since = self._gone_since.get(assignee_id, began)
+        expect(gone_since >= began, "no message goes to an assignee who is gone")
 
     def check_published(self) -> None:
         """The published logs, as far as they are to be seen, are doubled nowhere, and in order."""

@@ -66,8 +66,9 @@ class Simulation:
         self.start_worker()
 
     def _committed(self, transaction: Transaction) -> None:
+        self.promises.follow_users()
         for applied in transaction.applied:
-            self.promises.follow(applied)
+            self.promises.follow(applied, transaction.began)
             for item in applied.outgoing:
                 if isinstance(item.data, NoteCreated):
                     self.inputs.notes.append((item.data.conversation_id, item.data.note_id))
@@ -267,9 +268,9 @@ class Simulation:
 
     def _is_at_rest(self) -> bool:
         positions = self.postgres.tables["positions"]
-        return not self.postgres.tables["outbox"] and all(
-            positions.get(name, 0) == log.end for name, log in self.kafka.inputs.items()
-        )
+        if self.postgres.tables["outbox"] or self.promises.is_held_by_the_gone():
+            return False
+        return all(positions.get(name, 0) == log.end for name, log in self.kafka.inputs.items())
 
     def close(self) -> None:
         """End all tasks."""

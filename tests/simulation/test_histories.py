@@ -14,7 +14,9 @@ MUTANT_RUNS_MAX = 200
 MET_IN_ANY_CASE = {
     "a commit of a transaction that the server had ended",
     "a commit of unknown outcome",
+    "a conversation of a gone assignee that was locked",
     "a merger",
+    "a message to an assignee who is gone",
     "a close that was overtaken",
     "a deletion",
     "a partition that was rewound",

@@ -26,6 +26,7 @@ from workers.ingest.poll import Poll
 from workers.ingest.positions import Positions
 from workers.ingest.topic_reader import TopicReader
 from workers.outbox.shard import Shard
+from workers.periodic.gone_assignees import GoneAssignees
 from workers.process.hooks import Hooks
 from workers.settings import Settings
 
@@ -132,6 +133,8 @@ class Worker:
         self.lanes: dict[LogName, Lane] = {}
         self._shards: dict[int, tuple[Shard, asyncio.Task[None]]] = {}
         self.tasks: list[asyncio.Task[None]] = []
+        hooks = Hooks(self._committed, _nothing)
+        self._start(GoneAssignees(settings, pool=self._pool, hooks=hooks).watch())
 
     @property
     def is_up(self) -> bool:
