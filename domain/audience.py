@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from domain.conversation import Conversation
 from domain.directory import Directory, User
+from domain.graphemes import shorten
 from domain.outgoing import Outgoing
 from schemas.directory import Medium
 from schemas.fields import MessageId
@@ -87,9 +88,7 @@ def _recipients(
 def preview(body: str, media: tuple[Media, ...]) -> str:
     """Returns the start of a message's text; without a text, the content types of its files."""
     text = body or ", ".join(item.content_type for item in media)
-    if len(text) <= PREVIEW_CHARACTERS_MAX:
-        return text
-    return text[: PREVIEW_CHARACTERS_MAX - 1] + "…"
+    return shorten(text, PREVIEW_CHARACTERS_MAX)
 
 
 def notifications(

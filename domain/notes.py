@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from domain.conversation import Conversation
 from domain.directory import Directory
+from domain.graphemes import shorten
 from domain.outgoing import Message, Outgoing
 from schemas.ids import emitted_event_id, uuid5_text
 from schemas.links import Entity
@@ -100,9 +101,7 @@ def note_message(message: Message) -> NoteMessage:
 
 def note_name(name: str | None) -> str | None:
     """Returns a sender's name as a note shows it."""
-    if name is None or len(name) <= NAME_CHARACTERS_MAX:
-        return name
-    return name[: NAME_CHARACTERS_MAX - 1] + "…"
+    return None if name is None else shorten(name, NAME_CHARACTERS_MAX)
 
 
 def begin_notes(

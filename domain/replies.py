@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from domain.notes import join_notes, note_context, note_message
 from domain.outgoing import Message
-from domain.parts import PARTS_MAX, parts_of
+from domain.parts import Part, TooLong, parts_of
 from domain.sending import Send
 from domain.verdict import Changed, CommandContext, Rejected, Verdict
 from domain.windows import may_write
@@ -29,12 +29,18 @@ def reply(context: CommandContext) -> Verdict:
     before, channel, command = context.conversation, context.channel, context.command
     if channel is None or channel.removed:
         return Rejected(RejectionCode.UNKNOWN_CHANNEL, f"no channel {before.channel_id}")
-    parts = parts_of("" if command.data.content_sid else command.data.body)
-    if len(parts) > PARTS_MAX:
-        detail = f"{len(command.data.body)} characters, at most {PARTS_MAX} parts are sent"
-        return Rejected(RejectionCode.TOO_LONG, detail)
-    window_until, address = before.window_until, before.contact_address
-    if not command.data.content_sid and not may_write(window_until, address, context.now):
+    body = command.data.body or ""
+    media = tuple(Media(url, _content_type(url)) for url in command.data.media_urls)
+    is_template = bool(command.data.content_sid)
+    try:
+        parts = parts_of(before.contact_address, body, media, is_template=is_template)
+    except TooLong as error:
+        return Rejected(RejectionCode.TOO_LONG, str(error))
+    if not parts:
+        return Rejected(RejectionCode.EMPTY, "the text is blank, and there are no files")
+    if not (is_template and len(parts) == 1) and not may_write(
+        before.window_until, before.contact_address, context.now
+    ):
         detail = "the contact's window is closed: only a template can be sent"
         return Rejected(RejectionCode.WINDOW_CLOSED, detail)
     sent_at = command.time.astimezone(UTC)
@@ -56,8 +62,8 @@ def reply(context: CommandContext) -> Verdict:
         direction="outbound",
         sender_name=actor.name if actor else None,
         sender_address=channel.address,
-        body=command.data.body,
-        media=tuple(Media(url, _content_type(url)) for url in command.data.media_urls),
+        body=body,
+        media=media,
         sent_at=sent_at,
         historical=False,
         version=conversation.version,
@@ -76,7 +82,7 @@ def reply(context: CommandContext) -> Verdict:
     return Changed(state, MessageRecorded, details, notes, message, sends)
 
 
-def _sends(context: CommandContext, message: Message, parts: list[str]) -> tuple[Send, ...]:
+def _sends(context: CommandContext, message: Message, parts: list[Part]) -> tuple[Send, ...]:
     data = context.command.data
     return tuple(
         Send(
@@ -90,19 +96,18 @@ def _sends(context: CommandContext, message: Message, parts: list[str]) -> tuple
             channel_id=message.channel_id,
             from_address=message.sender_address,
             to_address=context.conversation.contact_address,
-            body=body,
-            # All files go out with the first part.
-            media_urls=data.media_urls if number == 1 else (),
-            content_sid=data.content_sid or None,
-            # The provider refuses variables without a template.
-            content_variables=(data.content_sid and data.content_variables) or None,
+            body=part.body,
+            media_urls=part.media_urls,
+            # A template is the first part. The provider refuses variables without a template.
+            content_sid=(number == 1 and data.content_sid) or None,
+            content_variables=(number == 1 and data.content_sid and data.content_variables) or None,
             state="queued",
             attempts=0,
             created_at=context.now,
             due_at=context.now,
             provider_account_id=context.channel.sending_account_id if context.channel else None,
         )
-        for number, body in enumerate(parts, start=1)
+        for number, part in enumerate(parts, start=1)
     )
 
 

@@ -18,6 +18,7 @@ class RejectionCode(StrEnum):
     ALREADY_ANSWERED = "already_answered"
     WINDOW_CLOSED = "window_closed"
     TOO_LONG = "too_long"
+    EMPTY = "empty"
 
 
 class DeadLetterCode(StrEnum):

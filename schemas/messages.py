@@ -60,13 +60,14 @@ class MessageSend(Command, frozen=True, kw_only=True):
 
     TYPE = "inbox.message.send.v1"
 
-    body: str = ""
+    body: str | UnsetType = UNSET
     media_urls: tuple[NonEmpty, ...] = ()
     content_sid: NonEmpty | UnsetType = UNSET
     content_variables: dict[str, str] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        if not (self.body or self.media_urls or self.content_sid):
+        # A body that is empty is an answer to give to the user: the command is rejected.
+        if self.body is UNSET and not (self.media_urls or self.content_sid):
             raise ValueError("body, media_urls, content_sid: a reply needs one of them")
 
 

@@ -91,7 +91,7 @@ def _add_input(inputs: Inputs, event: "Incoming[MessageReceived | Command]") -> 
         return
     inputs.commands[event.id] = event.time
     if isinstance(data, MessageSend):
-        inputs.bodies[reply_message_id(data.account_id, event.id)] = data.body
+        inputs.bodies[reply_message_id(data.account_id, event.id)] = data.body or ""
 
 
 @dataclass

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.text import Text
 
+from domain.graphemes import shorten
 from schemas import commands, conversations, messages, notes, notifications
 from schemas.dead_letters import NO_PARTITION
 from schemas.fields import Emitted
@@ -107,9 +108,7 @@ def render_unreadable(time: datetime, key: str, code: str, position: str) -> Ren
 def line(rendered: RenderedRecord, contact_name: str | None) -> Text:
     """Returns one line: the time of day, the conversation, the contact, and the phrase."""
     identity = short_id(rendered.conversation_id or "")
-    name = printable(contact_name or "")
-    if len(name) > NAME_CHARACTERS:
-        name = name[: NAME_CHARACTERS - 1] + "…"
+    name = shorten(printable(contact_name or ""), NAME_CHARACTERS)
     return Text.assemble(
         (f"{rendered.time:%H:%M:%S}", "dim"),
         "  ",

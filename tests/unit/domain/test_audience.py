@@ -117,6 +117,9 @@ IMAGE, VIDEO = Media("u", "image/png"), Media("u", "video/mp4")
         ("x" * 140, (), "x" * 140),
         ("x" * 141, (), "x" * 139 + "…"),
         ("👍" * 1_000, (), "👍" * 139 + "…"),
+        # Nothing that is seen as one character is cut in two.
+        ("x" * 138 + "👍🏽xx", (), "x" * 138 + "…"),
+        ("e" + "\u0301" * 1_000, (), "e" + "\u0301" * 138 + "…"),
         ("", (IMAGE,) * 20, ("image/png, " * 20)[:139] + "…"),
     ],
 )

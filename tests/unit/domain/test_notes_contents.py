@@ -36,6 +36,7 @@ BERLIN = timezone(HOUR)
         ("x" * 256, "x" * 256),
         ("x" * 257, "x" * 255 + "…"),
         ("👍" * 10_000, "👍" * 255 + "…"),
+        ("x" * 254 + "👍🏽x", "x" * 254 + "…"),
     ],
 )
 def test_a_long_name_of_a_sender_is_cut(name: str | None, cut: str | None) -> None:

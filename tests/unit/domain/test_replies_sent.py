@@ -32,7 +32,7 @@ def test_variables_without_a_template_are_left_out() -> None:
 
 
 def test_a_reply_is_queued_as_it_was_asked_for() -> None:
-    files = ("https://a.b/1.png", "https://a.b/2.png")
+    files = ("https://a.b/1.png",)
     decision = decide(reply("Hi", media_urls=files, time=NOON - HOUR))
     [send] = decision.sends
     assert msgspec.structs.asdict(send) == {
@@ -63,12 +63,35 @@ def test_a_reply_is_queued_as_it_was_asked_for() -> None:
     }
 
 
-@given(st.integers(0, PARTS_MAX * PART_CHARACTERS_MAX), st.booleans())
-def test_a_long_reply_is_as_many_parts_as_it_needs_with_its_files_at_the_first(
-    length: int, has_file: bool
+def test_files_are_parts_of_their_own_and_a_template_goes_before_them() -> None:
+    files = ("https://a.b/1.ogg", "https://a.b/2.JPG?x=1", "https://a.b/3")
+    sends = decide(reply("Hi", media_urls=files)).sends
+    assert [(send.body, *send.media_urls) for send in sends] == [
+        ("", files[0]),
+        ("Hi", files[1]),
+        ("", files[2]),
+    ]
+    command = reply("Hi", media_urls=files[:1], content_sid="HX1", content_variables={"1": "Ana"})
+    first, second = decide(command).sends
+    assert (first.content_sid, first.content_variables, first.media_urls) == (
+        "HX1",
+        {"1": "Ana"},
+        (),
+    )
+    assert (second.content_sid, second.content_variables, second.media_urls) == (
+        None,
+        None,
+        files[:1],
+    )
+
+
+@given(st.integers(1, PARTS_MAX * PART_CHARACTERS_MAX), st.booleans())
+def test_a_long_sms_is_as_many_parts_as_it_needs_with_its_files_at_the_first(
+    length: int, has_files: bool
 ) -> None:
-    files = ("https://a.b/1.png",) if has_file or not length else ()
-    sends = decide(reply("x" * length, media_urls=files)).sends
+    files = ("https://a.b/1.png", "https://a.b/2.pdf") if has_files else ()
+    before = conversation(contact_address="+4911")
+    sends = decide(reply("x" * length, media_urls=files), before).sends
     assert "".join(send.body for send in sends) == "x" * length
     assert [send.part for send in sends] == list(range(1, len(sends) + 1))
     assert {send.parts for send in sends} == {len(sends)}

@@ -18,6 +18,7 @@ def test_these_are_the_rejection_codes() -> None:
             "already_answered",
             "window_closed",
             "too_long",
+            "empty",
         ]
     )
 

@@ -88,6 +88,9 @@ def test_columns_stay_where_they_are_without_a_name_and_with_a_long_one() -> Non
     long = line(RenderedRecord(NOW, ID, "here"), "Maria Francisca de Souza").plain
     assert nameless.index("here") == long.index("here")
     assert "Maria Francisca…" in long
+    family = line(RenderedRecord(NOW, ID, "here"), "Maria Franc 👩\u200d👩\u200d👧 Souza").plain
+    assert family.index("here") == long.index("here")
+    assert "Maria Franc …" in family
 
 
 def test_what_a_contact_wrote_cannot_move_the_cursor_or_break_the_line() -> None:
