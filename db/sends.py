@@ -11,12 +11,16 @@ from db.commands import PRUNED_MAX
 from db.connect import AnyConnection
 from db.conversations import ConversationKey
 from db.queries import QUERIES
+from domain.delivery import FAILED
 from domain.receipts import Receipt
-from domain.sending import Send
-from schemas.fields import AccountId, ConversationId
+from domain.sending import Failure, Send
+from schemas.fields import AccountId, ConversationId, MessageId
 
 SenderKey = tuple[AccountId, str]
 """An account, and the address that it sends from."""
+
+PartKey = tuple[AccountId, MessageId, int]
+"""An account, a reply, and the number of a part."""
 
 RECEIPTS_KEPT = timedelta(days=90)
 """How long receipts are kept."""
@@ -106,6 +110,22 @@ async def unsettled_sends(
         send = _send(row)
         found[send.account_id, send.conversation_id].append(send)
     return found
+
+
+def part_key(send: Send) -> PartKey:
+    """Returns the key of a part."""
+    return send.account_id, send.message_id, send.part
+
+
+async def earlier_failures(
+    connection: AnyConnection, keys: Collection[PartKey]
+) -> dict[PartKey, Failure]:
+    """Returns the failure of an earlier part of the same reply, for those parts that have one."""
+    if not keys:
+        return {}
+    columns = zip(*keys, strict=True)
+    rows = await connection.fetch(QUERIES["earlier_failures"], *columns, FAILED)
+    return {(AccountId(row[0]), MessageId(row[1]), row[2]): Failure(row[3]) for row in rows}
 
 
 async def sends_by_message(

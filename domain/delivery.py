@@ -32,6 +32,9 @@ _RANKS = {word: rank for rank, word in enumerate(_ORDER)}
 ACCEPTED = "accepted"
 """The least status of a message that the provider knows at all."""
 
+FAILED = ("canceled", "failed", "undelivered")
+"""The statuses of a message that does not reach the contact, as far as is known."""
+
 OUTSIDE_WINDOW = 63016
 """The provider's error code for a free text outside the contact's window: it is closed."""
 

@@ -78,6 +78,7 @@ class Send(Struct, frozen=True):
     provider_message_id: str | None = None
     status: str | None = None
     error_code: int | None = None
+    """The provider's code: of its failure; while it is queued, of why it was not taken yet."""
     told_uncertain: bool = False
     """Whether `message.uncertain` was emitted."""
     provider_account_id: str | None = None
@@ -101,6 +102,8 @@ class NotTaken(NamedTuple):
 
     again_seconds: float
     """How long to wait before the next attempt."""
+    error_code: int | None = None
+    """The provider's code, if it gave one."""
 
 
 class Refused(NamedTuple):
@@ -114,6 +117,12 @@ class Unknown(NamedTuple):
     answer."""
 
 
+class Failure(NamedTuple):
+    """Why a part does not reach the contact: the provider's code, if there is one."""
+
+    error_code: int | None
+
+
 PostOutcome = Taken | NotTaken | Refused | Unknown
 """How a POST ended."""
 
@@ -121,15 +130,29 @@ Moved = tuple[Send, tuple[Outgoing, ...]]
 """A part after a step, and the events to emit."""
 
 
-def begin(send: Send, window_until: datetime | None, now: datetime, version: int) -> Moved:
-    """Begin the POST of a queued part that is due; or fail the part, if it may not be sent now."""
+def begin(
+    send: Send,
+    window_until: datetime | None,
+    now: datetime,
+    version: int,
+    earlier: Failure | None = None,
+) -> Moved:
+    """Begin the POST of a queued part that is due; or fail the part, if it may not be sent now.
+
+    `earlier` is the failure of an earlier part of the same reply, if one failed by now: a contact
+    gets no end of a reply without its beginning. Parts that were posted before that are not
+    affected.
+    """
+    if earlier is not None:
+        return _failed(send, earlier.error_code, version)
     if send.content_sid is None and not may_write(window_until, send.to_address, now):
         return _failed(send, OUTSIDE_WINDOW, version)
     if now - send.created_at > QUEUED_MAX:
-        return _failed(send, None, version)
+        return _failed(send, send.error_code, version)
     due_at = now + timedelta(seconds=POST_SECONDS)
     attempts = send.attempts + 1
-    return replace(send, state="posting", attempts=attempts, posting_at=now, due_at=due_at), ()
+    send = replace(send, state="posting", attempts=attempts, posting_at=now, due_at=due_at)
+    return replace(send, error_code=None), ()
 
 
 def after_post(send: Send, outcome: PostOutcome, now: datetime, version: int) -> Moved:
@@ -145,10 +168,11 @@ def after_post(send: Send, outcome: PostOutcome, now: datetime, version: int) ->
     match outcome:
         case Taken(provider_message_id, status):
             return accept(send, provider_message_id, status, version)
-        case NotTaken() if send.state == "uncertain":
-            return _failed(send, None, version)
-        case NotTaken(seconds):
-            return replace(send, state="queued", due_at=now + timedelta(seconds=seconds)), ()
+        case NotTaken(_, error_code) if send.state == "uncertain":
+            return _failed(send, error_code, version)
+        case NotTaken(seconds, error_code):
+            due_at = now + timedelta(seconds=seconds)
+            return replace(send, state="queued", due_at=due_at, error_code=error_code), ()
         case Refused(error_code):
             return _failed(send, error_code, version)
     return mark_uncertain(send, now)

@@ -22,7 +22,7 @@ PartEvents = dict[Part, list[dict[str, Any]]]
 """The events of each part, in order."""
 
 SURELY_NOT_TAKEN = 429
-"""The only status after which a part may be posted again."""
+"""The only status in a run after which a part is posted again; others that pass are not in it."""
 
 
 async def check(settings: Settings, ledger: Ledger, commands: Collection[str]) -> dict[str, int]:

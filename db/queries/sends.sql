@@ -93,6 +93,16 @@ CROSS JOIN LATERAL (
 ) AS s
 ORDER BY s.account_id, s.conversation_id, s.version, s.part
 
+-- name: earlier_failures
+-- For some parts the error code of the first earlier part of the same reply that failed; nothing for
+-- parts without one.
+SELECT DISTINCT ON (k.account_id, k.message_id, k.part)
+       k.account_id, k.message_id::text, k.part, s.error_code
+FROM unnest($1::text[], $2::uuid[], $3::integer[]) AS k (account_id, message_id, part)
+JOIN inbox.sends AS s USING (account_id, message_id)
+WHERE s.part < k.part AND s.status = ANY ($4::text[])
+ORDER BY k.account_id, k.message_id, k.part, s.part
+
 -- name: sends_by_message
 -- The parts with the message ids and part numbers of some receipts.
 SELECT s.account_id, s.conversation_id::text, s.version, s.part, s.parts, s.message_id::text,

@@ -12,15 +12,27 @@ from db.conversations import ConversationKey
 from db.outbox import OutboxRow
 from db.queries import QUERIES
 from db.sends import (
+    PartKey,
     SenderKey,
+    earlier_failures,
     lock_rates,
+    part_key,
     save_rates,
     try_lock_conversations,
     unsettled_sends,
     update_sends,
 )
 from domain.rates import Bucket
-from domain.sending import POST_SECONDS, Moved, Send, Step, begin, mark_uncertain, next_step
+from domain.sending import (
+    POST_SECONDS,
+    Failure,
+    Moved,
+    Send,
+    Step,
+    begin,
+    mark_uncertain,
+    next_step,
+)
 from workers.outbox.collector import OutboxCollector
 from workers.settings import Settings
 
@@ -34,6 +46,8 @@ class SendClaim:
         outbox: OutboxCollector,
         conversations: Mapping[ConversationKey, tuple[int, datetime | None]],
         unsettled: Mapping[ConversationKey, list[Send]],
+        *,
+        earlier: Mapping[PartKey, Failure],
         buckets: dict[SenderKey, Bucket],
     ) -> None:
         self._now = now
@@ -41,6 +55,8 @@ class SendClaim:
         self._conversations = conversations
         """By conversation: its version, and until when its window is open."""
         self._unsettled = unsettled
+        self._earlier = earlier
+        """By queued part: the failure of an earlier part of its reply."""
         self._buckets = buckets
         self._waiting: Counter[SenderKey] = Counter()
         """How many parts of each sender have to wait for its rate."""
@@ -65,7 +81,10 @@ class SendClaim:
         """Lock those conversations that nobody else has locked, and their senders' buckets."""
         conversations = await try_lock_conversations(connection, keys)
         unsettled = await unsettled_sends(connection, conversations)
-        queued = (send for sends in unsettled.values() for send in sends if send.state == "queued")
+        queued = [send for sends in unsettled.values() for send in sends if send.state == "queued"]
+        earlier = await earlier_failures(
+            connection, {part_key(send) for send in queued if send.part > 1}
+        )
         senders = {(send.account_id, send.from_address) for send in queued}
         buckets = {
             sender: Bucket(_rate(settings, sender[1]), next_at)
@@ -73,7 +92,8 @@ class SendClaim:
         }
         # Read after everything is locked: meanwhile a window may close, or a sender may send again.
         now: datetime = await connection.fetchval(QUERIES["clock"])
-        return cls(now, OutboxCollector(settings, now), conversations, unsettled, buckets)
+        outbox = OutboxCollector(settings, now)
+        return cls(now, outbox, conversations, unsettled, earlier=earlier, buckets=buckets)
 
     def decide(self, room: int) -> None:
         """Take the next step of each conversation, with at most `room` POSTs and checks."""
@@ -94,16 +114,17 @@ class SendClaim:
                 self._post(step.post, *self._conversations[key])
 
     def _post(self, send: Send, version: int, window_until: datetime | None) -> None:
+        earlier = self._earlier.get(part_key(send))
         sender = (send.account_id, send.from_address)
         bucket = self._buckets[sender]
         free_at = bucket.free_at(self._waiting[sender])
-        if free_at > self._now:
+        if earlier is None and free_at > self._now:
             self._waiting[sender] += 1
             self._changed.append(replace(send, due_at=free_at))
             wait_seconds = (free_at - self._now).total_seconds()
             self.wait_seconds = min(wait_seconds, self.wait_seconds or wait_seconds)
             return
-        moved = self._move(begin(send, window_until, self._now, version))
+        moved = self._move(begin(send, window_until, self._now, version, earlier))
         if moved.state == "posting":
             self._buckets[sender] = bucket.take(self._now)
             self._taken.add(sender)

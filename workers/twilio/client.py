@@ -1,9 +1,9 @@
 """Twilio's API: posts the parts of replies, and lists messages and their files.
 
 Whether Twilio took a part decides whether it may be posted again, so nothing here retries, and
-every end of a POST has an outcome of its own. Only after two of them is it certain that Twilio did
-not take the part: a connection that was never made, and 429. After any other error, bytes were
-sent, and the outcome is unknown.
+every end of a POST has an outcome of its own. It is certain that Twilio did not take the part if no
+connection was made, and after a 4xx, which may pass (`workers/twilio/passing.py`) or be for good.
+After any other error, bytes were sent, and the outcome is unknown.
 """
 
 import logging
@@ -27,6 +27,7 @@ from workers.settings import Settings
 from workers.twilio.form import STATUS_PATH
 from workers.twilio.http import HttpClient, StatusError, bad_answers
 from workers.twilio.inbound_form import MEDIA_MAX
+from workers.twilio.passing import is_about_account, is_passing
 from workers.twilio.status_form import callback_query
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class Twilio:
         self._first = {account_id: sid for account_id, sid in reversed(self._clients)}
         """By our account: the account at Twilio that is set first."""
         self._reported: set[tuple[str, str | None]] = set()
-        """The accounts whose replies wait because no token of theirs is set."""
+        """The accounts whose replies wait because their token is missing or refused."""
 
     async def close(self) -> None:
         """Close all connections."""
@@ -105,7 +106,7 @@ class Twilio:
         """Post a part of a reply, once."""
         client = self._client(send.account_id, send.provider_account_id)
         if client is None:
-            self._report_missing(send)
+            self._report(send, "INBOX_TWILIO_ACCOUNTS has no auth_token for")
             return NotTaken(RETRY_SECONDS_MAX)
         try:
             message = await client.messages.create_async(
@@ -118,7 +119,10 @@ class Twilio:
                 status_callback=f"{self._status_url}?{callback_query(send.message_id, send.part)}",
             )
         except Exception as error:
+            if isinstance(error, StatusError) and is_about_account(error.status, error.code):
+                self._report(send, f"Twilio answers {error.code or error.status} for")
             return _outcome(error, send)
+        self._reported.discard((send.account_id, send.provider_account_id))
         if not message.sid:
             return Unknown()
         return Taken(str(message.sid), str(message.status or ACCEPTED))
@@ -129,14 +133,15 @@ class Twilio:
             raise LookupError("no account at Twilio")
         return client
 
-    def _report_missing(self, send: Send) -> None:
-        """Log once that the replies of an account wait for its token."""
+    def _report(self, send: Send, reason: str) -> None:
+        """Log why the replies of an account wait for an operator: once, until one is taken."""
         key = (send.account_id, send.provider_account_id)
         if key not in self._reported:
             self._reported.add(key)
             log.warning(
-                "replies of %s wait: INBOX_TWILIO_ACCOUNTS has no auth_token for %s",
+                "replies of %s wait: %s %s",
                 send.account_id,
+                reason,
                 send.provider_account_id or "it",
             )
 
@@ -197,12 +202,12 @@ def _variables(send: Send) -> Any:
 def _outcome(error: Exception, send: Send) -> PostOutcome:
     """Whether Twilio took a part whose POST ended in an error."""
     match error:
-        case StatusError(status=429, retry_after=retry_after):
-            return NotTaken(_again_seconds(send, retry_after))
+        case StatusError(status=status, code=code) if is_passing(status, code):
+            return NotTaken(_again_seconds(send, error.retry_after), _code(code))
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
             return NotTaken(_again_seconds(send, None))
         case TwilioRestException() | TwilioServiceException():
-            # Their status is a 4xx: the others are raised as StatusError.
+            # Their status is a 4xx, for good: the others are raised as StatusError.
             return Refused(_code(error.code))
         case _:
             # A 5xx may come from a server in front of the one that took the part.

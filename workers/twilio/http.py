@@ -8,9 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
+import msgspec
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
+
+from workers.twilio.passing import is_passing
 
 TWILIO_CONNECT_SECONDS = 5.0
 """How long it may take to open a connection to Twilio."""
@@ -20,10 +23,13 @@ TWILIO_REQUEST_SECONDS = 10.0
 
 
 class StatusError(TwilioException):  # type: ignore[misc]  # the library has no types
-    """An answer 429, 5xx, or a redirect: its body proves nothing about the request."""
+    """An answer that refuses only for now, a 5xx or a redirect."""
 
-    def __init__(self, status: int, retry_after: str | None) -> None:
+    def __init__(self, status: int, code: int | None, retry_after: str | None) -> None:
+        super().__init__(f"HTTP {status}")
         self.status = status
+        self.code = code
+        """Twilio's code; None if the answer has none."""
         self.retry_after = retry_after
         """The header `Retry-After`."""
 
@@ -80,13 +86,29 @@ class HttpClient(AsyncHttpClient):  # type: ignore[misc]  # the library has no t
             allow_redirects=False,
         ) as answer:
             text = await answer.text(errors="replace")
-        if answer.status == 429 or answer.status // 100 not in {2, 4}:
-            raise StatusError(answer.status, answer.headers.get("Retry-After"))
+        if answer.status // 100 == 2:
+            return Response(answer.status, text, answer.headers)
+        code = _code_of(text)
+        if answer.status // 100 != 4 or is_passing(answer.status, code):
+            raise StatusError(answer.status, code, answer.headers.get("Retry-After"))
         return Response(answer.status, text, answer.headers)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+
+class _Error(msgspec.Struct):
+    """What we read of an error in either of Twilio's formats."""
+
+    code: int | None = None
+
+
+def _code_of(text: str) -> int | None:
+    try:
+        return msgspec.json.decode(text, type=_Error).code
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
 
 
 @contextmanager

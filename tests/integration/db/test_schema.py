@@ -58,6 +58,10 @@ HOT = {
     "channels_by_id": ("text[], text[]", "'{a}', '{c}'"),
     "channel_by_address": ("text, text", "'a', 'whatsapp:+1'"),
     "try_lock_conversations": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
+    "earlier_failures": (
+        "text[], uuid[], integer[], text[]",
+        "'{a}', ARRAY[gen_random_uuid()], '{2}', '{failed}'",
+    ),
     "sends_by_message": ("text[], uuid[], integer[]", "'{a}', ARRAY[gen_random_uuid()], '{1}'"),
     "sends_by_provider_id": ("text[], text[]", "'{a}', '{SM1}'"),
     "update_sends": (
@@ -87,6 +91,8 @@ FILTERS = (
     "Filter: (u.inbox_access IS NOT TRUE)",
     "Filter: (number < $3)",
     "Filter: (number > 0)",
+    # A filter on the other parts of one reply, nine at most.
+    "Filter: (status = ANY ($4))",
     # A filter on a batch's own rows and its few shards, which are in memory.
     "Join Filter: (l.shard = a.shard)",
     "Join Filter: (g.shard = c.shard)",

@@ -217,7 +217,7 @@ def inbox_with_a_message(provider_message_id: str, contact: str) -> Inbox:
         **{
             name: value
             for name, value in msgspec.structs.asdict(channel()).items()
-            if name != "removed"
+            if name not in {"removed", "webhook_account_id"}
         }
     )
     inbox.apply(Incoming("d", installed.TYPE, NOON, installed), NOON)

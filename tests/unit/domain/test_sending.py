@@ -12,6 +12,7 @@ from domain.sending import (
     CHECKS_SECONDS,
     POST_SECONDS,
     QUEUED_MAX,
+    Failure,
     NotTaken,
     PostOutcome,
     Refused,
@@ -84,6 +85,30 @@ def test_a_template_or_a_channel_without_a_window_needs_none(
     assert begin(part(**fields), window_until, now, 9)[0].state == "posting"
 
 
+@pytest.mark.parametrize("error_code", [21620, None])
+@pytest.mark.parametrize("window_until", [OPEN, None])
+def test_what_follows_a_part_that_failed_fails_with_its_code(
+    error_code: int | None, window_until: datetime | None
+) -> None:
+    before = part(part=2, parts=3, attempts=1)
+    moved, outgoing = begin(before, window_until, NOON, 9, Failure(error_code))
+    assert moved == replace(before, state="failed", status="failed", error_code=error_code)
+    [event] = part_events(outgoing)
+    assert isinstance(event, MessageFailed)
+    assert (event.part, event.error_code) == (2, UNSET if error_code is None else error_code)
+
+
+def test_why_a_part_waits_is_why_it_fails_in_the_end() -> None:
+    waiting, outgoing = after_post(posting(), NotTaken(2.5, 21611), NOON + SECOND, 9)
+    assert outgoing == ()
+    assert waiting == posting(state="queued", due_at=NOON + 3.5 * SECOND, error_code=21611)
+    too_late = NOON + QUEUED_MAX + SECOND
+    moved, outgoing = begin(waiting, too_late + QUEUED_MAX, too_late, 9)
+    assert (moved.state, moved.error_code) == ("failed", 21611)
+    # Its next POST may end otherwise.
+    assert begin(waiting, OPEN, NOON + MINUTE, 9)[0].error_code is None
+
+
 @pytest.mark.parametrize("before", [posting(), uncertain(), uncertain(told_uncertain=True)])
 @pytest.mark.parametrize(
     ("outcome", "state", "status", "error_code"),
@@ -121,8 +146,8 @@ def test_what_others_gave_up_is_not_posted_again_though_it_was_not_taken(
     told_uncertain: bool,
 ) -> None:
     before = uncertain(told_uncertain=told_uncertain)
-    after, outgoing = after_post(before, NotTaken(0), NOON + MINUTE, 9)
-    assert (after.state, after.error_code) == ("failed", None)
+    after, outgoing = after_post(before, NotTaken(0, 21611), NOON + MINUTE, 9)
+    assert (after.state, after.error_code) == ("failed", 21611)
     assert [type(event) for event in part_events(outgoing)] == [MessageFailed]
 
 

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from domain.delivery import FAILED
 from domain.listed_messages import ListedMessage, find_listed
 from domain.receipts import Receipt, apply
 from domain.sending import (
     POST_SECONDS,
+    Failure,
     Moved,
     NotTaken,
     PostOutcome,
@@ -80,6 +82,8 @@ class World:
         self.begun: list[PartKey] = []
         self.doubtful: set[PartKey] = set()
         """Parts with a POST that the provider may have taken, as far as any worker knows."""
+        self.stopped: dict[PartKey, Failure] = {}
+        """Parts that were not sent, and the failure that an earlier part of their reply had."""
         self._numbers = count(1)
 
     def _move(self, moved: Moved) -> None:
@@ -103,11 +107,22 @@ class World:
         if step.post is not None:
             self._begin(step.post)
 
+    def _failure_before(self, send: Send) -> Failure | None:
+        """How the first earlier part of the same reply failed; None if none did."""
+        earlier = [self.sends[send.version, number] for number in range(1, send.part)]
+        failed = [other for other in earlier if other.status in FAILED]
+        return Failure(failed[0].error_code) if failed else None
+
     def _begin(self, send: Send) -> None:
         key = (send.version, send.part)
-        self._move(begin(send, OPEN, self.now, 9))
+        failure = self._failure_before(send)
+        self._move(begin(send, OPEN, self.now, 9, failure))
         if self.sends[key].state != "posting":
+            if failure:
+                self.stopped[key] = failure
             return
+        earlier = {self.sends[send.version, number] for number in range(1, send.part)}
+        assert not {other.status for other in earlier} & {*FAILED}, "posted after a failure"
         assert key not in self.doubtful, "posted after a POST that may have been taken"
         before = [other.state for where, other in self.sends.items() if where < key]
         assert not set(before) & set(WAITING), "posted before its turn"
@@ -155,10 +170,14 @@ class World:
         self.flying.remove(post)
 
     def call_back(self, message: Message, word: str, *, with_message_id: bool) -> None:
-        """The provider sends a receipt, with the id of our message or without it."""
+        """The provider sends a receipt, with the id of our message or without it.
+
+        Its code follows from the word.
+        """
         sid, number = message.listed.provider_message_id, message.key[1]
         message_id = self.sends[message.key].message_id if with_message_id else None
-        receipt = Receipt(ACCOUNT, sid, f"{sid}/{word}", word, None, message_id, number)
+        error_code = 30005 if word in FAILED else None
+        receipt = Receipt(ACCOUNT, sid, f"{sid}/{word}", word, error_code, message_id, number)
         owners = [send for send in self.sends.values() if send.provider_message_id == sid]
         if not owners and with_message_id:
             owners = [self.sends[message.key]]

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace as changed
 
 from bench.mock_twilio import Fault, MockTwilio, faults
-from domain.sending import NotTaken, PostOutcome, Refused, Send, Unknown
+from domain.sending import NotTaken, PostOutcome, Refused, Send, Taken, Unknown
 from tests.harness.twilio_account import SEND
 from workers.twilio.client import Twilio
 
@@ -39,16 +39,63 @@ async def test_only_what_twilio_surely_did_not_take_is_not_taken(
     [
         (faults.refused(21610), 21610),
         (faults.refused(63016), 63016),
-        (faults.refused(20003, 401), 20003),
+        (faults.refused(20006, 403), 20006),
         (faults.problem("before", 400, 63016), 63016),
         (Fault(act="answer", status=404, shape="html"), 404),
     ],
 )
-async def test_any_other_4xx_is_a_refusal_with_twilios_code(
+async def test_any_4xx_that_does_not_pass_is_a_refusal_with_twilios_code(
     mock: MockTwilio, twilio: Twilio, fault: Fault, error_code: int
 ) -> None:
     mock.faults.add(fault)
     assert await twilio.post(SEND) == Refused(error_code)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error_code"),
+    [
+        (faults.refused(21611), 21611),
+        (faults.problem("before", 400, 21611), 21611),
+        (faults.throttled(), 20429),
+        (faults.refused(20429), 20429),
+        (faults.refused(20429, 503), 20429),
+        (faults.refused(63018), 63018),
+        (faults.refused(63038, 403), 63038),
+        (faults.refused(20003, 401), 20003),
+        (faults.refused(20005, 403), 20005),
+        (Fault(act="answer", status=401, shape="html"), None),
+    ],
+    ids=str,
+)
+async def test_what_passes_is_posted_again_later_and_later(
+    mock: MockTwilio, twilio: Twilio, fault: Fault, error_code: int | None
+) -> None:
+    mock.faults.add(fault)
+    waits = [await twilio.post(changed(SEND, attempts=attempts)) for attempts in (1, 2, 9, 3_000)]
+    for outcome, seconds in zip(waits, (0.1, 0.2, 25.6, 30), strict=True):
+        assert isinstance(outcome, NotTaken)
+        assert outcome.error_code == error_code
+        assert 0.9 * seconds <= outcome.again_seconds <= 1.1 * seconds
+
+
+async def test_how_long_to_wait_counts_for_any_error_that_passes(
+    mock: MockTwilio, twilio: Twilio
+) -> None:
+    mock.faults.add(changed(faults.refused(21611), retry_after=90))
+    assert await twilio.post(SEND) == NotTaken(90.0, 21611)
+
+
+async def test_an_account_that_may_not_send_is_reported_once_until_it_may(
+    mock: MockTwilio, twilio: Twilio, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = ["replies of acme wait: Twilio answers 20003 for it"]
+    for times in (1, 2):
+        mock.faults.add(faults.refused(20003, 401, times=2))
+        assert isinstance(await twilio.post(SEND), NotTaken)
+        assert isinstance(await twilio.post(SEND), NotTaken)
+        assert isinstance(await twilio.post(SEND), Taken)
+        assert [each.getMessage() for each in caplog.records] == report * times
+    assert {each.levelname for each in caplog.records} == {"WARNING"}
 
 
 @pytest.mark.parametrize(
