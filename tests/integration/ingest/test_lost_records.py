@@ -1,6 +1,7 @@
 """Records that retention deleted before a worker read them are said to be lost; work goes on."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from aiokafka import TopicPartition
@@ -21,6 +22,9 @@ RECORDS = 5
 """Published to each partition before the worker is stopped, and again while it is away."""
 STARTS = 4
 
+BACKLOG, BACKLOG_BYTES = 150, 200_000
+"""The records of a backlog, and their size: far more than a worker holds in memory."""
+
 LOST = re.compile(r"(\S+)\[(\d+)\]: up to (\d+) records are lost, offsets (\d+) to (\d+):")
 
 
@@ -32,16 +36,18 @@ async def publish_everywhere(topics: Topics) -> None:
                 await topics.publish_raw(topic, b"x", partition=partition)
 
 
-async def delete_before(settings: Settings, offset: int) -> None:
-    """Delete the records of all partitions before an offset, as retention does."""
+async def delete_before(
+    settings: Settings, offset: int, topics: Sequence[str] = TOPICS, partitions: int = PARTITIONS
+) -> None:
+    """Delete the records of partitions before an offset, as retention does."""
     admin = AIOKafkaAdminClient(**client_arguments(settings))
     await admin.start()
     try:
         await admin.delete_records(
             {
                 TopicPartition(settings.topic(topic), partition): RecordsToDelete(offset)
-                for topic in TOPICS
-                for partition in range(PARTITIONS)
+                for topic in topics
+                for partition in range(partitions)
             }
         )
     finally:
@@ -120,3 +126,33 @@ async def test_a_loss_ends_where_the_log_begins(
     letters = await topics.read_until("dead-letters", len(TOPICS) * PARTITIONS * (RECORDS - 2))
     assert {letter.header("dl_offset") for letter in letters} == {"2", "3", "4"}
     await worker.stop()
+
+
+async def test_what_is_deleted_under_a_busy_worker_is_told_after_what_it_had_fetched(
+    settings: Settings, topics: Topics, worker: Worker, owner: Owner
+) -> None:
+    transaction = owner.transaction()
+    await transaction.start()
+    await owner.execute("LOCK TABLE inbox.positions IN SHARE MODE")  # nothing can be applied
+    for _ in range(BACKLOG):
+        await topics.publish_raw("links", b"x" * BACKLOG_BYTES, partition=0)
+    await delete_before(settings, BACKLOG, ["links"], 1)
+    await transaction.rollback()
+
+    name = settings.topic("links")
+
+    async def applied() -> bool:
+        query = "SELECT next_offset FROM inbox.positions WHERE topic = $1 AND partition = 0"
+        return bool(await owner.fetchval(query, name) == BACKLOG)
+
+    await until(applied, "the position at the end")
+
+    async def told() -> bool:
+        return bool(losses(worker))
+
+    await until(told, "the loss")
+    [(topic, partition, number, first, last)] = losses(worker)
+    assert (topic, partition, number, last) == (name, 0, last + 1 - first, BACKLOG - 1)
+    letters = await topics.read_until("dead-letters", first)
+    assert [int(letter.header("dl_offset") or "") for letter in letters] == list(range(first))
+    assert await worker.is_ready()
