@@ -22,6 +22,15 @@ RELAY_SHARDS = 4
 of the number while the outbox holds rows would reorder them: so it is a constant, no setting."""
 
 
+def min_in_sync_replicas(replication: int) -> int:
+    """Returns how many replicas must have a record before Kafka acknowledges it.
+
+    Two, so that one broker may be lost. With two replicas that would refuse all records as soon as
+    one broker restarts, so two begin with three replicas.
+    """
+    return 2 if replication >= 3 else 1
+
+
 class Key(Enum):
     """The key of the records of a topic."""
 

@@ -90,7 +90,6 @@ TESTED_ELSEWHERE = {
     "workers/dev/twilio_stand_in/server.py": ("integration/twilio/test_mock_library.py",),
     "workers/follow/follower.py": ("integration/cli/test_watch.py",),
     "workers/kafka/records.py": ("unit/test_fuzz_inputs.py",),
-    "workers/kafka/topic_admin.py": ("integration/cli/test_topics.py",),
     "workers/outbox/progress_marker.py": (
         "integration/security/test_kafka_security.py",
         "simulation/test_histories.py",

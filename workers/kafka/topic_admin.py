@@ -1,7 +1,7 @@
 """Creates the topics that are missing, and verifies the others against the contract."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -9,13 +9,15 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaTimeoutError
 
-from schemas.topics import TOPICS, Topic
+from schemas.topics import TOPICS, Topic, min_in_sync_replicas
 from workers.kafka.clients import client_arguments
 from workers.process.errors import CommandFailed
 from workers.settings import Settings
 
 ADMIN_REQUEST_MILLISECONDS = 30_000
 TOPICS_POLL_SECONDS = 0.1
+
+MIN_IN_SYNC = "min.insync.replicas"
 
 TOPIC_EXISTS = 36
 """Kafka's error code TOPIC_ALREADY_EXISTS: another `inbox topics` created the topic before."""
@@ -34,7 +36,8 @@ async def ensure_topics(settings: Settings) -> list[str]:
         existing = set(await admin.list_topics())
         missing = [topic for topic in TOPICS.values() if settings.topic(topic.name) not in existing]
         created = await _create(admin, settings, missing) if missing else []
-        await _wait_until_known(admin, {settings.topic(name) for name in TOPICS})
+        new = [settings.topic(topic.name) for topic in missing]
+        await _wait_until_known(admin, [settings.topic(name) for name in TOPICS], new)
         await _verify(admin, settings, [topic for topic in TOPICS.values() if topic not in created])
         return [settings.topic(topic.name) for topic in created]
 
@@ -118,7 +121,7 @@ def new_topic(settings: Settings, topic: Topic) -> NewTopic:
         name=settings.topic(topic.name),
         num_partitions=topic.partitions or settings.partitions,
         replication_factor=settings.replication,
-        topic_configs=topic.config,
+        topic_configs=topic.config | {MIN_IN_SYNC: str(min_in_sync_replicas(settings.replication))},
     )
 
 
@@ -138,14 +141,32 @@ async def _create(
     return [topic for topic in topics if errors[settings.topic(topic.name)][0] == 0]
 
 
-async def _wait_until_known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
-    """Wait until the brokers know topics that this or another process has just created."""
+async def _wait_until_known(
+    admin: AIOKafkaAdminClient, names: Collection[str], new: Collection[str]
+) -> None:
+    """Wait until the brokers know topics that this or another process has just created.
+
+    Each partition of the `new` ones must have a leader: clients that ask earlier log warnings.
+    """
     try:
         async with asyncio.timeout(ADMIN_REQUEST_MILLISECONDS / 1000):
-            while not names <= set(await admin.list_topics()):  # noqa: ASYNC110  # no signal
+            while not await _are_known(admin, names, new):  # noqa: ASYNC110  # no signal
                 await asyncio.sleep(TOPICS_POLL_SECONDS)
     except TimeoutError as error:
         raise KafkaTimeoutError("the topics were created, but no broker knows them") from error
+
+
+async def _are_known(
+    admin: AIOKafkaAdminClient, names: Collection[str], new: Collection[str]
+) -> bool:
+    if not set(names) <= set(await admin.list_topics()):
+        return False
+    described = await admin.describe_topics(list(new)) if new else []
+    return all(
+        each["error_code"] == 0
+        and all(partition["leader"] >= 0 for partition in each["partitions"])
+        for each in described
+    )
 
 
 async def _verify(admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic]) -> None:
@@ -154,19 +175,52 @@ async def _verify(admin: AIOKafkaAdminClient, settings: Settings, topics: list[T
     names = {settings.topic(topic.name): topic for topic in topics}
     found = await admin.describe_topics(list(names))
     configs = await _configs(admin, list(names))
-    differences = []
-    for described in found:
-        name = described["topic"]
-        topic = names[name]
-        expected = {"partitions": str(topic.partitions or settings.partitions)} | topic.config
-        actual = {"partitions": str(len(described["partitions"]))} | configs[name]
-        differences += [
-            f"{name}: {key} is {actual.get(key)}, must be {value}"
-            for key, value in expected.items()
-            if actual.get(key) != value
-        ]
+    differences = [
+        f"{described['topic']}: {difference}"
+        for described in found
+        for difference in differences_of(
+            settings,
+            names[described["topic"]],
+            [len(partition["replicas"]) for partition in described["partitions"]],
+            configs[described["topic"]],
+        )
+    ]
     if differences:
         raise TopicMismatch("\n".join(sorted(differences)))
+
+
+def differences_of(
+    settings: Settings, topic: Topic, replicas: Sequence[int], config: Mapping[str, str]
+) -> list[str]:
+    """Returns how a topic differs from the contract, a line for each difference.
+
+    `replicas` has the number of replicas of each of its partitions.
+    """
+    expected = {"partitions": str(topic.partitions or settings.partitions)} | topic.config
+    actual = {"partitions": str(len(replicas))} | dict(config)
+    return [
+        f"{key} is {actual.get(key)}, must be {value}"
+        for key, value in expected.items()
+        if actual.get(key) != value
+    ] + _differences_in_safety(
+        settings.replication, min(replicas, default=0), int(config.get(MIN_IN_SYNC, 0))
+    )
+
+
+def _differences_in_safety(replication: int, replicas: int, in_sync: int) -> list[str]:
+    """Returns how the copies of a topic's records fall short. More safety than asked for is fine.
+
+    A topic with fewer replicas than `in_sync` takes no record at all.
+    """
+    least = min_in_sync_replicas(replication)
+    if replicas < replication:
+        # The rest would follow from this.
+        return [f"replicas is {replicas}, must be {replication} or more"]
+    if in_sync < least:
+        return [f"{MIN_IN_SYNC} is {in_sync}, must be {least} or more"]
+    if in_sync > replicas:
+        return [f"{MIN_IN_SYNC} is {in_sync}, must be {replicas} or less, the number of replicas"]
+    return []
 
 
 async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:

@@ -116,7 +116,10 @@ class Settings:
         "INBOX_PARTITIONS", "Partitions of each topic", integer(1, 10_000), "32"
     )
     replication: int = _setting(
-        "INBOX_REPLICATION", "Replicas of each partition", integer(1, 100), "1"
+        "INBOX_REPLICATION",
+        "Replicas of each partition; from 3 on, two of them have a record before it is acknowledged",
+        integer(1, 100),
+        "1",
     )
     web_host: str = _setting(
         "INBOX_WEB_HOST",
