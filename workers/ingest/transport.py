@@ -7,6 +7,8 @@ thousand records makes the pipeline's cost disappear. What is overridden, and wh
 - the schema (poll.py) passes that value through undecoded, so that we dead-letter bad records;
 - `_new_offset` and `_add_gap`: where offsets have gaps, Faust's bookkeeping commits past records
   that are not processed, and stalls; ours relies on acks that come in order;
+- `verify_all_partitions_active`: Faust takes a partition that is paused, or whose offsets another
+  method commits, for one that is stuck. Our watchdog and `inbox_lag_records` tell what is stuck;
 - `seek_to_committed`: positions come from Postgres, where they are exact. The offsets committed
   to the consumer group serve lag tools alone, so a failed commit of them is no reason to crash;
 - the consumer itself, since Faust fixes its isolation level.
@@ -257,6 +259,9 @@ class Consumer(driver.Consumer):
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Gaps need no bookkeeping: polls know where they end."""
+
+    async def verify_all_partitions_active(self) -> None:
+        """Do nothing: Faust would log an error every few seconds, about work that goes well."""
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek the position of every partition assigned. Ends the process on a foreign log."""

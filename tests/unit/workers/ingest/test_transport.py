@@ -29,6 +29,7 @@ OVERRIDDEN = [
     (transport.Consumer, "on_buffer_full"),
     (transport.Consumer, "_new_offset"),
     (transport.Consumer, "_add_gap"),
+    (transport.Consumer, "verify_all_partitions_active"),
     (transport.Consumer, "seek_to_committed"),
 ]
 
