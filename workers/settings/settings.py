@@ -117,7 +117,7 @@ class Settings:
     )
     replication: int = _setting(
         "INBOX_REPLICATION",
-        "Replicas of each partition; from 3 on, two of them have a record before it is acknowledged",
+        "Replicas of each partition; from 3 on, a record is acknowledged when two of them have it",
         integer(1, 100),
         "1",
     )

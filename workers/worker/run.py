@@ -8,7 +8,9 @@ from collections.abc import Collection
 import faust
 import uvloop
 
-from workers.settings import Role, Settings
+from workers.process.routine_log import log_routine_as_info
+from workers.settings import Role, Settings, SettingsError
+from workers.webhooks.spool.usable import unusable
 from workers.worker.app import InboxApp
 from workers.worker.listening import check_listening
 
@@ -25,12 +27,18 @@ def run(settings: Settings, roles: Collection[Role]) -> None:
 
     Ends in SystemExit. Raises SettingsError, and CommandFailed if its web server cannot listen.
     """
+    if "web" in roles and (trouble := unusable(settings.data_dir / "spool")):
+        raise SettingsError(
+            f"INBOX_DATA_DIR: {trouble}; webhooks are kept there in an outage, so mount a volume "
+            "that this user may write, or give it the directory with `chown -R`"
+        )
     uvloop.install()
     # Batches make many objects and no cycles: collecting seldom spares a fifth of the time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     # The consumer's thread must not wait its 5 ms for every step of a fetch.
     sys.setswitchinterval(0.0005)
+    log_routine_as_info()
     app = InboxApp(settings, roles)
     check_listening(settings)
     Worker(app, loglevel=settings.log_level, quiet=False).execute_from_commandline()
