@@ -7,8 +7,7 @@ thousand records makes the pipeline's cost disappear. What is overridden, and wh
 - the schema (poll.py) passes that value through undecoded, so that we dead-letter bad records;
 - `_new_offset` and `_add_gap`: where offsets have gaps, Faust's bookkeeping commits past records
   that are not processed, and stalls; ours relies on acks that come in order;
-- `verify_all_partitions_active`: Faust takes a partition that is paused, or whose offsets another
-  method commits, for one that is stuck. Our watchdog and `inbox_lag_records` tell what is stuck;
+- `verify_all_partitions_active`: to Faust, a paused partition is stuck; see the watchdog, and Lag;
 - `seek_to_committed`: positions come from Postgres, where they are exact. The offsets committed
   to the consumer group serve lag tools alone, so a failed commit of them is no reason to crash;
 - the consumer itself, since Faust fixes its isolation level.
@@ -42,8 +41,7 @@ from workers.settings import Settings
 CONSUMER_REQUEST_MILLISECONDS = 40_000
 ENDS_SECONDS = 10
 METADATA_MILLISECONDS = 15_000
-"""How soon the consumer notices new partitions. aiokafka's five minutes are long for records that
-wait there."""
+"""How soon the consumer notices new partitions. For their records, aiokafka's 300 s are long."""
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -243,10 +241,7 @@ class Consumer(driver.Consumer):
         )
 
     def on_buffer_full(self, tp: TP) -> None:
-        """Do nothing: when a buffer is full, the fetcher waits for room in it.
-
-        Faust would stop fetching the partition, and sleep for a second once all are stopped.
-        """
+        """Do nothing: the fetcher waits for room. Faust would stop it, and sleep for a second."""
 
     def _new_offset(self, tp: TP) -> int | None:
         acked = self._acked[tp]
