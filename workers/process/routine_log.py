@@ -50,6 +50,11 @@ def is_late_commit(record: logging.LogRecord) -> bool:
     return record.msg == _OVERLAPPING and isinstance(record.args, tuple) and "commit" in record.args
 
 
+def is_interrupted_rebalance(record: logging.LogRecord) -> bool:
+    """Faust measures how long a rebalance takes, but not of one that the next one interrupts."""
+    return _UNMEASURED in str(record.msg)
+
+
 class Start:
     """A new Kafka still makes its topic for offsets, or has no leaders yet of new topics.
 
@@ -74,6 +79,7 @@ class Start:
 
 _REBALANCING = "Heartbeat failed for group %s because it is rebalancing"
 _NO_LEADER_YET = "Topic %s is not available during auto-create initialization"
+_UNMEASURED = "Missing sensor state for rebalance"
 _OVERLAPPING = "Timer %s is overlapping (interval=%r runtime=%r)"
 
 
@@ -91,6 +97,8 @@ def log_routine_as_info() -> None:
         "aiokafka.consumer.group_coordinator": (start, is_rebalance),
         "aiokafka.producer.sender": (start,),
         "mode.timers": (is_late_commit,),
+        # Faust logs what it says about an app by the app's module.
+        "workers.worker.app": (is_interrupted_rebalance,),
     }
     for name, those in rules.items():
         logging.getLogger(name).addFilter(RoutineFilter(*those))

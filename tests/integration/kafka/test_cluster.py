@@ -18,6 +18,7 @@ from schemas.topics import TOPICS
 from tests.harness.command import inbox
 from tests.harness.input_events import channel, message, user
 from tests.harness.kafka_cluster import BROKERS, Broker, kafka_cluster
+from tests.harness.log_lines import troubled_lines
 from tests.harness.topics import Topics
 from tests.harness.twilio import CHANNELS, Twilio, form
 from tests.harness.waiting import until
@@ -200,3 +201,5 @@ async def test_the_inbox_works_with_one_broker_lost_and_waits_with_two(
         assert set(ids.values()) == {1}
         assert len(records) == 4
         await worker.stop()
+    # What is trouble is told, as ever.
+    assert any("Unable connect to node with id 3" in line for line in troubled_lines(worker.log))

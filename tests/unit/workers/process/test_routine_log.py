@@ -19,16 +19,19 @@ from aiokafka.errors import (
 
 from workers.process.routine_log import START_SECONDS, RoutineFilter, log_routine_as_info
 
-GROUP, SENDER, CLUSTER, TIMERS = (
+GROUP, SENDER, CLUSTER, TIMERS, APP = (
     "aiokafka.consumer.group_coordinator",
     "aiokafka.producer.sender",
     "aiokafka.cluster",
     "mode.timers",
+    "workers.worker.app",
 )
 COORDINATOR = "Group Coordinator Request failed: %s"
 REFUSED_BATCH = "Got error produce response on topic-partition %s, retrying. Error: %s"
 HEARTBEAT = "Heartbeat failed for group %s because it is rebalancing"
 NO_LEADER_YET = "Topic %s is not available during auto-create initialization"
+UNMEASURED = "Missing sensor state for rebalance #%s"
+UNMEASURED_END = "Missing sensor state for rebalance end #%s"
 OVERLAPPING = "Timer %s is overlapping (interval=%r runtime=%r)"
 REFUSED_COMMIT = "OffsetCommit failed for group %s due to group error (%s), will rejoin"
 
@@ -42,6 +45,8 @@ ALWAYS_ROUTINE = [
     (GROUP, HEARTBEAT, ("inbox",)),
     (GROUP, REFUSED_COMMIT, ("inbox", RebalanceInProgressError("inbox"))),
     (TIMERS, OVERLAPPING, ("commit", 1.0, 1.5)),
+    (APP, UNMEASURED, (3,)),
+    (APP, UNMEASURED_END, (3,)),
 ]
 TROUBLE = [
     (GROUP, COORDINATOR, (KafkaConnectionError("no broker"),)),
@@ -52,6 +57,7 @@ TROUBLE = [
     (CLUSTER, "Topic %s not found in cluster metadata", ("inbox.relay",)),
     (CLUSTER, "Topic %s is not authorized for this client", ("inbox.relay",)),
     (TIMERS, OVERLAPPING, ("livelock", 1.0, 1.5)),
+    (APP, "Consumer error callback raised: %r", (ValueError("a bug"),)),
     ("aiokafka.client", 'Unable connect to "%s:%s": %s', ("kafka", 9092, "refused")),
 ]
 
@@ -61,7 +67,7 @@ Given = tuple[str, str, tuple[object, ...]]
 @pytest.fixture(autouse=True)
 def loggers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Loggers without the filters of other tests, and filters that begin now."""
-    for name in (GROUP, SENDER, CLUSTER, TIMERS):
+    for name in (GROUP, SENDER, CLUSTER, TIMERS, APP):
         monkeypatch.setattr(logging.getLogger(name), "filters", [])
     log_routine_as_info()
     yield
@@ -109,7 +115,7 @@ def test_where_info_is_not_logged_neither_is_what_is_routine(
 
 @pytest.mark.parametrize(("name", "message", "_"), ROUTINE_AT_THE_START + ALWAYS_ROUTINE)
 def test_the_libraries_say_it_in_these_words(name: str, message: str, _: object) -> None:
-    source = inspect.getsource(import_module(name))
+    source = inspect.getsource(import_module("faust.app.base" if name == APP else name))
     # Long literals are divided in the source.
     assert "".join(message.split()) in "".join(source.replace('"\\n', "").split()).replace('""', "")
 
