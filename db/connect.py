@@ -1,10 +1,26 @@
 """Connections and pools, with the session settings that the hot queries need."""
 
-from typing import TypeAlias
+import logging
+import random
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeAlias
 
 import asyncpg
+from asyncpg.connect_utils import SessionAttribute
 
+from db.errors import of_connecting, reason
 from db.queries import QUERIES
+from db.session import (
+    SESSION,
+    STATEMENT_SECONDS,
+    TRANSACTION_SECONDS,
+    check_server,
+    check_session,
+)
+from db.url import Address, parse_url
+
+log = logging.getLogger(__name__)
 
 # Quoted: these classes are generic only for the type checker.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -14,43 +30,113 @@ AnyConnection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 )
 
-POSTGRES_CONNECT_SECONDS = 10
-STATEMENT_SECONDS = 30
-"""A longer statement is cancelled, and its batch is tried again."""
-
-TRANSACTION_SECONDS = 60
-"""A longer transaction is ended, and its batch is tried again."""
-
 FROZEN_SECONDS = TRANSACTION_SECONDS + 5.0
 """An older transaction is of a worker that froze in a COPY, where Postgres applies no limit."""
 
-# The hot queries must join the keys of a batch to a large table by its index. If the planner chose
-# a plan while the table was small, it would scan the whole table and keep that plan as it grows.
-_SESSION = {
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "enable_material": "off",
-    "plan_cache_mode": "force_generic_plan",
-    "statement_timeout": f"{STATEMENT_SECONDS}s",
-    # A worker that hangs in a transaction must not hold its locks for long.
-    "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS}s",
-    # A worker that froze or was cut off while it sent a statement is not idle, but it runs none
-    # either: only this limit ends its transaction (PostgreSQL 17 and later).
-    "transaction_timeout": f"{TRANSACTION_SECONDS}s",
-    "jit": "off",
-}
+_NEXT_HOST = (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched)
+"""After these errors another host is tried, as libpq does. (A time-out is an OSError.)"""
+
+
+class _Sessions:
+    """Opens sessions of one database, as workers, commands or migrations use them."""
+
+    def __init__(self, url: str, application_name: str, session: Mapping[str, str]) -> None:
+        """`session` has the settings to ask for. Raises ValueError for a wrong URL."""
+        self._url = parse_url(url)
+        self._session = session
+        name = self._url.application_name or application_name
+        self._server_settings = {**session, "application_name": name}
+        self._said: str | None = None
+        """Why there was no session the last time; None if there was one."""
+
+    async def open(self) -> Connection:
+        """Open a session. It must take writes: the inbox is of no use on a standby.
+
+        Raises LoginRefused, UnfitUrl, UnfitDatabase, OSError and asyncpg's errors.
+        """
+        try:
+            return await self._open_somewhere()
+        except Exception as error:
+            raise of_connecting(error) from None
+
+    async def open_for_pool(self, *_: object, **__: object) -> Connection:
+        """Open a session, and log once why it cannot, and once that it can again.
+
+        A pool passes arguments for `asyncpg.connect`, and none of them is set.
+        """
+        try:
+            connection = await self.open()
+        except Exception as error:
+            said = reason(error)
+            if self._said != said:
+                log.warning("no session of Postgres: %s", said)
+            self._said = said
+            raise
+        if self._said is not None:
+            log.warning("sessions of Postgres again")
+        self._said = None
+        return connection
+
+    async def _open_somewhere(self) -> Connection:
+        addresses = list(self._url.addresses)
+        if self._url.is_shuffled:
+            random.shuffle(addresses)
+        *others, last = addresses
+        for address in others:
+            with suppress(*_NEXT_HOST):
+                return await self._open_at(address)
+        return await self._open_at(last)
+
+    async def _open_at(self, address: Address) -> Connection:
+        host, port = (address, 5432) if isinstance(address, str) else address
+        options = () if isinstance(address, str) else self._url.socket_options
+        connection: Connection = await asyncpg.connect(
+            self._url.dsn,
+            host=host,
+            port=port,
+            timeout=self._url.connect_seconds,
+            command_timeout=STATEMENT_SECONDS + 5 if self._session else None,
+            connection_class=_connection_class(options),
+            server_settings=self._server_settings,
+            target_session_attrs=SessionAttribute.read_write,
+            ssl=self._url.tls(),
+        )
+        try:
+            check_server(connection)
+            if self._session:
+                await check_session(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+
+def _connection_class(options: Sequence[tuple[int, int, int]]) -> type[Connection]:
+    """Returns asyncpg's class of connections, or one that sets these options on its socket."""
+    if not options:
+        return asyncpg.Connection
+
+    class WithSocketOptions(asyncpg.Connection):
+        def __init__(self, protocol: Any, transport: Any, *rest: Any, **more: Any) -> None:
+            super().__init__(protocol, transport, *rest, **more)
+            socket = transport.get_extra_info("socket")
+            for option in options:
+                socket.setsockopt(*option)
+
+    return WithSocketOptions
 
 
 async def connect(url: str, application_name: str) -> Connection:
-    """Opens a connection as the workers use it. Raises OSError or asyncpg's errors."""
-    connection: Connection = await asyncpg.connect(
-        url,
-        timeout=POSTGRES_CONNECT_SECONDS,
-        command_timeout=STATEMENT_SECONDS + 5,
-        server_settings=_SESSION | {"application_name": application_name},
-    )
-    return connection
+    """Opens a connection as the workers use it. Raises as `connect_as_owner`, and UnfitUrl."""
+    return await _Sessions(url, application_name, SESSION).open()
+
+
+async def connect_as_owner(url: str) -> Connection:
+    """Opens a connection without the limits of the workers, for migrations.
+
+    Raises LoginRefused, UnfitUrl, UnfitDatabase, OSError and asyncpg's errors.
+    """
+    return await _Sessions(url, "inbox migrate", {}).open()
 
 
 async def _leave_as_is(_connection: AnyConnection) -> None:
@@ -58,15 +144,15 @@ async def _leave_as_is(_connection: AnyConnection) -> None:
 
 
 def pool(url: str, application_name: str, connections_max: int) -> Pool:
-    """Returns a pool that connects on first use, so that a worker starts without its database."""
+    """Returns a pool that connects on first use, so that a worker starts without its database.
+
+    To acquire a connection raises what `connect` does.
+    """
     return asyncpg.create_pool(
-        url,
         min_size=0,
         max_size=connections_max,
-        timeout=POSTGRES_CONNECT_SECONDS,
-        command_timeout=STATEMENT_SECONDS + 5,
+        connect=_Sessions(url, application_name, SESSION).open_for_pool,
         reset=_leave_as_is,
-        server_settings=_SESSION | {"application_name": application_name},
     )
 
 

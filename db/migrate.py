@@ -1,13 +1,23 @@
-"""Migrations, forward only: one transaction each, under one advisory lock."""
+"""Migrations, forward only: one transaction each, under one advisory lock.
 
+A program also runs on a database that newer programs have migrated, as far as each of the newer
+migrations says that it can: so workers of two versions may run beside each other, and a new version
+can be rolled back.
+"""
+
+import logging
+import re
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import NamedTuple
 
 import asyncpg
 
-from db.connect import AnyConnection
-from db.errors import SchemaMismatch
+from db.connect import AnyConnection, connect_as_owner
+from db.errors import SchemaMismatch, UnfitUrl
 from db.queries import QUERIES
+
+log = logging.getLogger(__name__)
 
 # Any number, but the same one in every program that migrates this schema.
 LOCK_KEY = 0x1B0C5
@@ -23,6 +33,24 @@ class Migration:
     number: int
     name: str
     sql: str
+
+    @property
+    def readable_from(self) -> int:
+        """The oldest program, by its newest migration, that runs on the result of this one.
+
+        The file says so in a line `-- readable_from: 3`. Without it, older programs do not.
+        """
+        found = re.search(r"^-- readable_from: (\d+)$", self.sql, re.MULTILINE)
+        return int(found[1]) if found else self.number
+
+
+class Schema(NamedTuple):
+    """How far a database is migrated."""
+
+    version: int
+    """The number of its newest migration; 0 for none."""
+    readable_from: int
+    """The oldest program, by its newest migration, that runs on it."""
 
 
 def migrations() -> list[Migration]:
@@ -41,11 +69,13 @@ def migrations() -> list[Migration]:
 async def migrate(url: str) -> list[str]:
     """Apply the missing migrations to the database at `url`. Returns the names of those applied.
 
-    Several programs may do this at once: the others wait for the first, and find nothing to do.
-    Raises SchemaMismatch if the database is newer than this program.
+    Several programs may do this at once: the others wait for the first, and find nothing to do. A
+    program that is older than the database has nothing to do either, if it runs on it.
+    Raises SchemaMismatch if it does not, and what `connect_as_owner` raises.
     """
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await connect_as_owner(url)
     try:
+        await _refuse_pooler(connection)
         await connection.execute(QUERIES["migration_lock_limit"], f"{LOCK_SECONDS}s")
         await connection.execute(QUERIES["migration_lock"], LOCK_KEY)
         return await _apply_missing(connection)
@@ -53,35 +83,62 @@ async def migrate(url: str) -> list[str]:
         await connection.close()
 
 
+async def _refuse_pooler(connection: AnyConnection) -> None:
+    """Raise UnfitUrl if a pooler is in between: the lock belongs to a session, which it changes."""
+    told: int = connection.get_server_pid()
+    if told != await connection.fetchval(QUERIES["session_process"]):
+        raise UnfitUrl("migrations need Postgres itself, and there is a pooler in between")
+
+
 async def _apply_missing(connection: AnyConnection) -> list[str]:
+    known = migrations()
+    schema = await load_schema(connection)
+    if schema.version > len(known):
+        _check(schema, len(known))
+        log.warning(
+            "the database is at migration %d; this program, at %d, runs on it",
+            *(schema.version, len(known)),
+        )
+        return []
     bootstrap = files("db.migrations").joinpath(_BOOTSTRAP).read_text("utf-8")
     async with connection.transaction():
         await connection.execute(bootstrap)
-    known = migrations()
-    version = await connection.fetchval(QUERIES["schema_version"])
-    if version > len(known):
-        raise SchemaMismatch(_mismatch(version, len(known)))
     applied = []
-    for migration in known[version:]:
+    for migration in known[schema.version :]:
         async with connection.transaction():
             await connection.execute(migration.sql)
-            await connection.execute(QUERIES["record_migration"], migration.number, migration.name)
+            await connection.execute(
+                QUERIES["record_migration"],
+                migration.number,
+                migration.name,
+                migration.readable_from,
+            )
         applied.append(migration.name)
     return applied
 
 
-async def verify(connection: AnyConnection) -> None:
-    """Raise SchemaMismatch unless the newest migration of the database is the newest here."""
-    known = len(migrations())
+async def load_schema(connection: AnyConnection) -> Schema:
+    """Returns how far the database is migrated."""
     try:
-        version = await connection.fetchval(QUERIES["schema_version"])
+        row = await connection.fetchrow(QUERIES["schema_version"])
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-        version = 0
-    if version != known:
-        raise SchemaMismatch(_mismatch(version, known))
+        return Schema(0, 0)
+    assert row is not None
+    return Schema(row["version"], row["readable_from"])
 
 
-def _mismatch(version: int, known: int) -> str:
-    return f"the database is at migration {version} and this program at {known}: " + (
-        "run `inbox migrate`" if version < known else "update this program"
+async def verify(connection: AnyConnection) -> None:
+    """Raise SchemaMismatch unless this program runs on what the database is migrated to."""
+    _check(await load_schema(connection), len(migrations()))
+
+
+def _check(schema: Schema, known: int) -> None:
+    if schema.version < known:
+        advice = "run `inbox migrate`"
+    elif schema.readable_from > known:
+        advice = f"update this program, at least to migration {schema.readable_from}"
+    else:
+        return
+    raise SchemaMismatch(
+        f"the database is at migration {schema.version} and this program at {known}: {advice}"
     )

@@ -314,7 +314,8 @@ COMMENT ON COLUMN inbox.messages.context IS 'What the message is about beside it
 CREATE TABLE inbox.migrations (
     number integer NOT NULL,
     name text NOT NULL,
-    applied_at timestamp with time zone DEFAULT now() NOT NULL
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    readable_from integer
 );
 
 COMMENT ON TABLE inbox.migrations IS 'The migrations that were applied.';
@@ -324,6 +325,8 @@ COMMENT ON COLUMN inbox.migrations.number IS 'Its number, from 1.';
 COMMENT ON COLUMN inbox.migrations.name IS 'Its file''s name.';
 
 COMMENT ON COLUMN inbox.migrations.applied_at IS 'When it was applied.';
+
+COMMENT ON COLUMN inbox.migrations.readable_from IS 'The oldest program, by its newest migration, that runs on the result. Null: none that is older than this migration.';
 
 CREATE TABLE inbox.outbox (
     shard integer NOT NULL,

@@ -1,5 +1,6 @@
 -- What a message is about, which account of the provider owns a number, assignees who are gone, and
 -- the Kafka topics to which this database belongs.
+-- readable_from: 3
 
 ALTER TABLE inbox.messages ADD COLUMN context jsonb;
 COMMENT ON COLUMN inbox.messages.context IS 'What the message is about beside its text: the message that it answers, a button, a form, an ad, a place. Null: nothing.';

@@ -30,9 +30,11 @@ CREATE TABLE IF NOT EXISTS inbox.migrations (
     applied_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT migrations_pkey PRIMARY KEY (number)
 );
+ALTER TABLE inbox.migrations ADD COLUMN IF NOT EXISTS readable_from integer;
 COMMENT ON TABLE inbox.migrations IS 'The migrations that were applied.';
 COMMENT ON COLUMN inbox.migrations.number IS 'Its number, from 1.';
 COMMENT ON COLUMN inbox.migrations.name IS 'Its file''s name.';
 COMMENT ON COLUMN inbox.migrations.applied_at IS 'When it was applied.';
+COMMENT ON COLUMN inbox.migrations.readable_from IS 'The oldest program, by its newest migration, that runs on the result. Null: none that is older than this migration.';
 
 GRANT SELECT ON inbox.migrations TO inbox_worker;

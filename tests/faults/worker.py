@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import db.connect
+import db.session
 import domain.sending
 import workers.worker.faust_settings
 from tests.faults.observations import ObservationWriter
@@ -46,9 +47,9 @@ def main() -> None:
 def _shorten_waits(given: argparse.Namespace) -> None:
     """Shorten the times for which a run would only wait, such as the session of a dead worker."""
     domain.sending.POST_SECONDS = given.post_seconds
-    db.connect._SESSION |= {
-        "idle_in_transaction_session_timeout": f"{given.transaction_seconds / 2}s",
-        "transaction_timeout": f"{given.transaction_seconds}s",
+    db.session.SESSION |= {
+        "idle_in_transaction_session_timeout": f"{given.transaction_seconds * 500:.0f}",
+        "transaction_timeout": f"{given.transaction_seconds * 1000:.0f}",
     }
     db.connect.FROZEN_SECONDS = given.transaction_seconds + 5.0
     domain.sending.CHECKS_SECONDS = tuple(map(int, given.list_check_seconds.split(",")))  # type: ignore[assignment]

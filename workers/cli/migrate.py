@@ -12,8 +12,12 @@ from workers.settings import Settings, required
 @click.command()
 def migrate() -> None:
     """Apply the migrations that are missing, as INBOX_MIGRATION_DATABASE_URL's user."""
-    url = required(Settings.from_environment().migration_database_url, "INBOX_DATABASE_URL")
-    with expected_failures():
+    settings = Settings.from_environment()
+    url = required(settings.migration_database_url, "INBOX_DATABASE_URL")
+    migrations_own = settings.given_migration_database_url is not None
+    with expected_failures(
+        "INBOX_MIGRATION_DATABASE_URL" if migrations_own else "INBOX_DATABASE_URL"
+    ):
         applied = asyncio.run(migrations.migrate(url))
     for name in applied:
         click.echo(f"applied {name}")

@@ -6,7 +6,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from db.errors import is_transient
+from db.errors import LoginRefused, is_transient
 
 log = logging.getLogger(__name__)
 
@@ -46,18 +46,24 @@ async def pause(source: str, error: Exception, failures: int, alive: Callable[[]
 
 
 async def until_done(
-    source: str, work: Callable[[], Awaitable[ResultT]], alive: Callable[[], None]
+    source: str,
+    work: Callable[[], Awaitable[ResultT]],
+    alive: Callable[[], None],
+    *,
+    waits_for_login: bool = True,
 ) -> ResultT:
     """Repeat work on the database until it succeeds, and return its result.
 
-    Raises at once what is not transient (see `db.errors.is_transient`).
+    Raises at once what is not transient (see `db.errors.is_transient`), and LoginRefused unless
+    `waits_for_login`.
     """
     failures = 0
     while True:
         try:
             return await work()
         except Exception as error:
-            if not is_transient(error):
+            may_log_in = waits_for_login or not isinstance(error, LoginRefused)
+            if not (is_transient(error) and may_log_in):
                 raise
             failures += 1
             await pause(source, error, failures, alive)

@@ -37,6 +37,8 @@ class InboxApp(faust.App):
         self.reads = not {"ingest", "relay"}.isdisjoint(roles)
         """Whether it joins the consumer group at all."""
         self._ingests = "ingest" in roles
+        self._spools = "web" in roles and not self.reads
+        """Whether it is of use without Postgres."""
         topics = [settings.topic(name) for name in AGENTS] if self._ingests else []
         self.positions = Positions(topics, self.database.acquire, self._alive)
         self.roles = roles_of(roles, settings, self.positions, Hooks(self._committed, self._alive))
@@ -63,13 +65,15 @@ class InboxApp(faust.App):
         """Check the database, and start the roles.
 
         A worker that reads waits until Postgres answers. One that only sends or receives webhooks
-        does not: its spool takes the webhooks meanwhile.
+        does not: its spool takes the webhooks meanwhile, even if Postgres refuses the login.
         """
         await super().on_start()
         pool = await self.database.pool
         self.async_exit_stack.callback(pool.terminate)
         self.watchdog.start()
-        check = until_done("the database", self.database.check, self._alive)
+        check = until_done(
+            "the database", self.database.check, self._alive, waits_for_login=self._spools
+        )
         if self.reads:
             await end_process_on_error(check)
         else:

@@ -11,6 +11,7 @@ import pytest
 
 from db.connect import Connection, connect
 from db.databases import WORKER
+from db.errors import LoginRefused
 from db.queries import QUERIES
 from tests.conftest import WORKER_PASSWORD
 from tests.harness.certificates import Certificates
@@ -79,7 +80,7 @@ async def test_a_connection_of_the_workers_is_encrypted(
 
 
 async def test_without_tls_the_server_refuses(encrypted: Encrypted) -> None:
-    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError, match="no encryption"):
+    with pytest.raises(LoginRefused, match="no encryption"):
         await encrypted.connect("localhost", sslmode="disable")
     assert encrypted.proxy.refused == 1
 

@@ -8,11 +8,17 @@ import pytest
 from asyncpg.exceptions._base import DataError as ClientDataError
 
 from db.errors import (
+    LoginRefused,
     PositionTaken,
     SchemaMismatch,
+    UnfitDatabase,
+    UnfitUrl,
     is_data_error,
     is_transient,
     is_unique_violation,
+    of_a_pooler,
+    of_connecting,
+    reason,
     refusal,
 )
 
@@ -37,6 +43,8 @@ TRANSIENT = [
     ConnectionRefusedError(),
     OSError("no route to host"),
     TimeoutError(),
+    LoginRefused("password authentication failed"),
+    asyncpg.InvalidCachedStatementError("0A000: prepared before a migration"),
 ]
 DATA = [
     asyncpg.CharacterNotInRepertoireError("22021: NUL"),
@@ -60,6 +68,9 @@ BUGS = [
     asyncpg.InternalServerError("XX000"),
     PositionTaken("somewhere else"),
     SchemaMismatch("older"),
+    UnfitDatabase("LATIN1"),
+    UnfitUrl("a pooler"),
+    asyncpg.ClientConfigurationError("no such file"),
     ValueError(),
     TypeError(),
     KeyError(),
@@ -129,3 +140,64 @@ def test_a_refusal_leaves_out_what_postgres_says_in_the_errors_detail() -> None:
     error = asyncpg.PostgresError.new(fields)
     assert "secret" in str(error)
     assert refusal(error) == "UniqueViolationError: duplicate key"
+
+
+def refused(code: str, text: str) -> Exception:
+    """Returns the error of asyncpg for what a server answers."""
+    error: Exception = asyncpg.PostgresError.new({"S": "FATAL", "C": code, "M": text})
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "means", "said"),
+    [
+        (refused("28P01", "password authentication failed"), LoginRefused, "password"),
+        (refused("28000", "no pg_hba.conf entry"), LoginRefused, "pg_hba"),
+        (refused("3D000", "no such database"), LoginRefused, "no such database"),
+        (refused("42501", "permission denied for database"), LoginRefused, "permission"),
+        (refused("08P01", "SASL authentication failed"), LoginRefused, "SASL"),
+        (refused("08P01", 'database "x" does not exist'), LoginRefused, "does not exist"),
+        (asyncpg.TargetServerAttributeNotMatched(), LoginRefused, "takes no writes"),
+        (refused("42704", 'unrecognized parameter "transaction_timeout"'), UnfitDatabase, "17"),
+        (refused("42704", 'unrecognized parameter "schema"'), UnfitUrl, '"schema"'),
+        (refused("55P02", 'parameter "port" cannot be changed'), UnfitUrl, '"port"'),
+        (refused("22023", 'invalid value for parameter "x"'), UnfitUrl, '"x"'),
+        (refused("08P01", "unsupported startup parameter: jit"), UnfitUrl, "startup parameter"),
+    ],
+    ids=repr,
+)
+def test_what_an_error_at_the_start_of_a_session_means(
+    error: Exception, means: type[Exception], said: str
+) -> None:
+    found = of_connecting(error)
+    assert type(found) is means
+    assert said in str(found)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused("53300", "too many clients"),
+        refused("57P03", "starting up"),
+        refused("08P01", "cannot connect to server"),
+        ConnectionRefusedError(),
+    ],
+    ids=repr,
+)
+def test_an_outage_at_the_start_of_a_session_stays_what_it_is(error: Exception) -> None:
+    assert of_connecting(error) is error
+    assert is_transient(error)
+
+
+@pytest.mark.parametrize("code", ["26000", "42P05"])
+def test_a_prepared_statement_that_is_not_the_sessions_shows_a_pooler(code: str) -> None:
+    assert "pooler" in str(of_a_pooler(refused(code, "prepared statement")))
+    assert of_a_pooler(refused("42P01", "no such table")) is None
+    assert of_a_pooler(ValueError()) is None
+
+
+def test_a_reason_is_never_empty_and_leaves_out_the_detail() -> None:
+    assert reason(TimeoutError()) == "TimeoutError"
+    assert reason(OSError("no route")) == "no route"
+    fields = {"S": "ERROR", "C": "23505", "M": "duplicate key", "D": "Key (body)=(secret) exists."}
+    assert reason(asyncpg.PostgresError.new(fields)) == "duplicate key"

@@ -31,6 +31,9 @@ PRIVATE_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         "asyncpg.exceptions": ("_base",),
         "asyncpg.exceptions._base": ("DataError",),
     },
+    "db/url.py": {
+        "asyncpg.connect_utils": ("_parse_connect_dsn_and_args",),
+    },
     "workers/ingest/transport.py": {
         "aiokafka.consumer.fetcher:Fetcher": ("_subscriptions",),
         "aiokafka.consumer.subscription_state:Assignment": ("state_value",),

@@ -5,6 +5,7 @@ import contextlib
 
 import pytest
 
+from db.errors import LoginRefused
 from workers.process.retries import (
     LONGEST_SECONDS,
     doubled_seconds,
@@ -58,6 +59,23 @@ async def test_what_does_not_pass_by_itself_is_raised_at_once(pauses: list[float
     with pytest.raises(ValueError, match="a bug"):
         await until_done("test", work, lambda: None)
     assert pauses == []
+
+
+async def test_a_refused_login_is_waited_for_unless_the_caller_says_otherwise(
+    pauses: list[float],
+) -> None:
+    failures = iter([LoginRefused("wrong password"), LoginRefused("wrong password")])
+
+    async def work() -> str:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return "done"
+
+    with pytest.raises(LoginRefused):
+        await until_done("test", work, lambda: None, waits_for_login=False)
+    assert pauses == []
+    assert await until_done("test", work, lambda: None) == "done"
+    assert len(pauses) == 1
 
 
 async def test_a_task_that_lost_its_cancellation_ends_at_the_next_check() -> None:
