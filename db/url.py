@@ -95,13 +95,7 @@ class DatabaseUrl(NamedTuple):
 
     def tls(self) -> ssl.SSLContext | None:
         """Returns the TLS settings that override `sslmode`, if any do."""
-        return _system_context(self.certificate) if self.system_authorities else None
-
-
-def checked_url(value: str) -> str:
-    """Returns the URL itself. Raises ValueError, without a piece of a secret, if it is wrong."""
-    parse_url(value)
-    return value
+        return system_context(self.certificate) if self.system_authorities else None
 
 
 def parse_url(value: str) -> DatabaseUrl:
@@ -139,6 +133,9 @@ def _split(value: str) -> SplitResult:
     if parts.scheme not in {"postgresql", "postgres"}:
         raise ValueError("must be a URL with postgresql or postgres")
     user, _, hosts = parts.netloc.rpartition("@")
+    if " " in value or not value.isprintable():
+        # The standard library would drop some of these characters, and asyncpg would keep others.
+        raise ValueError(_FORM)
     if "@" in user or parts.fragment or "@" in parts.path or "@" in hosts:
         raise ValueError(_FORM)
     for host in hosts.split(",") if hosts else ():
@@ -225,8 +222,11 @@ def _addresses(url: DatabaseUrl) -> tuple[Address, ...]:
 
 
 @lru_cache(maxsize=4)
-def _system_context(certificate: tuple[str, str | None] | None) -> ssl.SSLContext:
-    """Returns one context per process: it takes long to read the system's certificates."""
+def system_context(certificate: tuple[str, str | None] | None) -> ssl.SSLContext:
+    """Returns TLS settings with the authorities of this system, and a client's certificate.
+
+    There is one for each process: it takes long to read the system's certificates.
+    """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["postgresql"])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from prometheus_client.metrics import MetricWrapperBase
 
+from db.session import SESSION
 from schemas.catalog import INBOUND, OUTBOUND
 from schemas.codes import DeadLetterCode, RejectionCode
 from schemas.topics import DAY_MILLISECONDS, FOR_EVER, TOPICS
@@ -130,6 +131,13 @@ def _imported_rooms(room: str) -> set[str]:
     return {names[1] for names in modules if names[0] == "workers" and len(names) > 1} - {room}
 
 
+def session() -> str:
+    """The statements that give the workers' role the settings of a session."""
+    return "\n".join(
+        f"    ALTER ROLE inbox_worker SET {name} = '{value}';" for name, value in SESSION.items()
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "topics": topics,
     "types": types,
@@ -137,6 +145,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "metrics": metric_names,
     "codes": codes,
     "rooms": rooms,
+    "session": session,
 }
 
 

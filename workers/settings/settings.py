@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from db.url import checked_url
+from workers.settings.database_url import database_url
 from workers.settings.kafka_security import (
     KafkaSecurity,
     Mechanism,
@@ -34,7 +34,6 @@ from workers.settings.values import (
     text,
     topic_name_part,
     twilio_accounts,
-    url,
     without_login,
 )
 from workers.settings.variables import SettingsError, Variable, as_text, masked
@@ -102,13 +101,13 @@ class Settings:
     database_url: str | None = _setting(
         "INBOX_DATABASE_URL",
         "URL of the workers' database; without it `inbox dev` starts a Postgres",
-        checked_url,
+        database_url,
     )
     given_migration_database_url: str | None = _setting(
         "INBOX_MIGRATION_DATABASE_URL",
         "URL of that database for the schema's owner, for `inbox migrate`; "
         "without it `INBOX_DATABASE_URL` is used",
-        checked_url,
+        database_url,
     )
     topic_prefix: str = _setting(
         "INBOX_TOPIC_PREFIX", "Prefix of the names of all topics", topic_name_part, "inbox."
