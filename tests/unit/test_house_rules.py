@@ -44,6 +44,7 @@ TESTED_ELSEWHERE = {
     "db/overview.py": ("e2e/test_dev.py", "integration/cli/test_erase.py"),
     "db/positions.py": ("integration/ingest/test_batch_loop_positions.py",),
     "db/redrives.py": ("integration/dead_letters/test_redrive.py",),
+    "db/session.py": ("integration/db/test_connect_urls.py", "integration/db/test_poolers.py"),
     "db/sends.py": ("integration/sending/test_sender.py",),
     "db/windows.py": ("integration/periodic/test_window_warnings.py",),
     "domain/conversation_state.py": ("unit/domain/test_lifecycle_deletion.py",),

@@ -4,7 +4,7 @@ from db.url import parse_url
 from workers.settings.variables import WrongValue
 
 
-def database_url(value: str) -> str:
+def postgres_url(value: str) -> str:
     """Returns the URL itself, in any form that asyncpg takes. Raises WrongValue."""
     try:
         parse_url(value)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from workers.settings.database_url import database_url
+from workers.settings.database_url import postgres_url
 from workers.settings.kafka_security import (
     KafkaSecurity,
     Mechanism,
@@ -101,13 +101,13 @@ class Settings:
     database_url: str | None = _setting(
         "INBOX_DATABASE_URL",
         "URL of the workers' database; without it `inbox dev` starts a Postgres",
-        database_url,
+        postgres_url,
     )
     given_migration_database_url: str | None = _setting(
         "INBOX_MIGRATION_DATABASE_URL",
         "URL of that database for the schema's owner, for `inbox migrate`; "
         "without it `INBOX_DATABASE_URL` is used",
-        database_url,
+        postgres_url,
     )
     topic_prefix: str = _setting(
         "INBOX_TOPIC_PREFIX", "Prefix of the names of all topics", topic_name_part, "inbox."
