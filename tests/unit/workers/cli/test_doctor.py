@@ -58,6 +58,7 @@ async def test_what_is_right_is_ok(checked: Checked) -> None:
         (CommandFailed("these differ:\none\ntwo"), "these differ: one; two"),
         (Wrong("x" * 301), "x" * 300 + "..."),
         (OSError("connection refused"), "Postgres does not answer: connection refused"),
+        (TimeoutError(), "Postgres does not answer: TimeoutError"),
         (KeyError("s3cr3t"), "failed: KeyError"),
     ],
     ids=repr,
