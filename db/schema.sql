@@ -475,7 +475,7 @@ COMMENT ON COLUMN inbox.sends.conversation_id IS 'The conversation of the reply.
 
 COMMENT ON COLUMN inbox.sends.version IS 'The version that recorded the reply: the order of sending within a conversation.';
 
-COMMENT ON COLUMN inbox.sends.part IS 'Which part of a reply that is too long for one; also what a status callback calls the attempt.';
+COMMENT ON COLUMN inbox.sends.part IS 'Which part of a reply that its channel does not take in one message; also what a status callback calls the attempt.';
 
 COMMENT ON COLUMN inbox.sends.parts IS 'How many there are.';
 
@@ -491,7 +491,7 @@ COMMENT ON COLUMN inbox.sends.to_address IS 'The contact''s address.';
 
 COMMENT ON COLUMN inbox.sends.body IS 'The text of this part; empty for a template or files alone.';
 
-COMMENT ON COLUMN inbox.sends.media_urls IS 'Files, sent with the first part.';
+COMMENT ON COLUMN inbox.sends.media_urls IS 'The files of this part.';
 
 COMMENT ON COLUMN inbox.sends.content_sid IS 'The template, for one.';
 
@@ -511,7 +511,7 @@ COMMENT ON COLUMN inbox.sends.provider_message_id IS 'The provider''s id, once k
 
 COMMENT ON COLUMN inbox.sends.status IS 'The delivery status: the maximum of the receipts.';
 
-COMMENT ON COLUMN inbox.sends.error_code IS 'The provider''s code, where it refused or could not deliver.';
+COMMENT ON COLUMN inbox.sends.error_code IS 'The provider''s code: where it refused or could not deliver; while queued, why it did not take the part yet.';
 
 COMMENT ON COLUMN inbox.sends.told_uncertain IS 'Whether message.uncertain was published: from then on only a receipt settles it.';
 

@@ -31,6 +31,7 @@ async def check(settings: Settings, ledger: Ledger, commands: Collection[str]) -
     check_requests(ledger)
     sent = sent_parts(ledger)
     check_parts(rows, sent)
+    check_order(rows)
     check_statuses(rows, receipts)
     results = Counter([event["data"]["command_id"] async for event in read(settings, "results")])
     expect_once(results, commands, "result of a reply")
@@ -54,7 +55,8 @@ async def read_sends(
     """Read the rows of all parts, and of all receipts."""
     async with owner_connection(settings) as connection:
         rows = await connection.fetch(
-            "SELECT message_id::text, part, state, provider_message_id, status FROM inbox.sends"
+            "SELECT message_id::text, part, state, attempts, provider_message_id, status"
+            " FROM inbox.sends"
         )
         return rows, await connection.fetch(
             "SELECT provider_message_id, status FROM inbox.receipts"
@@ -107,6 +109,21 @@ def check_parts(rows: Iterable[asyncpg.Record], sent: dict[Part, str]) -> None:
                 expect(sid is None, "a failed part was not sent")
             case state:
                 expect(state == "uncertain", f"a part is settled or uncertain, not {state}")
+
+
+def check_order(rows: Iterable[asyncpg.Record]) -> None:
+    """Check that nothing follows a part that failed before its POST. Raises Broken.
+
+    Of a part that failed after its POST, the tables do not show what was posted before it failed.
+    """
+    replies: dict[str, list[asyncpg.Record]] = defaultdict(list)
+    for row in rows:
+        replies[row["message_id"]].append(row)
+    for parts in replies.values():
+        parts.sort(key=lambda row: row["part"])
+        unposted = [row["state"] == "failed" and row["attempts"] == 0 for row in parts]
+        first = unposted.index(True) if True in unposted else len(parts)
+        expect(all(unposted[first:]), "what follows a part that failed unposted fails unposted")
 
 
 def check_statuses(rows: Iterable[asyncpg.Record], receipts: Iterable[asyncpg.Record]) -> None:

@@ -13,6 +13,9 @@ COMMENT ON COLUMN inbox.channels.webhook_account_id IS 'The provider''s account 
 
 ALTER TABLE inbox.sends ADD COLUMN provider_account_id text;
 COMMENT ON COLUMN inbox.sends.provider_account_id IS 'The provider''s account through which the part goes out; null: the first one of the tenant.';
+COMMENT ON COLUMN inbox.sends.part IS 'Which part of a reply that its channel does not take in one message; also what a status callback calls the attempt.';
+COMMENT ON COLUMN inbox.sends.media_urls IS 'The files of this part.';
+COMMENT ON COLUMN inbox.sends.error_code IS 'The provider''s code: where it refused or could not deliver; while queued, why it did not take the part yet.';
 
 -- A message changes no indexed column, so its update stays in place (HOT); an assignment does not.
 CREATE INDEX conversations_of_assignee ON inbox.conversations (assignee_id, account_id, conversation_id)

@@ -154,6 +154,8 @@ async def _check_sends(settings: Settings, ledger_file: Path, findings: Findings
         sent_checker.check_requests(ledger)
     with findings.checking("I8"):
         sent_checker.check_parts(rows, sent_checker.sent_parts(ledger))
+    with findings.checking("I8"):
+        sent_checker.check_order(rows)
     posts = [each for each in ledger.requests if each.route == "send"]
     states = Counter(row["state"] for row in rows)
     findings.counted |= {"parts": len(rows), "POSTs": len(posts), "receipts": len(receipts)}
