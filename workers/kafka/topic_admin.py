@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaTimeoutError
+from aiokafka.errors import KafkaTimeoutError, for_code
 
 from schemas.topics import TOPICS, Topic, min_in_sync_replicas
 from workers.kafka.clients import client_arguments
@@ -58,7 +58,7 @@ async def verify_topics(settings: Settings) -> None:
     async with _admin(settings) as admin:
         existing = set(await admin.list_topics())
         lines = [
-            f"{name}: no such topic"
+            f"{name}: no such topic, or not one that this user may see"
             for name in sorted({settings.topic(name) for name in TOPICS} - existing)
         ]
         try:
@@ -224,9 +224,12 @@ def _differences_in_safety(replication: int, replicas: int, in_sync: int) -> lis
 
 
 async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    """Return the configuration of topics. Raises KafkaError when this user may not see it."""
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    return {
-        name: {entry[0]: entry[1] for entry in entries}
-        for response in await admin.describe_configs(resources)
-        for _, _, _, name, entries in response.resources
-    }
+    configs = {}
+    for response in await admin.describe_configs(resources):
+        for code, _, _, name, entries in response.resources:
+            if code:
+                raise for_code(code)(f"the configuration of {name}")
+            configs[name] = {entry[0]: entry[1] for entry in entries}
+    return configs

@@ -124,6 +124,11 @@ async def test_with_the_acls_that_are_documented_all_works_and_nothing_else_may_
                 with pytest.raises(TopicAuthorizationFailedError):
                     await sales.publish_raw(topic, b"{}")
         assert (await inbox(guarded.as_user("inbox"), "topics")).status == 0
+        assert (await inbox(guarded.as_user("inbox"), "doctor")).status == 0
+        seen = await inbox(guarded.as_user("sales"), "doctor")
+        assert seen.status == 1
+        [line] = [line for line in seen.lines if "  topics  " in line]
+        assert "Error 29" in line  # may not see configurations
         async with Topics(guarded.trusted) as trusted:
             await trusted.publish_raw("messages.received", b"{")
             assert len(await trusted.read_until("conversations", 5)) == 5
