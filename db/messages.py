@@ -1,20 +1,27 @@
 """Which messages are recorded or were deleted; writing new ones; the latest of a conversation."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
+import asyncpg
 import msgspec
+from msgspec import UNSET
 
 from db.commands import PRUNED_MAX, REMEMBERED
 from db.connect import AnyConnection
 from db.conversations import ConversationKey
 from db.queries import QUERIES
+from domain.audience import preview
 from domain.notes import note_name
 from domain.outgoing import Message
-from schemas.fields import AccountId, ConversationId, Direction, MessageId
+from schemas.fields import AccountId, ChannelId, ConversationId, Direction, MessageId
+from schemas.ids import inbound_message_id
+from schemas.message_context import MessageContext
 from schemas.messages import Media
 from schemas.notes import NoteMessage
+from schemas.notifications import PREVIEW_CHARACTERS_MAX
 
 MessageKey = tuple[AccountId, MessageId]
 
@@ -33,8 +40,21 @@ _COLUMNS = (
     "historical",
     "version",
     "recorded_at",
+    "context",
 )
 _MEDIA = msgspec.json.Decoder(tuple[Media, ...])
+_CONTEXT = msgspec.json.Decoder(MessageContext)
+
+ProviderKey = tuple[AccountId, ChannelId, str]
+"""An account, a channel, and the provider's id of a message."""
+
+
+class AnsweredMessage(NamedTuple):
+    """A message that another one answers."""
+
+    conversation_id: ConversationId
+    words: str
+    """Its text, cut as in a preview; "" if it has none."""
 
 
 async def recorded_messages(
@@ -67,8 +87,12 @@ async def latest_messages(
     if not keys:
         return {}
     accounts, ids = zip(*keys, strict=True)
+    rows = await connection.fetch(QUERIES["latest_messages"], accounts, ids, messages_max)
+    contexts = [_CONTEXT.decode(row["context"]) if row["context"] else None for row in rows]
+    answers = [_answer(row, context) for row, context in zip(rows, contexts, strict=True)]
+    answered = await answered_messages(connection, {answer for answer in answers if answer})
     found: dict[ConversationKey, list[NoteMessage]] = defaultdict(list)
-    for row in await connection.fetch(QUERIES["latest_messages"], accounts, ids, messages_max):
+    for row, context, answer in zip(rows, contexts, answers, strict=True):
         key = (AccountId(row["account_id"]), ConversationId(row["conversation_id"]))
         found[key].append(
             NoteMessage(
@@ -79,9 +103,49 @@ async def latest_messages(
                 sent_at=row["sent_at"],
                 body=row["body"],
                 media=_MEDIA.decode(row["media"]),
+                context=context or UNSET,
+                answered=words_of(answered, answer, key[1]) or UNSET,
             )
         )
     return {key: tuple(messages) for key, messages in found.items()}
+
+
+def _answer(row: asyncpg.Record, context: MessageContext | None) -> ProviderKey | None:
+    if context is None or context.in_reply_to is None:
+        return None
+    return row["account_id"], row["channel_id"], context.in_reply_to
+
+
+def words_of(
+    answered: Mapping[ProviderKey, AnsweredMessage],
+    answer: ProviderKey | None,
+    conversation_id: ConversationId,
+) -> str | None:
+    """Returns the first words of the message that one in a conversation answers.
+
+    None if it is unknown, has no text, or is in another conversation: nothing of that is shown.
+    """
+    found = answered.get(answer) if answer is not None else None
+    if found is None or found.conversation_id != conversation_id:
+        return None
+    return found.words or None
+
+
+async def answered_messages(
+    connection: AnyConnection, keys: Collection[ProviderKey]
+) -> dict[ProviderKey, AnsweredMessage]:
+    """Returns those of some messages that are recorded, whatever their conversations."""
+    if not keys:
+        return {}
+    ids = [inbound_message_id(*key) for key in keys]
+    # One character more than a preview shows: so `preview` knows that the text is longer.
+    characters_max = PREVIEW_CHARACTERS_MAX + 1
+    query = QUERIES["answered_messages"]
+    rows = await connection.fetch(query, *zip(*keys, strict=True), ids, characters_max)
+    return {
+        (row[0], row[1], row[2]): AnsweredMessage(row["conversation_id"], preview(row["words"], ()))
+        for row in rows
+    }
 
 
 async def record_messages(
@@ -106,9 +170,14 @@ async def record_messages(
             message.historical,
             message.version,
             recorded_at,
+            _json(message.context),
         )
         for message in messages
     ]
     await connection.copy_records_to_table(
         "messages", schema_name="inbox", columns=_COLUMNS, records=rows
     )
+
+
+def _json(context: MessageContext | None) -> str | None:
+    return msgspec.json.encode(context).decode() if context is not None else None

@@ -10,10 +10,12 @@ from db.conversations import ConversationKey
 from db.queries import QUERIES
 from domain.audience import preview
 from schemas.fields import AccountId, ConversationId, MessageId
+from schemas.message_context import MessageContext
 from schemas.messages import Media
 from schemas.notifications import PREVIEW_CHARACTERS_MAX
 
 _MEDIA = msgspec.json.Decoder(tuple[Media, ...])
+_CONTEXT = msgspec.json.Decoder(MessageContext)
 
 
 async def lock_due_windows(
@@ -55,7 +57,7 @@ async def newest_of_contacts(
     return {
         (AccountId(account_id), ConversationId(conversation_id)): (
             MessageId(message_id),
-            preview(body, _MEDIA.decode(media)),
+            preview(body, _MEDIA.decode(media), _CONTEXT.decode(context) if context else None),
         )
-        for account_id, conversation_id, message_id, body, media in rows
+        for account_id, conversation_id, message_id, body, media, context in rows
     }

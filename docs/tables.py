@@ -9,6 +9,7 @@ import ast
 import sys
 import tomllib
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from prometheus_client.metrics import MetricWrapperBase
@@ -19,9 +20,16 @@ from schemas.codes import DeadLetterCode, RejectionCode
 from schemas.topics import DAY_MILLISECONDS, FOR_EVER, TOPICS
 from workers.process import metrics
 from workers.settings import Settings
+from workers.twilio.form_fields import MESSAGE_FIELDS, STATUS_FIELDS, FormField
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "docs/architecture.md", "docs/contract.md", "docs/operating.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/architecture.md",
+    "docs/contract.md",
+    "docs/operating.md",
+    "docs/twilio-forms.md",
+)
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -138,6 +146,17 @@ def session() -> str:
     )
 
 
+def form_fields(fields: Iterable[FormField], *, used: bool) -> str:
+    """The fields of one of Twilio's forms that have a use, or those that have none yet."""
+    listed = [field for field in fields if bool(field.use) is used]
+    if used:
+        return _table(
+            ("field", "what it is", "what the inbox makes of it"),
+            ((f"`{field.name}`", field.meaning, field.use) for field in listed),
+        )
+    return _table(("field", "what it is"), ((f"`{field.name}`", field.meaning) for field in listed))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "topics": topics,
     "types": types,
@@ -146,6 +165,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "codes": codes,
     "rooms": rooms,
     "session": session,
+    "message fields": partial(form_fields, MESSAGE_FIELDS, used=True),
+    "unused message fields": partial(form_fields, MESSAGE_FIELDS, used=False),
+    "status fields": partial(form_fields, STATUS_FIELDS, used=True),
+    "unused status fields": partial(form_fields, STATUS_FIELDS, used=False),
 }
 
 

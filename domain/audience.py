@@ -6,9 +6,11 @@ from domain.conversation import Conversation
 from domain.directory import Directory, User
 from domain.graphemes import shorten
 from domain.outgoing import Outgoing
+from schemas.context_text import context_lines
 from schemas.directory import Medium
 from schemas.fields import MessageId
 from schemas.ids import emitted_event_id
+from schemas.message_context import MessageContext
 from schemas.messages import Media
 from schemas.notifications import (
     PREVIEW_CHARACTERS_MAX,
@@ -85,9 +87,14 @@ def _recipients(
     )
 
 
-def preview(body: str, media: tuple[Media, ...]) -> str:
-    """Returns the start of a message's text; without a text, the content types of its files."""
+def preview(body: str, media: tuple[Media, ...], context: MessageContext | None = None) -> str:
+    """Returns the start of a message's text.
+
+    Without a text, these are the content types of its files, or else what it is about.
+    """
     text = body or ", ".join(item.content_type for item in media)
+    if not text and context is not None:
+        text = "; ".join(line.text for line in context_lines(context, body))
     return shorten(text, PREVIEW_CHARACTERS_MAX)
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from domain.audience import message_audience, notifications, preview
 from domain.conversation import Conversation
@@ -22,6 +23,7 @@ from schemas.conversations import (
 )
 from schemas.fields import ConversationId, MessageId
 from schemas.ids import conversation_id, inbound_message_id
+from schemas.message_context import MessageContext
 from schemas.messages import MessageReceived
 
 _OPEN_UNASSIGNED = Snapshot("open", None)
@@ -69,6 +71,7 @@ def decide_message(
     ids: MessageIds | None = None,
     opened_at: datetime | None = None,
     takes_over: bool = False,
+    answered: str | None = None,
 ) -> Decision:
     """Record a message. The caller has checked that it is new, and not erased.
 
@@ -77,7 +80,8 @@ def decide_message(
     new conversation, if not `now`. With `takes_over`, an open conversation of the same contact ends
     in favour of this one; then this one is reopened if it is closed, so that the contact still has
     an open conversation. A message that wants to be seen takes the conversation from an assignee
-    who is gone, before anybody is notified.
+    who is gone, before anybody is notified. `answered` are the first words of the message that this
+    one answers.
     """
     data = event.data
     ids = ids or derive_ids(data)
@@ -103,12 +107,12 @@ def decide_message(
             kind="message",
             cause_id=event.id,
             app_url=app_url,
-            message=(message_id, preview(data.body, data.media)),
+            message=(message_id, preview(data.body, data.media, data.context)),
         )
     links = state.links
     if links:
         about = note_context(event.id, conversation, directory, app_url)
-        links, notes = join_notes(about, links, note_message(message))
+        links, notes = join_notes(about, links, note_message(message, answered))
         outgoing += notes
     return Decision(ConversationState(conversation, links=links), tuple(outgoing), message)
 
@@ -173,6 +177,7 @@ def _record(
         direction="inbound",
         sent_at=data.sent_at,
         historical=data.historical,
+        in_reply_to=(data.context and data.context.in_reply_to) or UNSET,
     )
     return conversation, caused_by(event.id, recorded)
 
@@ -217,4 +222,5 @@ def message_row(data: MessageReceived, ids: MessageIds, version: int) -> Message
         sent_at=data.sent_at,
         historical=data.historical,
         version=version,
+        context=None if data.context == MessageContext() else data.context,
     )

@@ -24,6 +24,7 @@ from domain.graphemes import shorten
 from domain.outgoing import Message, Outgoing
 from schemas.ids import emitted_event_id, uuid5_text
 from schemas.links import Entity
+from schemas.message_context import context_bytes
 from schemas.notes import Assignee, NoteAppended, NoteCreated, NoteMessage
 
 NOTE_SPAN = timedelta(hours=24)
@@ -86,8 +87,11 @@ def note_context(
     return NoteContext(cause_id, conversation, assignee, app_url)
 
 
-def note_message(message: Message) -> NoteMessage:
-    """Returns a message that was just recorded as a note shows it."""
+def note_message(message: Message, answered: str | None = None) -> NoteMessage:
+    """Returns a message that was just recorded as a note shows it.
+
+    `answered` are the first words of the message that it answers.
+    """
     return NoteMessage(
         message.message_id,
         message.direction,
@@ -96,6 +100,8 @@ def note_message(message: Message) -> NoteMessage:
         message.sent_at.astimezone(UTC),
         message.body,
         message.media,
+        message.context or UNSET,
+        answered or UNSET,
     )
 
 
@@ -187,8 +193,10 @@ def _is_full(message_count: int, character_count: int, more: int) -> bool:
 
 
 def _characters(message: NoteMessage) -> int:
-    """Returns what a message adds to its note: its text, and the URLs and types of its files."""
-    return len(message.body) + sum(len(item.url) + len(item.content_type) for item in message.media)
+    """Returns what a message adds to its note: its text, its context, and its files."""
+    files = sum(len(item.url) + len(item.content_type) for item in message.media)
+    about = 0 if message.context is UNSET else context_bytes(message.context)
+    return len(message.body) + len(message.answered or "") + about + files
 
 
 def _note_id(conversation: Conversation, entity: Entity, number: int) -> str:

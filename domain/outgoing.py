@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from schemas.fields import AccountId, ConversationId, Direction, Emitted, MessageId
 from schemas.ids import emitted_event_id
+from schemas.message_context import MessageContext
 from schemas.messages import Media
 
 
@@ -27,6 +28,8 @@ class Message(Struct, frozen=True, kw_only=True):
     historical: bool
     version: int
     """The version of its conversation that records it."""
+    context: MessageContext | None = None
+    """What it is about beside its text."""
 
 
 class Outgoing(NamedTuple):

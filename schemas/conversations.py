@@ -46,6 +46,9 @@ class MessageRecorded(ConversationEvent, frozen=True, kw_only=True):
     direction: Direction
     sent_at: datetime
     historical: bool
+    in_reply_to: str | UnsetType = UNSET
+    """The provider's id of the message that it answers. The rest of a message's context may hold
+    words of the contact, and is not here."""
 
 
 class ConversationAssigned(ConversationEvent, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from schemas.fields import (
     NonEmpty,
     check_year,
 )
+from schemas.message_context import MessageContext
 
 IDENTITIES_MAX = 20
 """The limit of addresses in one message: each of them costs a lookup."""
@@ -50,6 +51,8 @@ class MessageReceived(EventData, frozen=True, kw_only=True):
     sent_at: Instant
     historical: bool = False
     """An imported message: it is recorded, but neither reopens nor notifies."""
+    context: MessageContext | None = None
+    """What the message is about beside its text."""
 
     def __post_init__(self) -> None:
         check_year("sent_at", self.sent_at)

@@ -3,6 +3,7 @@
 import re
 from html import escape
 
+from schemas.context_text import ContextLine, context_lines
 from schemas.messages import Media
 from schemas.note_text import ShownNote, clean, head, heading, one_line
 from schemas.notes import NoteMessage
@@ -30,8 +31,15 @@ def _message_as_html(message: NoteMessage) -> str:
     if body := escape(clean(message.body)).replace("\n", "<br>"):
         # A quotation differs from a heading even where a CRM removes all styles.
         blocks.append(f"<blockquote>{body}</blockquote>")
+    about = context_lines(message.context, message.body, message.answered)
+    blocks += map(_context_line_as_html, about)
     blocks += map(_file_as_html, message.media)
     return "\n".join(blocks)
+
+
+def _context_line_as_html(line: ContextLine) -> str:
+    text = escape(one_line(line.text))
+    return f"<p>{text}: {_link(line.url)}</p>" if line.url else f"<p>{text}</p>"
 
 
 def _file_as_html(file: Media) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from msgspec import UNSET, Struct, UnsetType
 
+from schemas.context_text import context_lines
 from schemas.links import Entity
 from schemas.notes import Assignee, NoteAppended, NoteCreated, NoteMessage
 
@@ -19,7 +20,8 @@ direction."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 # Three depths of indentation: they show what each line is, whatever a contact wrote into it.
-_FILE_INDENT = "  "
+_DETAIL_INDENT = "  "
+"""Of files, and of what a message is about."""
 _BODY_INDENT = "    "
 
 
@@ -95,9 +97,12 @@ def _message_as_text(message: NoteMessage) -> str:
     lines = [heading(message)]
     if body := clean(message.body):
         lines += [_BODY_INDENT + line if line else "" for line in body.split("\n")]
+    for line in context_lines(message.context, message.body, message.answered):
+        link = f": {one_line(line.url)}" if line.url else ""
+        lines.append(f"{_DETAIL_INDENT}{one_line(line.text)}{link}")
     for file in message.media:
         what, url = one_line(file.content_type), one_line(file.url)
-        lines.append(f"{_FILE_INDENT}Attached {what}: {url}")
+        lines.append(f"{_DETAIL_INDENT}Attached {what}: {url}")
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from schemas.fields import Direction, Emitted, EventData, User
 from schemas.links import Entity
+from schemas.message_context import MessageContext
 from schemas.messages import Media
 
 
@@ -47,6 +48,10 @@ class NoteMessage(Struct, frozen=True):
     sent_at: datetime
     body: str
     media: tuple[Media, ...]
+    context: MessageContext | UnsetType = UNSET
+    """What the message is about beside its text."""
+    answered: str | UnsetType = UNSET
+    """The first words of the message that it answers, if that is in the same conversation."""
 
 
 class _Note(Emitted, frozen=True, kw_only=True):

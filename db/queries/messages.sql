@@ -21,8 +21,8 @@ WHERE (account_id, message_id) IN (
 
 -- name: latest_messages
 -- The latest $3 messages of each of some conversations, in order of time.
-SELECT k.account_id, k.conversation_id::text, m.message_id::text, m.direction, m.sender_name,
-       m.sender_address, m.body, m.media, m.sent_at
+SELECT k.account_id, k.conversation_id::text, m.channel_id, m.message_id::text, m.direction, m.sender_name,
+       m.sender_address, m.body, m.media, m.sent_at, m.context
 FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
 CROSS JOIN LATERAL (
     SELECT * FROM inbox.messages AS newest
@@ -31,3 +31,16 @@ CROSS JOIN LATERAL (
     LIMIT $3
 ) AS m
 ORDER BY m.sent_at, m.version
+
+-- name: answered_messages
+-- The messages that have some of the provider's ids, each with its first $5 characters: a contact's
+-- has the derived id $4; of a reply, the part that has the provider's id.
+SELECT k.account_id, k.channel_id, k.provider_message_id, m.conversation_id::text,
+       left(m.body, $5) AS words
+FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[])
+     AS k (account_id, channel_id, provider_message_id, message_id)
+JOIN inbox.messages AS m USING (account_id, message_id)
+UNION ALL
+SELECT k.account_id, k.channel_id, k.provider_message_id, s.conversation_id::text, left(s.body, $5)
+FROM unnest($1::text[], $2::text[], $3::text[]) AS k (account_id, channel_id, provider_message_id)
+JOIN inbox.sends AS s USING (account_id, provider_message_id)

@@ -12,14 +12,15 @@ from bench.mock_twilio.account import SID, TOKEN
 from schemas.catalog import INBOUND
 from schemas.cloudevents import Decoders, encode
 from schemas.fields import AccountId, ChannelId
-from tests.fuzz.mutations import changed_bytes, text
+from tests.fuzz.mutations import changed_bytes, changed_json, text, to_json
 from tests.fuzz.records import WronglyAccepted
 from tests.harness.signed_forms import MESSENGER, SMS, STATUS, WHATSAPP
 from workers.kafka.publisher import record_key
 from workers.settings.values import TwilioAccount, TwilioAccounts
 from workers.twilio.form import BadForm
+from workers.twilio.form_fields import MESSAGE_FIELDS, STATUS_FIELDS
 from workers.twilio.signature import authenticate
-from workers.webhooks.webhook import INBOUND_WEBHOOK, STATUS_WEBHOOK, Webhook, WebhookKind
+from workers.webhooks.webhook import INBOUND_WEBHOOK, STATUS_WEBHOOK, Webhook, WebhookKind, kind_of
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ACCOUNTS: TwilioAccounts = {
@@ -40,6 +41,14 @@ QUERIES = (
     "mid=%00&a=%D9%A3",
     "&&&=&a",
 )
+FLOW = {
+    "flow_token": "x1",
+    "pages": [{"items": [{"label": "E-mail", "value": "dana@example.com"}]}],
+    "nfm_reply": {"response_json": '{"a": ["0_b"]}'},
+    "flowResponse": {"screen_0_Choose_one_0": "1_Yes"},
+}
+KEPT = ("AccountSid",)
+"""Of fields with this name the first one counts, so a second one changes nothing."""
 SETTINGS = ("", "key=k1,algorithm=HMAC_SHA256", "algorithm=HMAC_MD5", "key=,=,,", "algorithm")
 DECODERS = {kind: Decoders(INBOUND[kind.topic]) for kind in FORMS}
 
@@ -48,6 +57,7 @@ class WebhookRequest(NamedTuple):
     """A request to a webhook."""
 
     kind: WebhookKind
+    """The kind of its path."""
     url: str
     query: str
     headers: CIMultiDict[str]
@@ -89,8 +99,15 @@ def _changed_form(random: Random, body: bytes) -> bytes:
         elif len(fields) > 1:
             del fields[place]
     if random.random() < 0.2:
-        names = ("NumMedia", "MediaUrl0", "ExternalUserId", "Latitude", "Longitude", "ErrorCode")
-        fields += [(name, text(random)) for name in names]
+        names = [field.name.replace("{n}", "0") for field in (*MESSAGE_FIELDS, *STATUS_FIELDS)]
+        added = random.sample(names, 6)
+        fields += [(name, text(random)) for name in added if name not in KEPT]
+    if random.random() < 0.2:
+        name = random.choice(("InteractiveData", "FlowData"))
+        data = to_json(changed_json(random, FLOW))
+        if random.random() < 0.5:
+            data = changed_bytes(random, data)
+        fields.append((name, data.decode(errors="replace")))
     if random.random() < 0.01:
         fields += [("x", "")] * random.choice((400, 600))
     return urlencode(fields, errors="surrogatepass").encode()
@@ -115,8 +132,9 @@ def outcome_of(request: WebhookRequest) -> str:
     if signed is None:
         return "403"
     form, account = signed
+    kind = kind_of(form, request.kind)
     webhook = Webhook(
-        kind=request.kind,
+        kind=kind,
         account_id=account,
         body=request.body,
         form=form,
@@ -133,7 +151,7 @@ def outcome_of(request: WebhookRequest) -> str:
         raise WronglyAccepted("from the spool it is another")
     record_key(event.data).encode()
     # An event of a webhook must never become a dead letter: here an InvalidRecord is a finding.
-    read = DECODERS[request.kind].decode(encode(event), (), 0, NOW)
+    read = DECODERS[kind].decode(encode(event), (), 0, NOW)
     if read.data != event.data:
         raise WronglyAccepted("from Kafka it is another")
     return "taken"

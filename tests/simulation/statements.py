@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from db.conversations import ConversationKey
 from db.links import LinkRow, RequestKey
-from db.messages import MessageKey
+from db.messages import AnsweredMessage, MessageKey, ProviderKey
 from domain.conversation import Conversation, Tombstone
 from domain.identities import Alias
 from domain.notes import Link, note_message
@@ -244,6 +244,13 @@ async def latest_messages(
         for key, messages in found.items()
         if messages
     }
+
+
+async def answered_messages(
+    connection: Connection, keys: Collection[ProviderKey]
+) -> dict[ProviderKey, AnsweredMessage]:
+    assert not keys, "no message of the simulation answers another"
+    return {}
 
 
 async def record_messages(

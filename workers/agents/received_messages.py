@@ -5,7 +5,15 @@ from datetime import datetime, timedelta
 
 from db.connect import AnyConnection
 from db.conversations import ConversationKey
-from db.messages import MessageKey, record_messages, recorded_messages
+from db.messages import (
+    AnsweredMessage,
+    MessageKey,
+    ProviderKey,
+    answered_messages,
+    record_messages,
+    recorded_messages,
+    words_of,
+)
 from domain.conversation_state import ConversationState
 from domain.directory import Directory
 from domain.identities import addresses
@@ -33,6 +41,13 @@ def message_source(data: MessageReceived) -> MessageSource:
     return data.account_id, data.channel_id, data.contact.address, data.provider_message_id
 
 
+def answer_key(data: MessageReceived) -> ProviderKey | None:
+    """Returns the key of the message that one answers; None if it answers none."""
+    if data.context is None or data.context.in_reply_to is None:
+        return None
+    return data.account_id, data.channel_id, data.context.in_reply_to
+
+
 class ReceivedMessages:
     """One batch of received messages."""
 
@@ -45,6 +60,8 @@ class ReceivedMessages:
         self._opened = 0
         """The number of conversations that this batch opened."""
         self._recorded: set[MessageKey] = set()
+        self._answered: dict[ProviderKey, AnsweredMessage] = {}
+        """The messages that those of this batch answer."""
         self._messages: list[Message] = []
         self._directories: dict[AccountId, Directory] = {}
 
@@ -54,6 +71,7 @@ class ReceivedMessages:
         """Lock the conversation states, and read which messages are recorded already."""
         conversations: set[ConversationKey] = set()
         messages: set[MessageKey] = set()
+        answers: set[ProviderKey] = set()
         for event in events:
             account_id = event.data.account_id
             ids = self._ids[message_source(event.data)] = derive_ids(event.data)
@@ -61,8 +79,11 @@ class ReceivedMessages:
             messages.add((account_id, ids.message_id))
             if event.data.contact.identities:
                 conversations |= {(account_id, id_) for id_ in addresses(event.data)}
+            if (answer := answer_key(event.data)) is not None:
+                answers.add(answer)
         await self._addresses.load(connection, conversations)
         self._recorded = await recorded_messages(connection, messages, "inbound")
+        self._answered = await answered_messages(connection, answers)
         accounts = {account_id for account_id, _ in conversations}
         self._directories = await self._cache.load(connection, accounts)
 
@@ -89,6 +110,7 @@ class ReceivedMessages:
             ids=MessageIds(route.taker, message_id),
             opened_at=self._opened_at(key, now),
             takes_over=any(younger.status == "open" for younger in route.younger),
+            answered=words_of(self._answered, answer_key(event.data), route.taker),
         )
         self._states[key] = decision.state
         if _assignee_of(before) != _assignee_of(decision.state):

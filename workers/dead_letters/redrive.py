@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from db.connect import AnyConnection
 from db.redrives import record_redrives, redriven
-from schemas.catalog import INBOUND
+from schemas.catalog import INBOUND, TOPIC_OF
 from schemas.cloudevents import CONTENT_TYPE_HEADER, encode
 from schemas.dead_letters import NO_PARTITION, Header
 from schemas.topics import TOPICS
@@ -70,6 +70,7 @@ class Redriver:
         """Whether to redrive dead letters that were redriven before."""
         self._dry_run = dry_run
         """Whether to report only, without a change."""
+        self._settings = settings
         self._names = {settings.topic(name): name for name in INBOUND}
         """The topics that are ingested: full names, and names without the prefix."""
 
@@ -127,8 +128,9 @@ class Redriver:
         if origin.partition == NO_PARTITION:
             event = await event_of_form(self._connection, record, origin, name)
             key = str(event.subject).encode()
+            topic = self._settings.topic(TOPIC_OF[event.type])
             headers = (CONTENT_TYPE_HEADER,)
-            return _Target(origin.topic, None, key, encode(event), headers, timestamp)
+            return _Target(topic, None, key, encode(event), headers, timestamp)
         if origin.partition not in await self._producer.partitions_for(origin.topic):
             raise CannotRedrive(f"{origin.topic} has no partition {origin.partition}")
         return _Target(

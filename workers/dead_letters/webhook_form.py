@@ -8,7 +8,7 @@ from schemas.fields import AccountId
 from workers.dead_letters.reader import DeadLetterRecord
 from workers.twilio.form import parse_form
 from workers.webhooks.callback_part import with_channel_of_reply
-from workers.webhooks.webhook import ANY_CHANNEL, WEBHOOK_KINDS, Webhook
+from workers.webhooks.webhook import ANY_CHANNEL, WEBHOOK_KINDS, Webhook, kind_of
 
 
 class CannotRedrive(Exception):
@@ -20,21 +20,24 @@ async def event_of_form(
 ) -> CloudEvent:
     """Returns the event of a form. `topic`, without its prefix, is where the form was to go.
 
-    The form's channel was not installed when the form came. Raises CannotRedrive when it is not
+    Its type says where it goes now: an earlier version went by the path of the webhook alone. The
+    form's channel was not installed when the form came. Raises CannotRedrive when it is not
     installed now either, or when the dead letter is no form of this topic.
     """
     headers = dict(record.own_headers)
-    kind = WEBHOOK_KINDS.get(topic)
-    if kind is None or headers.get("content-type") != FORM:
+    path_kind = WEBHOOK_KINDS.get(topic)
+    if path_kind is None or headers.get("content-type") != FORM:
         raise CannotRedrive("it came from no partition, and is no webhook's form")
     account_id = AccountId((headers.get("account_id") or b"").decode(errors="replace"))
     try:
         body = record.value or b""
+        form = parse_form(body)
+        kind = kind_of(form, path_kind)
         webhook = Webhook(
             kind=kind,
             account_id=account_id,
             body=body,
-            form=parse_form(body),
+            form=form,
             query=(headers.get("query") or b"").decode(errors="replace"),
             received_at=origin.at,
         )

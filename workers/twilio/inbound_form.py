@@ -1,5 +1,6 @@
 """The form of an inbound webhook: the message that a contact wrote."""
 
+import re
 from datetime import datetime
 
 from multidict import MultiDict
@@ -7,14 +8,33 @@ from multidict import MultiDict
 from schemas.cloudevents import CloudEvent
 from schemas.fields import ADDRESS_CHARACTERS_MAX, AccountId, ChannelId
 from schemas.ids import conversation_id, inbound_message_id
+from schemas.message_context import context_bytes
 from schemas.messages import MessageReceived
-from workers.twilio.form import SOURCE, check_fields, field_text, to_data
+from workers.twilio.form import SOURCE, check_fields, field_text, start_of, to_data
+from workers.twilio.message_context import FormContext
 
 REQUIRED_FIELDS = ("MessageSid", "From", "To")
 """Every inbound form has these fields, and none of them is empty."""
 
 MEDIA_MAX = 100
 """Files of one message. Twilio sends ten at most, but a form may claim any number."""
+
+MEDIA_BYTES_MAX = 64 * 1024
+"""Of the files of one message as JSON. What does not fit is left out: no provider's URL is so
+long."""
+
+NAME_BYTES_MAX = 1024
+"""Of the contact's name as JSON. A longer one is cut."""
+
+BODY_BYTES_MAX = 160 * 1024
+"""Of the text as JSON. A longer one is cut, so that the record with all its other parts stays
+within `schemas.topics.RECORD_BYTES_MAX`, whatever the form holds."""
+
+WHATSAPP = "whatsapp"
+"""The prefix of addresses on WhatsApp."""
+
+_NUMBER = re.compile(r"[1-9][0-9]{4,14}")
+"""A phone number without its plus sign: at most 15 digits (ITU-T E.164)."""
 
 ANY_TYPE = "application/octet-stream"
 """The content type of a file whose form names none (RFC 2046, section 4.5.1)."""
@@ -29,6 +49,7 @@ def received_event(
     The event's id follows from the message, so that Twilio's repeats are one event.
     """
     check_fields(form, REQUIRED_FIELDS)
+    about, media = FormContext(form), _media(form)
     message = to_data(
         {
             "account_id": account_id,
@@ -36,12 +57,13 @@ def received_event(
             "provider_message_id": form["MessageSid"],
             "contact": {
                 "address": field_text(form, "From"),
-                "name": field_text(form, "ProfileName") or None,
+                "name": start_of(field_text(form, "ProfileName"), NAME_BYTES_MAX) or None,
                 "identities": _identities(form),
             },
-            "body": _body(form),
-            "media": _media(form),
+            "body": start_of(about.text(has_media=bool(media)), BODY_BYTES_MAX),
+            "media": media,
             "sent_at": received_at,
+            "context": about.kept(),
         },
         MessageReceived,
     )
@@ -56,37 +78,47 @@ def received_event(
 
 
 def _identities(form: MultiDict[str]) -> list[str]:
-    """The provider's own id of the contact, written as an address with the channel's prefix.
+    """The other addresses of the contact, each written with the channel's prefix.
 
-    One contact writes from a phone number and has such an id beside it. Another has no number and
-    writes from the id itself. Both ids must be the same address.
+    One contact writes from a phone number and has the provider's own id beside it. Another has no
+    number and writes from the id itself. And one person may write from two numbers, which WhatsApp
+    takes for one: with and without the ninth digit in Brazil, with and without 1 in Mexico. Then
+    `WaId` is the same.
     """
-    user_id, address = field_text(form, "ExternalUserId"), field_text(form, "From")
+    address = field_text(form, "From")
     prefix, colon, _ = address.partition(":")
-    identity = user_id if ":" in user_id else f"{prefix}{colon}{user_id}"
-    if not colon or not user_id or identity == address or len(identity) > ADDRESS_CHARACTERS_MAX:
+    if not colon:
         return []
-    return [identity]
+    user_id, number = field_text(form, "ExternalUserId"), _whatsapp_number(form)
+    given = [
+        user_id if ":" in user_id or not user_id else f"{prefix}:{user_id}",
+        f"{prefix}:{number}" if number and prefix == WHATSAPP else "",
+    ]
+    return [
+        identity
+        for identity in dict.fromkeys(given)
+        if identity not in ("", address) and len(identity) <= ADDRESS_CHARACTERS_MAX
+    ]
 
 
-def _body(form: MultiDict[str]) -> str:
-    """The text. A shared location comes without one: its place becomes the text."""
-    body = field_text(form, "Body")
-    if body or not (form.get("Latitude") and form.get("Longitude")):
-        return body
-    place = ", ".join(filter(None, (field_text(form, "Label"), field_text(form, "Address"))))
-    where = f"{field_text(form, 'Latitude')}, {field_text(form, 'Longitude')}"
-    return f"{place} ({where})" if place else where
+def _whatsapp_number(form: MultiDict[str]) -> str:
+    """The number by which WhatsApp knows the contact; "" if `WaId` is no phone number."""
+    digits = field_text(form, "WaId").removeprefix(f"{WHATSAPP}:").removeprefix("+")
+    return f"+{digits}" if _NUMBER.fullmatch(digits) else ""
 
 
 def _media(form: MultiDict[str]) -> list[dict[str, str]]:
     count = form.get("NumMedia", "0")
     number = int(count) if count.isascii() and count.isdigit() and len(count) < 5 else 0
-    return [
-        {
+    media: list[dict[str, str]] = []
+    room = MEDIA_BYTES_MAX
+    for index in range(min(number, MEDIA_MAX)):
+        file = {
             "url": field_text(form, f"MediaUrl{index}"),
             "content_type": field_text(form, f"MediaContentType{index}") or ANY_TYPE,
         }
-        for index in range(min(number, MEDIA_MAX))
-        if form.get(f"MediaUrl{index}")
-    ]
+        size = context_bytes(file) + len(",")
+        if file["url"] and size <= room:
+            media.append(file)
+            room -= size
+    return media

@@ -13,6 +13,12 @@ from schemas.ids import conversation_id, uuid5_text
 from schemas.messages import MessageStatus
 from workers.twilio.form import SOURCE, BadForm, check_fields, field_text, to_data
 
+INBOUND_WORDS = ("receiving", "received")
+"""The status words of a contact's message; all others are of a message of ours."""
+
+STATUS_CHARACTERS_MAX = 64
+"""Of a status word. A longer one is cut: no provider's word is so long."""
+
 DIGITS_MAX = 9
 """Of an error code or the number of a part. Neither Twilio nor we ever count so far, and larger
 numbers do not fit into a column."""
@@ -21,6 +27,32 @@ numbers do not fit into a column."""
 def callback_query(message_id: str, part: int) -> str:
     """The query of the callback URL of one part of a reply; `status_event` reads it."""
     return f"mid={message_id}&a={part}"
+
+
+def status_word(form: MultiDict[str]) -> str:
+    """The status that a form reports, as it came, trimmed; "" when it reports none.
+
+    If its two fields differ, the one about a message of ours counts.
+    """
+    words = [field_text(form, name).strip() for name in ("MessageStatus", "SmsStatus")]
+    given = [word for word in words if word]
+    ours = [word for word in given if word.lower() not in INBOUND_WORDS]
+    return next(iter(ours or given), "")
+
+
+def is_receipt(form: MultiDict[str], *, by_its_path: bool) -> bool:
+    """Whether a form is a status callback; else it is a message.
+
+    Its fields decide: the status of a message of ours is a callback, and a contact's status with
+    what every message has (`Body`, `NumMedia`) is a message. `by_its_path` counts for a form that
+    says neither, such as one with a contact's status alone.
+    """
+    word = status_word(form)
+    if word and word.lower() not in INBOUND_WORDS:
+        return True
+    if word and ("Body" in form or "NumMedia" in form):
+        return False
+    return by_its_path
 
 
 def status_event(
@@ -36,7 +68,7 @@ def status_event(
     with, usually that of `callback_query`. Any other text is allowed, and identifies no message.
     """
     sid = form.get("MessageSid") or form.get("SmsSid") or ""
-    status = (field_text(form, "MessageStatus") or field_text(form, "SmsStatus")).strip()
+    status = status_word(form)[:STATUS_CHARACTERS_MAX]
     for name, value in (("MessageSid", sid), ("MessageStatus", status)):
         if not value:
             raise BadForm(f"{name} is missing")

@@ -14,12 +14,19 @@ from workers.settings import Settings
 from workers.twilio.form import INBOUND_PATH, STATUS_PATH, BadForm
 from workers.twilio.signature import authenticate
 from workers.webhooks.receiver import Receiver, WebhookNotTaken
-from workers.webhooks.webhook import INBOUND_WEBHOOK, STATUS_WEBHOOK, Webhook, WebhookKind
+from workers.webhooks.webhook import (
+    INBOUND_WEBHOOK,
+    STATUS_WEBHOOK,
+    Webhook,
+    WebhookKind,
+    kind_of,
+)
 
 log = logging.getLogger(__name__)
 
-BODY_BYTES_MAX = 64 * 1024
-"""A larger body is answered 413. Twilio's forms have a few kilobytes."""
+BODY_BYTES_MAX = 256 * 1024
+"""A larger body is answered 413. Most forms have a few kilobytes. What Twilio's add-ons found comes
+with the form, and may have 50 KiB and more."""
 
 BODY_SECONDS = 5.0
 """A client that has not sent its body by then is answered 408."""
@@ -28,6 +35,10 @@ REQUESTS_MAX = 4096
 REQUESTS_BYTES_MAX = 64 * 1024 * 1024
 """Requests, and bytes of their bodies, that are read or wait for Kafka or the disk at once. A
 request above either limit is answered 503."""
+
+
+_TAKEN = {INBOUND_WEBHOOK: 204, STATUS_WEBHOOK: 200}
+"""The answer to a webhook of each kind that was taken."""
 
 
 class HttpRefusal(Exception):
@@ -64,18 +75,17 @@ class TwilioWebhooks:
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Add the routes of both webhooks."""
-        router.add_post(INBOUND_PATH, self._route(INBOUND_PATH, INBOUND_WEBHOOK, taken=204))
-        router.add_post(STATUS_PATH, self._route(STATUS_PATH, STATUS_WEBHOOK, taken=200))
+        router.add_post(INBOUND_PATH, self._route(INBOUND_PATH, INBOUND_WEBHOOK))
+        router.add_post(STATUS_PATH, self._route(STATUS_PATH, STATUS_WEBHOOK))
 
     def _route(
-        self, path: str, kind: WebhookKind, taken: int
+        self, path: str, path_kind: WebhookKind
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def answer(request: web.Request) -> web.Response:
             began = perf_counter()
-            status = taken
             try:
                 with self._room(request.content_length):
-                    await self._receive(request, path, kind)
+                    status = _TAKEN[await self._receive(request, path, path_kind)]
             except HttpRefusal as error:
                 status = error.status
             response = web.Response(status=status)
@@ -107,7 +117,10 @@ class TwilioWebhooks:
             self._requests -= 1
             self._bytes -= size
 
-    async def _receive(self, request: web.Request, path: str, kind: WebhookKind) -> None:
+    async def _receive(
+        self, request: web.Request, path: str, path_kind: WebhookKind
+    ) -> WebhookKind:
+        """Take a webhook, and return its kind. Raises HttpRefusal."""
         body = await _body(request)
         now = datetime.now(UTC)
         query = _query(request)
@@ -118,7 +131,12 @@ class TwilioWebhooks:
             raise HttpRefusal(403)
         form, account_id = signed
         webhook = Webhook(
-            kind=kind, account_id=account_id, body=body, form=form, query=query, received_at=now
+            kind=kind_of(form, path_kind),
+            account_id=account_id,
+            body=body,
+            form=form,
+            query=query,
+            received_at=now,
         )
         try:
             webhook.check()
@@ -130,6 +148,7 @@ class TwilioWebhooks:
         except WebhookNotTaken as error:
             log.warning("webhook of %s not taken: %s", account_id, error)
             raise HttpRefusal(503) from error
+        return webhook.kind
 
 
 async def _body(request: web.Request) -> bytes:

@@ -12,14 +12,14 @@ from schemas.cloudevents import CloudEvent
 from schemas.fields import AccountId, ChannelId
 from workers.twilio.form import parse_form
 from workers.twilio.inbound_form import received_event
-from workers.twilio.status_form import status_event
+from workers.twilio.status_form import is_receipt, status_event
 
 ANY_CHANNEL = ChannelId("any")
 """Stands for a channel that is not known yet."""
 
 
 class WebhookKind(NamedTuple):
-    """One of the two webhooks of Twilio."""
+    """One of the two kinds of webhooks of Twilio: a contact's message, or a status."""
 
     topic: str
     """The topic of its events, without the prefix."""
@@ -45,6 +45,16 @@ INBOUND_WEBHOOK = WebhookKind(
 )
 # Statuses of a message may still come long after its channel was removed.
 STATUS_WEBHOOK = WebhookKind("messages.status", "From", "To", status_event, removed_channels=True)
+
+
+def kind_of(form: MultiDict[str], path_kind: WebhookKind) -> WebhookKind:
+    """The kind of a form, by its fields; `path_kind` is the kind of the path that it came to.
+
+    Whoever configures Twilio may give the path of one webhook for the other.
+    """
+    receipt = is_receipt(form, by_its_path=path_kind is STATUS_WEBHOOK)
+    return STATUS_WEBHOOK if receipt else INBOUND_WEBHOOK
+
 
 WEBHOOK_KINDS = {kind.topic: kind for kind in (INBOUND_WEBHOOK, STATUS_WEBHOOK)}
 """The webhooks by topic, without the prefix."""
@@ -119,11 +129,13 @@ class Webhook:
         kind = WEBHOOK_KINDS.get(spooled.topic)
         if kind is None:
             raise ValueError("a webhook of an unknown kind")
+        form = parse_form(spooled.body)
         return cls(
-            kind=kind,
+            # An earlier version of this program went by the path alone.
+            kind=kind_of(form, kind),
             account_id=spooled.account_id,
             body=spooled.body,
-            form=parse_form(spooled.body),
+            form=form,
             query=spooled.query,
             received_at=spooled.received_at,
         )

@@ -51,6 +51,10 @@ HOT = {
     "load_identities": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
     "load_requests": ("text[], uuid[], text[]", "'{a}', ARRAY[gen_random_uuid()], '{r}'"),
     "recorded_messages": ("text[], uuid[], text", "'{a}', ARRAY[gen_random_uuid()], 'inbound'"),
+    "answered_messages": (
+        "text[], text[], text[], uuid[], integer",
+        "'{a}', '{c}', '{SM1}', ARRAY[gen_random_uuid()], 140",
+    ),
     "applied_commands": ("text[], text[]", "'{a}', '{c}'"),
     "directory_versions": ("text[]", "'{a}'"),
     "users_of_accounts": ("text[]", "'{a}'"),

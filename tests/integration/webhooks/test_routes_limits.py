@@ -112,9 +112,9 @@ async def test_more_requests_at_once_than_it_holds_are_503_until_others_have_end
 async def test_more_bytes_at_once_than_it_holds_are_503_until_others_have_ended(
     settings: Settings, serve: Serve
 ) -> None:
-    twilio = await serve(bytes_max=100_000)
-    large = form(Body="x" * 50_000)
-    async with held(settings, INBOUND_PATH, 60_000) as one:
+    twilio = await serve(bytes_max=400_000)
+    large = form(Body="x" * 200_000)
+    async with held(settings, INBOUND_PATH, 240_000) as one:
         assert await twilio.post(large) == 503
         # A request without a length counts as one of the largest size.
         assert await chunked(settings) == 503

@@ -128,6 +128,7 @@ def test_the_message_to_be_recorded_is_what_the_contact_wrote() -> None:
         "sent_at": NOON,
         "historical": False,
         "version": 2,
+        "context": None,
     }
 
 

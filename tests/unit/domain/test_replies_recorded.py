@@ -88,6 +88,7 @@ def test_the_message_to_be_recorded_is_what_the_user_wrote() -> None:
         "sent_at": NOON + SECOND,
         "historical": False,
         "version": 3,
+        "context": None,
     }
     assert message.sent_at.tzinfo is UTC
 

@@ -5,13 +5,17 @@ from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
+from schemas.context_text import context_lines
+from schemas.message_context import MessageContext, Referral
 from schemas.messages import Media
 from schemas.note_html import as_html
 from schemas.note_text import ShownNote, as_text
 from tests.unit.schemas.given.shown_notes import (
     HEADING,
     NOTES,
+    about,
     created,
     example,
     folded,
@@ -147,6 +151,15 @@ def test_whatever_is_no_plain_web_address_is_shown_and_becomes_no_link(url: str)
     assert fragment.blocks[-1] == ("p", f"Attached image/png: {visible_line(url)}")
 
 
+@pytest.mark.parametrize("url", [*LINKS, *filter(None, NO_LINKS)])
+def test_an_ad_is_linked_only_where_its_address_is_a_plain_web_address(url: str) -> None:
+    context = MessageContext(referral=Referral(headline="20 % <off>", source_url=url))
+    note = folded(created(replace(note_message("Hi"), context=context)))
+    fragment = Fragment(as_html(note))
+    assert fragment.links[1:] == ([url] if url in LINKS else [])
+    assert fragment.blocks[-1] == ("p", f"From the ad: 20 % <off>: {visible_line(url)}")
+
+
 @given(NOTES)
 def test_html_has_only_the_renderers_own_tags_and_all_of_the_text(note: ShownNote) -> None:
     fragment = Fragment(as_html(note))
@@ -157,6 +170,7 @@ def test_html_has_only_the_renderers_own_tags_and_all_of_the_text(note: ShownNot
         expected.append(("p", heading))
         if body := visible(message.body):
             expected.append(("blockquote", body))
+        expected += [("p", line) for line in about(message)]
         for file in message.media:
             what, url = visible_line(file.content_type), visible_line(file.url)
             expected.append(("p", f"Attached {what}: {url}"))
@@ -169,6 +183,12 @@ def test_html_has_only_the_renderers_own_tags_and_all_of_the_text(note: ShownNot
 def test_only_web_addresses_become_links(note: ShownNote) -> None:
     links = Fragment(as_html(note)).links
     given = {note.inbox_url, *(file.url for each in note.messages for file in each.media)}
+    given |= {
+        line.url
+        for each in note.messages
+        for line in context_lines(each.context, each.body, each.answered)
+        if line.url
+    }
     assert given.issuperset(links)
     assert all(link and re.match("https?://", link) for link in links)
 

@@ -20,6 +20,7 @@ from tests.unit.schemas.given.shown_notes import (
     NOTES,
     START,
     URL,
+    about,
     appended,
     created,
     example,
@@ -142,6 +143,8 @@ def test_the_examples_are_shown_like_this() -> None:
         "",
         f"2026-03-02 10:02:00 UTC, {ana}",
         "    Perfeito, fico com 100.",
+        "  In reply to: Olá Ana! 49 € por unidade.",
+        "  Button: order-100",
     ]
 
 
@@ -196,9 +199,11 @@ def test_text_can_be_taken_apart_again_whatever_contacts_wrote(note: ShownNote) 
     ends = [*(start - 1 for start in starts), len(lines)][1:]
     for message, start, end in zip(note.messages, starts, ends, strict=True):
         rest = lines[start + 1 : end]
-        files = len(message.media)
-        body, attached = rest[: len(rest) - files], rest[len(rest) - files :]
-        assert all(line.startswith("  Attached ") for line in attached)
+        details = about(message)
+        end_of_body = len(rest) - len(message.media) - len(details)
+        body, shown = rest[:end_of_body], rest[end_of_body:]
+        assert shown[: len(details)] == [f"  {line}" for line in details]
+        assert all(line.startswith("  Attached ") for line in shown[len(details) :])
         assert all(line == "" or line.startswith("    ") for line in body)
         assert "\n".join(line[4:] for line in body) == visible(message.body)
 

@@ -7,8 +7,8 @@ from zlib import crc32
 MARK = b"\xf5spl"
 """Begins each frame. 0xF5 is in no UTF-8 text, so a search for the mark seldom finds a text."""
 
-RECORD_BYTES_MAX = 128 * 1024
-"""A webhook's body has 64 KiB at most; the rest is room for its query and other fields."""
+RECORD_BYTES_MAX = 320 * 1024
+"""A webhook's body has 256 KiB at most; the rest is room for its query and other fields."""
 
 _HEAD = struct.Struct(">4sII")
 """The mark, the record's length in bytes, its checksum."""

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 SUFFIX, DAMAGED_SUFFIX = ".segment", ".damaged"
 
-READ_BYTES_MAX = 256 * 1024
+READ_BYTES_MAX = 512 * 1024
 """Bytes that one read returns at most. The largest record always fits."""
 
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from schemas.context_text import context_lines
 from schemas.fields import AccountId, Direction
 from schemas.links import Entity
+from schemas.message_context import Location, MessageContext, Referral
 from schemas.messages import Media
 from schemas.note_text import ShownNote, fold
 from schemas.notes import Assignee, NoteAppended, NoteCreated, NoteMessage
@@ -123,16 +125,42 @@ SENT = st.builds(
     name=st.none() | HOSTILE,
     address=HOSTILE,
 )
-WITH_FILES = st.builds(
-    lambda message, media: replace(message, media=tuple(media)),
+# A context is measured as JSON when it is made, so none holds a lone surrogate.
+STORED = HOSTILE.map(lambda text: text.replace("\ud800", "?"))
+CONTEXTS = st.builds(
+    MessageContext,
+    in_reply_to=st.none() | st.just("MM1"),
+    button_payload=st.none() | STORED,
+    form=st.none() | st.dictionaries(STORED, STORED, max_size=2),
+    referral=st.none()
+    | st.builds(
+        Referral, headline=STORED, source_url=st.none() | st.sampled_from([URL, NASTY[-5], ""])
+    ),
+    location=st.none() | st.builds(Location, label=STORED),
+    forwarded=st.booleans(),
+)
+WHOLE_MESSAGES = st.builds(
+    lambda message, media, context, answered: replace(
+        message, media=tuple(media), context=context, answered=answered
+    ),
     SENT,
     st.lists(st.builds(Media, URLS, HOSTILE), max_size=2),
+    st.just(UNSET) | CONTEXTS,
+    st.just(UNSET) | HOSTILE,
 )
 NOTES = st.builds(
     lambda messages, **changed: fold(None, created(*messages, **changed)),
-    st.lists(WITH_FILES, max_size=3),
+    st.lists(WHOLE_MESSAGES, max_size=3),
     entity=st.builds(Entity, HOSTILE, HOSTILE),
     assignee=st.none() | st.builds(Assignee, HOSTILE, HOSTILE),
     inbox_url=URLS,
     continues=st.just(UNSET) | HOSTILE,
 )
+
+
+def about(message: NoteMessage) -> list[str]:
+    """Returns the visible lines of a note that say what a message is about."""
+    return [
+        visible_line(line.text) + (f": {visible_line(line.url)}" if line.url else "")
+        for line in context_lines(message.context, message.body, message.answered)
+    ]

@@ -11,6 +11,7 @@ from schemas.codes import DeadLetterCode
 from schemas.dead_letters import Header, Origin, split_headers, webhook_headers
 from schemas.errors import InvalidRecord
 from schemas.fields import AccountId, ChannelId
+from schemas.messages import MessageReceived, MessageStatus
 from tests.harness.signed_forms import STATUS, WHATSAPP
 from workers.dead_letters import webhook_form
 from workers.dead_letters.reader import DeadLetterRecord
@@ -79,6 +80,22 @@ async def test_a_form_becomes_the_event_that_it_would_have_been(
     )
     assert event == webhook.event(CHANNEL)
     assert lookups == [(ACCOUNT, "whatsapp:+14155238886", kind.removed_channels)]
+
+
+@pytest.mark.parametrize(
+    ("path_kind", "body", "type_"),
+    [
+        (STATUS_WEBHOOK, WHATSAPP, MessageReceived),
+        (INBOUND_WEBHOOK, STATUS, MessageStatus),
+    ],
+    ids=["a message", "a status"],
+)
+async def test_a_form_that_came_to_the_other_path_becomes_what_its_fields_say(
+    path_kind: WebhookKind, body: bytes, type_: type
+) -> None:
+    record, origin = dead_letter(path_kind, body)
+    event = await event_of_form(CONNECTION, record, origin, path_kind.topic)
+    assert isinstance(event.data, type_)
 
 
 async def test_a_form_whose_channel_is_still_unknown_cannot_be_redriven() -> None:

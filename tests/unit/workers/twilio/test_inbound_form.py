@@ -20,6 +20,7 @@ from schemas.ids import NAMESPACE
 from schemas.messages import Media, MessageReceived
 from tests.harness.signed_forms import MESSENGER, SMS, WHATSAPP
 from workers.twilio.form import BadForm, check_fields, parse_form
+from workers.twilio.form_fields import MESSAGE_FIELDS
 from workers.twilio.inbound_form import REQUIRED_FIELDS, received_event
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -105,8 +106,8 @@ def test_a_form_with_ids_that_are_none_is_bad(fields: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("fields", "body"),
     [
-        ({}, ""),
-        ({"Body": ""}, ""),
+        ({}, "[unsupported message]"),
+        ({"Body": ""}, "[unsupported message]"),
         ({"Body": "a\0b"}, "a\ufffdb"),
         ({"Latitude": "52.5", "Longitude": "13.4"}, "52.5, 13.4"),
         (
@@ -114,14 +115,31 @@ def test_a_form_with_ids_that_are_none_is_bad(fields: dict[str, str]) -> None:
             "Office, Road 1 (52.5, 13.4)",
         ),
         ({"Latitude": "52.5", "Longitude": "13.4", "Address": "Road 1"}, "Road 1 (52.5, 13.4)"),
-        ({"Latitude": "52.5", "Longitude": "13.4", "Body": "Here I am"}, "Here I am"),
-        ({"Latitude": "52.5"}, ""),
+        ({"Latitude": "52.5", "Longitude": "13.4", "Body": "Here I am"}, "Here I am\n52.5, 13.4"),
+        ({"Latitude": "52.5"}, "[unsupported message]"),
         ({"Latitude": "5\0", "Longitude": "\0", "Label": "\0"}, "\ufffd (5\ufffd, \ufffd)"),
     ],
     ids=str,
 )
 def test_the_body_is_the_text_or_where_the_contact_is(fields: dict[str, str], body: str) -> None:
     assert message(**fields).body == body
+
+
+NUMBERS = {
+    "Brazil": ("5511987654321", "551187654321"),
+    "Mexico": ("5215512345678", "525512345678"),
+    "Argentina": ("5491123456789", "541123456789"),
+}
+
+
+@pytest.mark.parametrize("country", NUMBERS)
+def test_a_number_with_and_without_its_mobile_digit_is_one_person(country: str) -> None:
+    long, short = NUMBERS[country]
+    for number, wa_id in ((long, short), (short, long)):
+        contact = message(From=f"whatsapp:+{number}", WaId=wa_id).contact
+        # A reply goes to the address that the contact wrote from, never to the other one.
+        assert contact.address == f"whatsapp:+{number}"
+        assert contact.identities == (f"whatsapp:+{wa_id}",)
 
 
 @pytest.mark.parametrize(
@@ -145,8 +163,29 @@ def test_a_contact_has_the_profiles_name_if_there_is_one(
         ({"ExternalUserId": "US.1349", "From": "whatsapp:US.1349"}, ()),
         ({"ExternalUserId": "US.1349", "From": "+16505551111"}, ()),
         ({"ExternalUserId": "U" * 256}, ()),
+        ({"WaId": "4911111"}, ("whatsapp:+4911111",)),
+        ({"WaId": "+4911111"}, ("whatsapp:+4911111",)),
+        ({"WaId": "whatsapp:+4911111"}, ("whatsapp:+4911111",)),
+        ({"WaId": "4911111", "From": "whatsapp:+4911111"}, ()),
+        ({"WaId": "4911111", "From": "whatsapp:US.1349"}, ("whatsapp:+4911111",)),
+        ({"WaId": "4911111", "From": "+4911111"}, ()),
+        ({"WaId": "4911111", "From": "rcs:+4911112"}, ()),
+        ({"WaId": "4911111", "From": "messenger:4911112"}, ()),
+        (
+            {"WaId": "4911111", "ExternalUserId": "whatsapp:ID.45"},
+            ("whatsapp:ID.45", "whatsapp:+4911111"),
+        ),
+        ({"WaId": "4911111", "ExternalUserId": "+4911111"}, ("whatsapp:+4911111",)),
+        ({"WaId": ""}, ()),
+        ({"WaId": "US.1349"}, ()),
+        ({"WaId": "4911 111"}, ()),
+        ({"WaId": "٤٩١١١١١"}, ()),
+        ({"WaId": "0911111"}, ()),
+        ({"WaId": "4911111\n"}, ()),
+        ({"WaId": "4" * 16}, ()),
+        ({"WaId": "4" * 10_000}, ()),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_the_providers_id_of_a_contact_is_another_address_of_theirs(
     fields: dict[str, str], identities: tuple[str, ...]
@@ -197,9 +236,7 @@ def test_media_are_bounded() -> None:
     assert len(message(NumMedia="300", **urls).media) == 100
 
 
-READ = ("MessageSid", "From", "To", "Body", "ProfileName", "Label", "Latitude", "Longitude")
-MEDIA = ("NumMedia", "MediaUrl0", "MediaContentType0")
-NAMES = st.sampled_from(READ + MEDIA)
+NAMES = st.sampled_from([field.name.replace("{n}", "0") for field in MESSAGE_FIELDS])
 TEXTS = st.binary(max_size=20) | st.text(max_size=20).map(
     lambda text: text.encode(errors="surrogatepass")
 )

@@ -5,11 +5,15 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from schemas.cloudevents import encode
 from schemas.fields import AccountId, ChannelId
 from schemas.messages import MessageReceived, MessageStatus
+from schemas.topics import RECORD_BYTES_MAX
 from tests.harness.signed_forms import SMS, STATUS, WHATSAPP
 from workers.twilio.form import BadForm, parse_form
-from workers.webhooks.webhook import INBOUND_WEBHOOK, STATUS_WEBHOOK, Webhook, WebhookKind
+from workers.webhooks.routes import BODY_BYTES_MAX
+from workers.webhooks.spool.frames import framed
+from workers.webhooks.webhook import INBOUND_WEBHOOK, STATUS_WEBHOOK, Webhook, WebhookKind, kind_of
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 CHANNEL = ChannelId("wa1")
@@ -75,3 +79,69 @@ def test_what_is_no_event_is_bad_whatever_its_channel() -> None:
         webhook(INBOUND_WEBHOOK, SMS.replace(b"&From=", b"&Form=")).check()
     with pytest.raises(BadForm, match="MessageStatus is missing"):
         webhook(STATUS_WEBHOOK, b"MessageSid=SM1&From=a&To=b").check()
+
+
+EITHER = (INBOUND_WEBHOOK, STATUS_WEBHOOK)
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"),
+    [
+        (SMS, INBOUND_WEBHOOK),
+        (WHATSAPP, INBOUND_WEBHOOK),
+        (STATUS, STATUS_WEBHOOK),
+        (b"SmsStatus=received&Body=", INBOUND_WEBHOOK),
+        (b"SmsStatus=received&NumMedia=0", INBOUND_WEBHOOK),
+        (b"MessageStatus=receiving&Body=Hi", INBOUND_WEBHOOK),
+        (b"SmsStatus=+RECEIVED+&Body=Hi", INBOUND_WEBHOOK),
+        (b"MessageStatus=delivered", STATUS_WEBHOOK),
+        (b"SmsStatus=undelivered", STATUS_WEBHOOK),
+        (b"MessageStatus=a+new+word", STATUS_WEBHOOK),
+        (b"MessageStatus=sent&Body=Hi&NumMedia=0", STATUS_WEBHOOK),
+        (b"MessageStatus=received&SmsStatus=delivered&Body=Hi", STATUS_WEBHOOK),
+        (b"MessageStatus=delivered&SmsStatus=received&Body=Hi", STATUS_WEBHOOK),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_form_is_what_its_fields_say_whatever_its_path(form: bytes, kind: WebhookKind) -> None:
+    for path_kind in EITHER:
+        assert kind_of(parse_form(form), path_kind) is kind
+
+
+@pytest.mark.parametrize(
+    "form",
+    [b"", b"Body=Hi&NumMedia=0", b"SmsStatus=received", b"MessageStatus=+&SmsStatus=&Body=Hi"],
+)
+def test_a_form_that_says_neither_is_what_its_path_is_for(form: bytes) -> None:
+    # A contact's status without Body and NumMedia is a report about a message, which itself comes
+    # elsewhere: if it counted as the message, the message would be lost as its repeat.
+    for path_kind in EITHER:
+        assert kind_of(parse_form(form), path_kind) is path_kind
+
+
+@pytest.mark.parametrize("body", [SMS, STATUS], ids=["a message", "a status"])
+@pytest.mark.parametrize("path_kind", EITHER, ids=lambda kind: kind.topic)
+def test_what_an_earlier_version_spooled_by_its_path_is_what_its_fields_say(
+    body: bytes, path_kind: WebhookKind
+) -> None:
+    read = Webhook.from_bytes(webhook(path_kind, body, "mid=x").to_bytes())
+    assert read.kind is (INBOUND_WEBHOOK if body is SMS else STATUS_WEBHOOK)
+    assert read == webhook(read.kind, body, "mid=x")
+
+
+def test_the_status_word_about_a_message_of_ours_counts() -> None:
+    body = STATUS.replace(b"MessageStatus=read", b"MessageStatus=received")
+    made = webhook(STATUS_WEBHOOK, body).event(CHANNEL).data
+    assert isinstance(made, MessageStatus)
+    assert made.status == "read"
+
+
+def test_a_webhook_as_large_as_may_be_fits_into_the_spool_and_its_event_into_a_record() -> None:
+    head = SMS + b"&MessageStatus="
+    body = head + b"x" * (BODY_BYTES_MAX - len(head))
+    query = "q" * 8_190
+    made = webhook(STATUS_WEBHOOK, body, query)
+    assert len(framed(made.to_bytes())) > BODY_BYTES_MAX
+    event = made.event(CHANNEL)
+    assert len(encode(event)) <= RECORD_BYTES_MAX
+    assert event.data.status == "x" * 64
