@@ -113,6 +113,9 @@ class ConversationLog:
     """Closed conversations in which the contact wrote and that did not reopen at once."""
     hidden: int = 0
     """How many closes hid a message that was recorded after they were issued."""
+    left: set[tuple[str, int]] = field(default_factory=set)
+    """The conversations, each with its version, that were unassigned since their assignee was
+    gone."""
 
 
 async def read_log(settings: Settings, inputs: Inputs, log: ConversationLog) -> None:
@@ -127,6 +130,8 @@ async def read_log(settings: Settings, inputs: Inputs, log: ConversationLog) -> 
         except ValueError as error:
             raise Broken(f"conversation {key}: {error}") from error
         log.unseen.discard(key)
+        if data.reason == "assignee_gone":
+            log.left.add((key, data.version))
         if isinstance(data, MessageRecorded):
             _add_message(log, data, datetime.fromisoformat(event["time"]))
         elif isinstance(data, ConversationDeleted):
@@ -194,14 +199,19 @@ async def check_rows(settings: Settings, log: ConversationLog) -> int:
 async def check_notifications(settings: Settings, log: ConversationLog) -> int:
     """Check that each message has one notification. Raises Broken.
 
+    One that unassigned its conversation, since the assignee was gone, reaches those who are there.
     Returns how many notifications there are.
     """
     notified: Counter[str] = Counter()
     count = 0
     async for event in read(settings, "notifications"):
         count += 1
-        if event["data"]["kind"] == "message":
-            notified[event["data"]["message"]["message_id"]] += 1
+        data = event["data"]
+        if data["kind"] == "message":
+            notified[data["message"]["message_id"]] += 1
+            if (data["conversation_id"], data["version"]) in log.left:
+                reasons = {recipient["reason"] for recipient in data["recipients"]}
+                expect(reasons == {"unassigned"}, "a message reaches those who are there")
     expect_once(notified, log.recorded, "notification of a message")
     return count
 

@@ -12,7 +12,7 @@ from schemas.fields import AccountId, ChannelId
 from schemas.ids import conversation_id, inbound_message_id, uuid5_text
 
 ACCOUNT, CHANNEL = AccountId("bench"), ChannelId("wa")
-USERS = INSTALLER, *_ = ("ana", "bo", "cy")
+USERS = INSTALLER, _, LEAVER = ("ana", "bo", "cy")
 ENTITIES = (("person", "p1"), ("lead", "l1"), ("deal", "d1"))
 BODY = "Is the flat in the Lindenstrasse still free, and could we see it on Saturday? " * 2
 
@@ -54,14 +54,25 @@ def directory() -> Iterator[InputEvent]:
     }
     yield input_event("channel.installed", channel, ACCOUNT, "channel", datetime.now(UTC))
     for user_id in USERS:
-        data = {
-            "account_id": ACCOUNT,
-            "user_id": user_id,
-            "name": user_id.title(),
-            "email": f"{user_id}@example.com",
-            "inbox_access": True,
-        }
-        yield input_event("user.upserted", data, ACCOUNT, f"user-{user_id}", datetime.now(UTC))
+        yield user(user_id, f"user-{user_id}")
+
+
+def user(user_id: str, event_id: str, *, inbox_access: bool = True) -> InputEvent:
+    """A user who is new, or was changed."""
+    data = {
+        "account_id": ACCOUNT,
+        "user_id": user_id,
+        "name": user_id.title(),
+        "email": f"{user_id}@example.com",
+        "inbox_access": inbox_access,
+    }
+    return input_event("user.upserted", data, ACCOUNT, event_id, datetime.now(UTC))
+
+
+def removal(user_id: str, event_id: str) -> InputEvent:
+    """A user who was removed."""
+    data = {"account_id": ACCOUNT, "user_id": user_id}
+    return input_event("user.removed", data, ACCOUNT, event_id, datetime.now(UTC))
 
 
 def message(

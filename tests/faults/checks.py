@@ -29,7 +29,7 @@ INVARIANTS = {
     "I1": "every acknowledged message has one row; no row is without a message",
     "I2": "one event per cause and rule, ids unique and derived",
     "I3": "versions without a gap, in order, on one partition",
-    "I4": "one conversation per contact; nothing unseen in a closed one",
+    "I4": "one conversation per contact; nothing unseen in a closed one, or of a user who is gone",
     "I5": "one result per command",
     "I6": "each message is in one note per entity, as it was written",
     "I7": "delivery status is the maximum of the receipts, and never goes back",
@@ -88,6 +88,7 @@ async def check(
     with findings.checking("I4"):
         checker.check_unseen(log)
         await _check_conversations(settings)
+        await _check_assignees(settings)
     with findings.checking("I5"):
         findings.counted["results"] = await checker.check_results(settings, inputs, log)
     with findings.checking("I5"):
@@ -101,6 +102,7 @@ async def check(
         _check_bad_webhooks(history)
     findings.counted["messages"] = log.recorded.total()
     findings.counted["deleted conversations"] = len(log.deleted)
+    findings.counted["conversations of users who were gone"] = len(log.left)
     for kind, count in Counter(each.start.kind for each in history).items():
         findings.counted[f"requested: {kind}"] = count
     for outcome, count in Counter(each.outcome for each in history).items():
@@ -140,6 +142,16 @@ async def _check_conversations(settings: Settings) -> None:
         " GROUP BY 1, 2, 3 HAVING count(*) > 1",
     )
     expect(not rows, f"{len(rows)} contacts have two conversations")
+
+
+async def _check_assignees(settings: Settings) -> None:
+    rows = await _fetch(
+        settings,
+        "SELECT FROM inbox.conversations AS c"
+        " LEFT JOIN inbox.users AS u ON u.account_id = c.account_id AND u.user_id = c.assignee_id"
+        " WHERE c.assignee_id IS NOT NULL AND u.inbox_access IS NOT TRUE",
+    )
+    expect(not rows, f"{len(rows)} conversations are assigned to users who are gone")
 
 
 async def _check_sends(settings: Settings, ledger_file: Path, findings: Findings) -> None:

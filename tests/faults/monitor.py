@@ -28,6 +28,8 @@ class OpenWork(NamedTuple):
     """How many parts of replies are being posted."""
     unsettled: int
     """How many parts are queued, being posted, or uncertain and still searched for."""
+    held: int
+    """How many conversations are assigned to users who are gone."""
     transactions: int
     """How many connections of workers are not idle."""
 
@@ -42,13 +44,16 @@ class OpenWork(NamedTuple):
         return self.lag + self.outbox + self.unsettled
 
 
-NO_OPEN_WORK = OpenWork(lag=0, outbox=0, posting=0, unsettled=0, transactions=0)
+NO_OPEN_WORK = OpenWork(lag=0, outbox=0, posting=0, unsettled=0, held=0, transactions=0)
 
 _OPEN_WORK = """
 SELECT (SELECT count(*) FROM inbox.outbox) AS outbox,
        (SELECT count(*) FROM inbox.sends WHERE state = 'posting') AS posting,
        (SELECT count(*) FROM inbox.sends WHERE state IN ('queued', 'posting')
         OR state = 'uncertain' AND NOT told_uncertain) AS unsettled,
+       (SELECT count(*) FROM inbox.conversations AS c LEFT JOIN inbox.users AS u
+        ON u.account_id = c.account_id AND u.user_id = c.assignee_id
+        WHERE c.assignee_id IS NOT NULL AND u.inbox_access IS NOT TRUE) AS held,
        (SELECT count(*) FROM pg_stat_activity
         WHERE application_name = 'inbox worker' AND state <> 'idle') AS transactions
 """

@@ -16,12 +16,14 @@ import domain.notes
 import domain.outgoing
 import domain.sending
 from db.positions import claim_positions
+from domain.directory import Directory
 from domain.sending import NotTaken, Send, Unknown
 from tests.faults.product_functions import ProductFunction
 from workers.agents import commands, received_messages
 from workers.ingest import batch_loop
 from workers.kafka.clients import new_producer
 from workers.outbox import kafka_transaction, shard
+from workers.periodic import gone_assignees
 from workers.settings import Settings, required
 from workers.twilio import client
 
@@ -81,6 +83,10 @@ def _random_id(*_: object, **__: object) -> str:
     return str(uuid4())
 
 
+async def _nobody(*_: object) -> None:
+    return None
+
+
 MUTANTS = {
     "no unique key": Mutant(
         frozenset({"I1", "I5"}),
@@ -112,6 +118,13 @@ MUTANTS = {
             (ProductFunction(shard, "transactional_producer"), _plain_producer),
             (ProductFunction(shard, "transact"), _send_without_marker),
             (ProductFunction(shard, "read_marker"), _no_marker),
+        ),
+    ),
+    "conversations stay with who is gone": Mutant(
+        frozenset({"I4"}),
+        (
+            (ProductFunction(Directory, "is_gone"), lambda *_: False),
+            (ProductFunction(gone_assignees, "next_gone_assignee"), _nobody),
         ),
     ),
     "random event ids": Mutant(

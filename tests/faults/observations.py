@@ -20,6 +20,7 @@ COUNTERS = frozenset(
         "inbox_relay_restarts",
         "inbox_duplicates",
         "inbox_erased_messages",
+        "inbox_gone_assignees_unassigned",
         "inbox_spooled",
         "inbox_drained",
         "inbox_sends_settled",

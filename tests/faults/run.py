@@ -40,6 +40,10 @@ MUST_HAPPEN = {
     "a duplicate dropped": ("inbox_duplicates", ()),
     "a spool used": ("inbox_drained", ("kafka: kill -9",)),
     "an uncertain reply settled": ("inbox_sends_settled", ("twilio: answer lost",)),
+    "a conversation of a user who is gone": (
+        "inbox_gone_assignees_unassigned",
+        ("worker: frozen with a batch", "postgres: frozen"),
+    ),
 }
 """The counters that must rise in a run with certain faults; otherwise it proves nothing (I11)."""
 
@@ -189,7 +193,7 @@ async def _left(context: FaultContext) -> int:
     pages = [await context.fleet.page(worker, "/metrics") for worker in context.fleet.workers]
     spooled = sum(_spooled(page) for page in pages)
     pending = (await context.servers.twilio.ledger()).pending
-    if left := work.left + spooled + pending:
+    if left := work.left + work.held + spooled + pending:
         log.info("left: %s, %d spooled, %d callbacks", work, spooled, pending)
     return left
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from bench.load.input_events import ACCOUNT, command, message
+from bench.load.input_events import ACCOUNT, command, message, removal
 from bench.mock_twilio import CallbackRule, MockTwilio, faults
 from bench.mock_twilio.account import SID, TOKEN
 from bench.mock_twilio.callback_rules import callbacks_missing
@@ -119,12 +119,25 @@ async def answers_lost(small: SmallRun) -> None:
     await small.done()
 
 
+async def assignee_leaves(small: SmallRun) -> None:
+    """A user is removed, and then the contact of one of their conversations writes."""
+    await small.write("SM1")
+    await small.done()
+    await small.command("conversation.assign", "assign-1", assignee_id="bo")
+    await small.done()
+    await small.traffic.publish("directory", removal("bo", "removal-1"), "removal-1")
+    await small.done()
+    await small.write("SM2")
+    await small.done()
+
+
 SCENARIOS: dict[str, Callable[[SmallRun], Awaitable[None]]] = {
     "no unique key": repeats,
     "offset outside the transaction": killed_before_commit,
     "last write wins on status": receipts_in_reverse,
     "POST again on time-out": answers_lost,
     "relay without fencing": killed_in_relay,
+    "conversations stay with who is gone": assignee_leaves,
     "random event ids": repeats,
 }
 

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 
 from bench.load.input_events import (
     ACCOUNT,
+    LEAVER,
     USERS,
     InputEvent,
     command,
@@ -27,7 +28,9 @@ from bench.load.input_events import (
     input_event,
     message,
     random_fields,
+    removal,
     reply_bodies,
+    user,
 )
 from bench.load.message_load import zipf_weights
 from schemas.cloudevents import CONTENT_TYPE_HEADER
@@ -118,6 +121,7 @@ class Traffic:
             self._stream(min(3.0, rate * 0.03), self._poison),
             self._stream(min(4.0, rate * 0.05), self._bad_webhook),
             self._stream(0.5, self._upsert),
+            self._stream(0.3, self._come_or_go),
         ]
         if crowd_per_second:
             streams.append(self._stream(crowd_per_second / BURST, self._burst))
@@ -260,6 +264,16 @@ class Traffic:
         """Publish a part of the directory again."""
         event = self._chance.choice(list(directory()))
         await self.publish("directory", event, f"directory-{self._next()}")
+
+    async def _come_or_go(self) -> None:
+        """Publish that a user, not the installer, is removed, loses inbox access, or comes back."""
+        name = f"directory-{self._next()}"
+        changes = (
+            removal(LEAVER, name),
+            user(LEAVER, name, inbox_access=False),
+            user(LEAVER, name),
+        )
+        await self.publish("directory", self._chance.choice(changes), name)
 
     async def _poison(self) -> None:
         poison = bad_input.poison(self._chance, self._next())

@@ -10,6 +10,7 @@ from pathlib import Path
 import db.connect
 import db.session
 import domain.sending
+import workers.periodic.gone_assignees
 import workers.worker.faust_settings
 from tests.faults.observations import ObservationWriter
 from workers.dev.embedded.guard import death_signal
@@ -53,6 +54,7 @@ def _shorten_waits(given: argparse.Namespace) -> None:
     }
     db.connect.FROZEN_SECONDS = given.transaction_seconds + 5.0
     domain.sending.CHECKS_SECONDS = tuple(map(int, given.list_check_seconds.split(",")))  # type: ignore[assignment]
+    workers.periodic.gone_assignees.SEARCH_SECONDS = 5.0
     original = workers.worker.faust_settings.faust_settings
 
     def shortened(*args: object, **kwargs: object) -> dict[str, object]:
