@@ -63,7 +63,10 @@ TESTED_ELSEWHERE = {
         "integration/sending/test_settlement_statuses.py",
     ),
     "workers/agents/directory_cache.py": ("integration/agents/test_contact_addresses_races.py",),
-    "workers/agents/directory_changes.py": ("integration/agents/test_contact_addresses_races.py",),
+    "workers/agents/directory_changes.py": (
+        "integration/agents/test_contact_addresses_races.py",
+        "integration/periodic/test_gone_assignees.py",
+    ),
     "workers/agents/note_changes.py": ("e2e/test_notes.py",),
     "workers/agents/work.py": ("unit/workers/agents/test_table.py",),
     "workers/cli/dead_letters.py": (
