@@ -32,6 +32,9 @@ _SOCKET_OPTIONS = {
 }
 """Options of libpq, and their names on a socket. Not every system has all of them."""
 
+_OF_LIBPQ = {"keepalives", "connect_timeout", "application_name", "fallback_application_name"}
+"""Other options of libpq that are honoured here."""
+
 _HARMLESS = {
     "gssencmode": {"disable", "prefer"},
     "channel_binding": {"disable", "prefer"},
@@ -67,6 +70,14 @@ _REFUSED = {
 }
 """Why other values of these options are refused, and what to do."""
 
+
+_OF_ASYNCPG = {
+    *("host", "port", "user", "password", "passfile", "dbname", "database", "service"),
+    *("servicefile", "sslmode", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl"),
+    *("ssl_min_protocol_version", "ssl_max_protocol_version", "sslnegotiation", "krbsrvname"),
+    *("gsslib", "options"),
+}
+"""Options that asyncpg or Postgres has, whatever the server's settings are called."""
 
 _FORM = (
     "must be postgresql://user:password@host:port,.../database?option=value&..., where the user, "
@@ -107,8 +118,8 @@ def parse_url(value: str) -> DatabaseUrl:
     if system and options.get("sslmode", "verify-full") != "verify-full":
         raise ValueError("sslrootcert=system: needs sslmode=verify-full")
     certificate = (options["sslcert"], options.get("sslkey")) if "sslcert" in options else None
-    ours = {*_HARMLESS, *_SOCKET_OPTIONS, "keepalives", "connect_timeout", "application_name"}
-    ours |= {"fallback_application_name", *(("sslrootcert", "sslmode") if system else ())}
+    ours = {*_HARMLESS, *_SOCKET_OPTIONS, *_OF_LIBPQ}
+    ours |= {"sslrootcert", "sslmode"} if system else set()
     left = {name: text for name, text in options.items() if name not in ours}
     dsn = parts._replace(query=urlencode(left, quote_via=quote)).geturl()
     url = DatabaseUrl(
@@ -160,6 +171,10 @@ def _options(query: str) -> dict[str, str]:
     if not all(name.replace("_", "").replace(".", "").isalnum() for name in options):
         # Most likely a password with a question mark.
         raise ValueError(_FORM)
+    known = {*_OF_ASYNCPG, *_HARMLESS, *_REFUSED, *_SOCKET_OPTIONS, *_OF_LIBPQ}
+    if not options.keys().isdisjoint({"password", "sslpassword"}) and options.keys() - known:
+        # The rest of a password after its `&`: Postgres would refuse it, and quote it.
+        raise ValueError(f"has a password among its options, in which & must be %26; {_FORM}")
     return options
 
 

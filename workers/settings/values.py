@@ -55,38 +55,27 @@ def text(value: str) -> str:
     return value
 
 
-def url(*schemes: str) -> Callable[[str], str]:
-    """Returns a parser of URLs with one of these schemes."""
+def http_url(*, login: bool = False) -> Callable[[str], str]:
+    """Returns a parser of URLs of web servers, with or without a name and a password in them."""
 
     def parse(value: str) -> str:
         try:
             parts = urlsplit(value)
-            known, _ = parts.scheme in schemes and parts.hostname, parts.port
+            known, _ = parts.scheme in {"http", "https"} and parts.hostname, parts.port
         except ValueError:
             raise WrongValue(
                 "must be a URL whose host and port can be read: in a password each of / ? # [ ] @ "
                 ": is percent-encoded, and an IPv6 address stands in brackets"
             ) from None
         if not known:
-            raise WrongValue(f"must be a URL with {' or '.join(schemes)}")
-        return value.rstrip("/")
-
-    return parse
-
-
-def http_url(*, login: bool = False) -> Callable[[str], str]:
-    """Returns a parser of URLs of web servers, with or without a name and a password in them."""
-    parse_url = url("http", "https")
-
-    def parse(value: str) -> str:
-        parsed = parse_url(value)
+            raise WrongValue("must be a URL with http or https")
         if not value.isprintable() or " " in value:
             raise WrongValue("must be a URL without blanks, line breaks and control characters")
         if "?" in value or "#" in value:
             raise WrongValue("must be a URL without query and fragment")
-        if "@" in urlsplit(value).netloc and not login:
+        if "@" in parts.netloc and not login:
             raise WrongValue("must be a URL without a name and a password")
-        return parsed
+        return value.rstrip("/")
 
     return parse
 

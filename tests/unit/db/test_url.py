@@ -208,3 +208,13 @@ def test_asyncpg_would_pass_what_is_left_on_to_the_server() -> None:
         dsn=f"postgresql://u@h/db?{options}", **unset
     )
     assert sorted(found.server_settings) == sorted(part[:-2] for part in options.split("&"))
+
+
+@pytest.mark.parametrize("name", ["password", "sslpassword"])
+def test_the_rest_of_a_password_is_not_taken_for_an_option(name: str) -> None:
+    # Postgres would refuse it, and its answer would quote it.
+    with pytest.raises(ValueError, match="& must be %26") as caught:
+        parse_url(f"postgresql://db/inbox?user=u&{name}=a&{SECRET}=1&sslmode=require")
+    assert SECRET not in str(caught.value)
+    options = f"{name}=a%26b&sslmode=disable&connect_timeout=3&keepalives_idle=30"
+    assert parse_url(f"postgresql://db/inbox?user=u&{options}").addresses == (("db", 5432),)
