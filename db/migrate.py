@@ -5,7 +5,9 @@ migrations says that it can: so workers of two versions may run beside each othe
 can be rolled back.
 """
 
+import asyncio
 import logging
+import random
 import re
 from dataclasses import dataclass
 from importlib.resources import files
@@ -22,6 +24,9 @@ log = logging.getLogger(__name__)
 # Any number, but the same one in every program that migrates this schema.
 LOCK_KEY = 0x1B0C5
 LOCK_SECONDS = 300
+
+TRIES_MAX = 20
+"""How often a migration begins again after a deadlock with workers."""
 
 _BOOTSTRAP = "bootstrap.sql"
 
@@ -105,16 +110,29 @@ async def _apply_missing(connection: AnyConnection) -> list[str]:
         await connection.execute(bootstrap)
     applied = []
     for migration in known[schema.version :]:
-        async with connection.transaction():
-            await connection.execute(migration.sql)
-            await connection.execute(
-                QUERIES["record_migration"],
-                migration.number,
-                migration.name,
-                migration.readable_from,
-            )
+        await _apply(connection, migration)
         applied.append(migration.name)
     return applied
+
+
+async def _apply(connection: AnyConnection, migration: Migration) -> None:
+    """Apply a migration in one transaction.
+
+    It locks one table after the other, and so do the workers, which go on meanwhile, in another
+    order. So it may have to begin again.
+    """
+    step = migration.number, migration.name, migration.readable_from
+    for tries_left in reversed(range(TRIES_MAX)):
+        try:
+            async with connection.transaction():
+                await connection.execute(migration.sql)
+                await connection.execute(QUERIES["record_migration"], *step)
+        except asyncpg.DeadlockDetectedError:
+            if not tries_left:
+                raise
+            await asyncio.sleep(random.uniform(0, 0.5))  # noqa: S311  # spreads load, guards nothing
+        else:
+            return
 
 
 async def load_schema(connection: AnyConnection) -> Schema:

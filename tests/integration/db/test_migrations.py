@@ -1,5 +1,6 @@
 """Versions of the schema: which programs run on which, and that migrations keep what they say."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -13,7 +14,9 @@ from db.errors import SchemaMismatch
 from db.migrate import Migration, load_schema, migrate, migrations, verify
 from tests.conftest import OWNER_PASSWORD
 from tests.harness.command import inbox
+from tests.harness.logins import own_login
 from tests.harness.program_versions import LATER, NEWEST, pretend
+from tests.harness.waiting import until
 from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.settings import Settings, required
 
@@ -120,6 +123,30 @@ async def test_a_program_runs_on_a_newer_database_as_far_as_its_migrations_say(
         with pytest.raises(SchemaMismatch, match="update this program"):
             await verify(worker)
     finally:
+        await worker.close()
+
+
+async def test_a_migration_that_meets_workers_in_a_deadlock_begins_again(
+    database: Settings, postgres: EmbeddedPostgres, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch, *migrations(), LATER)
+    waits = (
+        "SELECT EXISTS (SELECT FROM pg_locks"
+        " WHERE NOT granted AND relation = 'inbox.conversations'::regclass)"
+    )
+    async with own_login(postgres.superuser_url, database) as login:
+        # So the migration finds the deadlock, and gives way.
+        await login.set_for_sessions({"deadlock_timeout": "60s"})
+        of_owner = "ALTER ROLE inbox_owner IN DATABASE {database} SET deadlock_timeout = '5s'"
+        await login.execute(of_owner)
+        worker = await connect(login.url, "test")
+        await worker.execute("BEGIN; SELECT FROM inbox.conversations")
+        migrating = asyncio.create_task(
+            migrate(required(database.migration_database_url, "database"))
+        )
+        await until(lambda: owner.fetchval(waits), "the migration to wait")
+        await worker.execute("SELECT FROM inbox.messages; COMMIT")
+        assert await migrating == [LATER.name]
         await worker.close()
 
 
