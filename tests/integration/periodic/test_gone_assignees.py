@@ -17,7 +17,8 @@ from tests.harness.gone_assignees import (
     until_unassigned,
 )
 from tests.harness.inbox import Inbox, answers
-from tests.harness.input_events import Event, command, conversation, link, message, user
+from tests.harness.input_events import ACCOUNT, Event, command, conversation, link, message, user
+from tests.harness.waiting import until
 from tests.harness.worker import Worker
 
 pytestmark = pytest.mark.seconds(35)
@@ -114,6 +115,20 @@ async def test_who_comes_back_keeps_what_is_still_theirs(served: Inbox) -> None:
         == "bo"
     )
     await served.assert_exact()
+
+
+async def test_who_is_recorded_although_they_are_there_keeps_everything(served: Inbox) -> None:
+    await served.apply(user("bo"))
+    await assigned(served, [MARIA])
+    # As a search writes it that has just missed that the user came back.
+    await served.owner.execute("INSERT INTO inbox.gone_assignees VALUES ($1, 'bo')", ACCOUNT)
+
+    async def is_forgotten() -> bool:
+        return not await served.owner.fetchval("SELECT count(*) FROM inbox.gone_assignees")
+
+    await until(is_forgotten, "the user to be forgotten")
+    assert await served.owner.fetchval("SELECT assignee_id FROM inbox.conversations") == "bo"
+    assert await unassignments(served) == []
 
 
 async def test_a_user_without_conversations_leaves_no_trace(served: Inbox) -> None:
