@@ -1,4 +1,4 @@
-"""Logs as INFO what libraries log as a warning or an error, although it is routine.
+"""Logs as INFO, in one line, what libraries log as a warning or an error although it is routine.
 
 Each rule knows the logger and the cause of a line, not only its level. Whatever else a library logs
 stays as it is.
@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
+from aiohttp.http_exceptions import HttpProcessingError
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     LeaderNotAvailableError,
@@ -34,6 +35,7 @@ class RoutineFilter(logging.Filter):
         if record.levelno <= logging.INFO or not any(rule(record) for rule in self._rules):
             return True
         record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+        record.exc_info = None
         return logging.getLogger(record.name).isEnabledFor(logging.INFO)
 
 
@@ -53,6 +55,19 @@ def is_late_commit(record: logging.LogRecord) -> bool:
 def is_interrupted_rebalance(record: logging.LogRecord) -> bool:
     """Faust measures how long a rebalance takes, but not of one that the next one interrupts."""
     return _UNMEASURED in str(record.msg)
+
+
+def is_password_in_the_clear(record: logging.LogRecord) -> bool:
+    """The settings ask for PLAIN without TLS, so each new connection says so again."""
+    return record.msg == _IN_THE_CLEAR
+
+
+def is_no_http(record: logging.LogRecord) -> bool:
+    """A stranger, or a load balancer that tries HTTP/2, sends what is no HTTP/1: it gets a 400.
+
+    The error would quote what was sent, which may be the text of a contact.
+    """
+    return record.exc_info is not None and isinstance(record.exc_info[1], HttpProcessingError)
 
 
 class Start:
@@ -79,6 +94,7 @@ class Start:
 
 _REBALANCING = "Heartbeat failed for group %s because it is rebalancing"
 _NO_LEADER_YET = "Topic %s is not available during auto-create initialization"
+_IN_THE_CLEAR = "Sending username and password in the clear"
 _UNMEASURED = "Missing sensor state for rebalance"
 _OVERLAPPING = "Timer %s is overlapping (interval=%r runtime=%r)"
 
@@ -93,7 +109,9 @@ def log_routine_as_info() -> None:
     """Begin to do so. Call it once, at the start of the process."""
     start = Start()
     rules: Mapping[str, tuple[IsRoutine, ...]] = {
+        "aiohttp.server": (is_no_http,),
         "aiokafka.cluster": (start,),
+        "aiokafka.conn": (is_password_in_the_clear,),
         "aiokafka.consumer.group_coordinator": (start, is_rebalance),
         "aiokafka.producer.sender": (start,),
         "mode.timers": (is_late_commit,),

@@ -27,7 +27,7 @@ from workers.dev.embedded.ports import free_port
 from workers.kafka.clients import new_producer, stop_producer
 from workers.settings import Settings
 
-pytestmark = pytest.mark.busy
+pytestmark = [pytest.mark.busy, pytest.mark.seconds(70)]
 
 _numbers = count(1)
 

@@ -11,6 +11,7 @@ from twilio.request_validator import RequestValidator
 
 from bench.mock_twilio.account import SID, TOKEN
 from tests.harness.inbox import Owner
+from tests.harness.log_lines import troubled_lines
 from tests.harness.topics import Topics
 from tests.harness.twilio import (
     CHANNELS,
@@ -227,6 +228,10 @@ def raw(path: str) -> dict[str, bytes]:
     return {
         "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         "bad chunks": post + HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n",
+        "a text in the place of a size": post
+        + HEAD
+        + b"Transfer-Encoding: chunked\r\n\r\n"
+        + SECRET.encode(),
         "bad length": post + HEAD + b"Content-Length: -1\r\n\r\nabc",
         "huge length": post + HEAD + b"Content-Length: " + b"9" * 30 + b"\r\n\r\nabc",
         "two lengths": post + HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
@@ -273,6 +278,9 @@ async def test_what_is_hardly_http_is_a_4xx(worker: Worker) -> None:
         statuses = {name: await answered(worker, request) for name, request in raw(path).items()}
         assert {name: status for name, status in statuses.items() if not 400 <= status < 500} == {}
     assert await worker.is_ready()
+    # Whoever sends such a thing causes no trouble, and nothing of it is quoted.
+    assert troubled_lines(worker.log) == []
+    assert SECRET not in worker.log.read_text()
 
 
 async def test_a_body_that_does_not_come_is_408(worker: Worker) -> None:

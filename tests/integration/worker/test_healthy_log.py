@@ -106,6 +106,7 @@ async def test_an_hour_of_healthy_work_has_no_warning(
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
+@pytest.mark.seconds(500)
 async def test_minutes_without_work_have_no_warning(
     settings: Settings, topics: Topics, owner: Owner
 ) -> None:

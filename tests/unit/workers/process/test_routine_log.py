@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib import import_module
 
 import pytest
+from aiohttp.http_exceptions import BadHttpMessage
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     IllegalGenerationError,
@@ -19,17 +20,20 @@ from aiokafka.errors import (
 
 from workers.process.routine_log import START_SECONDS, RoutineFilter, log_routine_as_info
 
-GROUP, SENDER, CLUSTER, TIMERS, APP = (
+GROUP, SENDER, CLUSTER, CONNECTION, TIMERS, APP, SERVER = (
     "aiokafka.consumer.group_coordinator",
     "aiokafka.producer.sender",
     "aiokafka.cluster",
+    "aiokafka.conn",
     "mode.timers",
     "workers.worker.app",
+    "aiohttp.server",
 )
 COORDINATOR = "Group Coordinator Request failed: %s"
 REFUSED_BATCH = "Got error produce response on topic-partition %s, retrying. Error: %s"
 HEARTBEAT = "Heartbeat failed for group %s because it is rebalancing"
 NO_LEADER_YET = "Topic %s is not available during auto-create initialization"
+IN_THE_CLEAR = "Sending username and password in the clear"
 UNMEASURED = "Missing sensor state for rebalance #%s"
 UNMEASURED_END = "Missing sensor state for rebalance end #%s"
 OVERLAPPING = "Timer %s is overlapping (interval=%r runtime=%r)"
@@ -47,6 +51,7 @@ ALWAYS_ROUTINE = [
     (TIMERS, OVERLAPPING, ("commit", 1.0, 1.5)),
     (APP, UNMEASURED, (3,)),
     (APP, UNMEASURED_END, (3,)),
+    (CONNECTION, IN_THE_CLEAR, ()),
 ]
 TROUBLE = [
     (GROUP, COORDINATOR, (KafkaConnectionError("no broker"),)),
@@ -58,6 +63,7 @@ TROUBLE = [
     (CLUSTER, "Topic %s is not authorized for this client", ("inbox.relay",)),
     (TIMERS, OVERLAPPING, ("livelock", 1.0, 1.5)),
     (APP, "Consumer error callback raised: %r", (ValueError("a bug"),)),
+    (CONNECTION, "Unexpected exception in AIOKafkaConnection", ()),
     ("aiokafka.client", 'Unable connect to "%s:%s": %s', ("kafka", 9092, "refused")),
 ]
 
@@ -67,7 +73,7 @@ Given = tuple[str, str, tuple[object, ...]]
 @pytest.fixture(autouse=True)
 def loggers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Loggers without the filters of other tests, and filters that begin now."""
-    for name in (GROUP, SENDER, CLUSTER, TIMERS, APP):
+    for name in (GROUP, SENDER, CLUSTER, CONNECTION, TIMERS, APP, SERVER):
         monkeypatch.setattr(logging.getLogger(name), "filters", [])
     log_routine_as_info()
     yield
@@ -118,6 +124,18 @@ def test_the_libraries_say_it_in_these_words(name: str, message: str, _: object)
     source = inspect.getsource(import_module("faust.app.base" if name == APP else name))
     # Long literals are divided in the source.
     assert "".join(message.split()) in "".join(source.replace('"\\n', "").split()).replace('""', "")
+
+
+@pytest.mark.parametrize(
+    ("error", "level"), [(BadHttpMessage("Hello"), "INFO"), (ValueError("a bug"), "ERROR")]
+)
+def test_what_is_no_http_is_info_and_not_quoted(
+    error: Exception, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, SERVER)
+    logging.getLogger(SERVER).error("Error handling request from %s", "192.0.2.1", exc_info=error)
+    assert [record.levelname for record in caplog.records] == [level]
+    assert ("Hello" in caplog.text, "a bug" in caplog.text) == (False, level == "ERROR")
 
 
 def levels_of(
