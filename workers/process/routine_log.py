@@ -88,12 +88,16 @@ class Start:
     def __call__(self, record: logging.LogRecord) -> bool:
         """Whether a line is of the start of this process."""
         return record.created < self._end and (
-            record.msg == _NO_LEADER_YET or _names(record, *self.ERRORS)
+            record.msg in _NOT_YET or _names(record, *self.ERRORS)
         )
 
 
 _REBALANCING = "Heartbeat failed for group %s because it is rebalancing"
-_NO_LEADER_YET = "Topic %s is not available during auto-create initialization"
+_NOT_YET = (
+    "Topic %s is not available during auto-create initialization",
+    "Marking the coordinator dead (node %s)for group %s.",
+    "Heartbeat failed for group %s: coordinator (node %s) is either not started or not valid",
+)
 _IN_THE_CLEAR = "Sending username and password in the clear"
 _UNMEASURED = "Missing sensor state for rebalance"
 _OVERLAPPING = "Timer %s is overlapping (interval=%r runtime=%r)"

@@ -33,6 +33,10 @@ COORDINATOR = "Group Coordinator Request failed: %s"
 REFUSED_BATCH = "Got error produce response on topic-partition %s, retrying. Error: %s"
 HEARTBEAT = "Heartbeat failed for group %s because it is rebalancing"
 NO_LEADER_YET = "Topic %s is not available during auto-create initialization"
+DEAD_COORDINATOR = "Marking the coordinator dead (node %s)for group %s."
+NO_COORDINATOR_YET = (
+    "Heartbeat failed for group %s: coordinator (node %s) is either not started or not valid"
+)
 IN_THE_CLEAR = "Sending username and password in the clear"
 UNMEASURED = "Missing sensor state for rebalance #%s"
 UNMEASURED_END = "Missing sensor state for rebalance end #%s"
@@ -43,6 +47,8 @@ ROUTINE_AT_THE_START = [
     (GROUP, COORDINATOR, (GroupCoordinatorNotAvailableError(),)),
     (SENDER, REFUSED_BATCH, ("inbox.relay-0", NotLeaderForPartitionError)),
     (SENDER, REFUSED_BATCH, ("inbox.relay-0", LeaderNotAvailableError)),
+    (GROUP, DEAD_COORDINATOR, (1, "inbox")),
+    (GROUP, NO_COORDINATOR_YET, ("inbox", 1)),
     (CLUSTER, NO_LEADER_YET, ("inbox.relay",)),
 ]
 ALWAYS_ROUTINE = [
