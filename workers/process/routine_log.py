@@ -116,6 +116,7 @@ def log_routine_as_info() -> None:
         "aiohttp.server": (is_no_http,),
         "aiokafka.cluster": (start,),
         "aiokafka.conn": (is_password_in_the_clear,),
+        "aiokafka.consumer.fetcher": (start,),
         "aiokafka.consumer.group_coordinator": (start, is_rebalance),
         "aiokafka.producer.sender": (start,),
         "mode.timers": (is_late_commit,),

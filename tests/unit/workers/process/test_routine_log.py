@@ -20,7 +20,8 @@ from aiokafka.errors import (
 
 from workers.process.routine_log import START_SECONDS, RoutineFilter, log_routine_as_info
 
-GROUP, SENDER, CLUSTER, CONNECTION, TIMERS, APP, SERVER = (
+FETCHER, GROUP, SENDER, CLUSTER, CONNECTION, TIMERS, APP, SERVER = (
+    "aiokafka.consumer.fetcher",
     "aiokafka.consumer.group_coordinator",
     "aiokafka.producer.sender",
     "aiokafka.cluster",
@@ -47,6 +48,7 @@ ROUTINE_AT_THE_START = [
     (GROUP, COORDINATOR, (GroupCoordinatorNotAvailableError(),)),
     (SENDER, REFUSED_BATCH, ("inbox.relay-0", NotLeaderForPartitionError)),
     (SENDER, REFUSED_BATCH, ("inbox.relay-0", LeaderNotAvailableError)),
+    (FETCHER, "Failed fetch offsets from %s: %s", (1, NotLeaderForPartitionError("relay-0"))),
     (GROUP, DEAD_COORDINATOR, (1, "inbox")),
     (GROUP, NO_COORDINATOR_YET, ("inbox", 1)),
     (CLUSTER, NO_LEADER_YET, ("inbox.relay",)),
@@ -65,6 +67,7 @@ TROUBLE = [
     (GROUP, "Heartbeat send request failed: %s. Will retry.", (KafkaConnectionError("away"),)),
     (GROUP, REFUSED_COMMIT, ("inbox", IllegalGenerationError("inbox"))),
     (SENDER, REFUSED_BATCH, ("inbox.relay-0", NotEnoughReplicasError)),
+    (FETCHER, "Failed fetch offsets from %s: %s", (1, KafkaConnectionError("away"))),
     (CLUSTER, "Topic %s not found in cluster metadata", ("inbox.relay",)),
     (CLUSTER, "Topic %s is not authorized for this client", ("inbox.relay",)),
     (TIMERS, OVERLAPPING, ("livelock", 1.0, 1.5)),
@@ -79,7 +82,7 @@ Given = tuple[str, str, tuple[object, ...]]
 @pytest.fixture(autouse=True)
 def loggers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Loggers without the filters of other tests, and filters that begin now."""
-    for name in (GROUP, SENDER, CLUSTER, CONNECTION, TIMERS, APP, SERVER):
+    for name in (FETCHER, GROUP, SENDER, CLUSTER, CONNECTION, TIMERS, APP, SERVER):
         monkeypatch.setattr(logging.getLogger(name), "filters", [])
     log_routine_as_info()
     yield
