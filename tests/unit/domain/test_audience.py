@@ -7,6 +7,7 @@ import pytest
 from domain.audience import assignment_audience, message_audience, notifications, preview
 from schemas.directory import BOTH, DESKTOP, OFF, Medium, NotificationSettings
 from schemas.fields import MessageId
+from schemas.message_context import MessageContext
 from schemas.messages import Media
 from schemas.notifications import MediumName, MessagePreview, Recipient
 from tests.unit.domain.given.samples import APP_URL, CONVERSATION, conversation, directory, user
@@ -128,6 +129,14 @@ def test_a_preview_is_at_most_140_characters(
 ) -> None:
     assert preview(body, media) == shown
     assert len(shown) <= 140
+
+
+def test_without_text_and_files_a_preview_says_what_the_message_is_about() -> None:
+    context = MessageContext(form={"E-mail": "dana@example.com"}, forwarded=True)
+    assert preview("", (), context) == "Form: E-mail: dana@example.com; Forwarded"
+    assert preview("Hi", (), context) == "Hi"
+    assert preview("", (Media("u", "image/png"),), context) == "image/png"
+    assert preview("", (), MessageContext()) == ""
 
 
 @pytest.mark.parametrize(

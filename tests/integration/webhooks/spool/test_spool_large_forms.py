@@ -19,9 +19,9 @@ QUERY = "?" + "q" * 4_000
 
 
 def large(number: int, filler: str, to: str = CHANNELS["wa1"]) -> str:
-    """A form of the largest size whose text consists of one byte, percent-encoded or not."""
+    """A form of the largest size: its text is a letter and one byte again and again."""
     head = form(MessageSid=f"SM{number}", To=to, AccountSid=SID, Body="")
-    head = head.replace("&Body=", "") + "&Body="
+    head = head.replace("&Body=", "") + "&Body=a"
     return head + filler * ((BODY_BYTES_MAX - len(head)) // len(filler))
 
 
