@@ -40,7 +40,7 @@ from workers.settings import Settings
 
 CONSUMER_REQUEST_MILLISECONDS = 40_000
 ENDS_SECONDS = 10
-METADATA_MILLISECONDS = 15_000
+METADATA_MILLISECONDS = 10_000
 """How soon the consumer notices new partitions. For their records, aiokafka's 300 s are long."""
 
 

@@ -14,6 +14,10 @@ from workers.settings import Settings
 
 MORE = PARTITIONS + 2
 
+SECONDS = 150
+"""Half a minute is usual, and more where many tests run at once. With aiokafka's own settings it
+would be five minutes and more."""
+
 
 async def add_partitions(settings: Settings, *topics: str) -> None:
     """Give topics more partitions, as a platform team does."""
@@ -33,19 +37,19 @@ def said(worker: Worker) -> list[str]:
     return re.findall(pattern, worker.log.read_text())
 
 
-async def test_new_partitions_are_read_within_a_minute_and_said(
+async def test_new_partitions_are_read_soon_and_said(
     settings: Settings, topics: Topics, worker: Worker
 ) -> None:
     await add_partitions(settings, "messages.received", "relay")
     event = message("whatsapp:+4911")
     await topics.publish_raw(event.topic, event.value, event.key.encode(), partition=MORE - 1)
-    log = await topics.read_until("conversations", 2, seconds=60)
+    log = await topics.read_until("conversations", 2, seconds=SECONDS)
     assert [read.kind for read in log] == ["conversation.created", "conversation.message_recorded"]
 
     async def both_said() -> bool:
         return len(said(worker)) == 2
 
-    await until(both_said, "both lines")
+    await until(both_said, "both lines", SECONDS)
     names = {settings.topic("messages.received"), settings.topic("relay")}
     assert set(said(worker)) == names
     await until(worker.is_ready, "a ready worker")
