@@ -16,7 +16,7 @@ from db.errors import (
     reason,
 )
 from workers.kafka.topic_admin import TopicMismatch
-from workers.process.errors import CommandFailed
+from workers.process.errors import CommandFailed, ForeignInstallation
 from workers.settings import SettingsError
 
 
@@ -24,10 +24,13 @@ from workers.settings import SettingsError
 def expected_failures(database_variable: str = "INBOX_DATABASE_URL") -> Iterator[None]:
     """Turn failures that a person can repair into CommandFailed, and let all others through.
 
-    Raises SettingsError where the URL of the database, `database_variable`, must be repaired.
+    Raises SettingsError where the URL of the database, `database_variable`, must be repaired, or one of the
+    settings is not that of this database.
     """
     try:
         yield
+    except ForeignInstallation as error:
+        raise SettingsError(str(error)) from error
     except TopicMismatch as error:
         raise CommandFailed(f"topics are not as they must be:\n{error}") from error
     except UnknownTopicOrPartitionError as error:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from db.errors import LoginRefused, SchemaMismatch, UnfitDatabase, UnfitUrl, of_a_pooler
+from workers.process.errors import WorkerStop
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ async def end_process_on_error(work: Awaitable[ResultT]) -> ResultT:
     """Await work that must not fail. If it raises, end this process at once.
 
     The status is 70 after a bug, and the log has its traceback. What a person can repair is one
-    line, with a status of its own.
+    line, with a status of its own; that of a WorkerStop is 70, too.
 
     The state of a process with a bug is not to be trusted, and Faust would restart the failed
     part alone. Everything that counts is in Postgres and Kafka, so nothing is lost.
@@ -44,7 +45,8 @@ async def end_process_on_error(work: Awaitable[ResultT]) -> ResultT:
         return await work
     except Exception as error:
         said = of_a_pooler(error) or error
-        status = _STATUSES.get(type(said))
+        stop = isinstance(said, WorkerStop)
+        status = EXIT_SOFTWARE if stop else _STATUSES.get(type(said))
         if status is None:
             log.critical("this worker cannot go on", exc_info=True)
         else:

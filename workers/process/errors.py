@@ -4,6 +4,7 @@ Exception
 ├── CommandFailed           a command cannot do its work
 └── WorkerStop              the process must end; a supervisor starts it again
     ├── DeadLetterFlood     too many records would be dead-lettered
+    ├── ForeignInstallation the database belongs to other topics
     └── ForeignLog          Kafka's log and the positions do not belong together
 """
 
@@ -18,6 +19,10 @@ class WorkerStop(Exception):
 
 class DeadLetterFlood(WorkerStop):
     """So many records are invalid that the fault is more likely in this program than in them."""
+
+
+class ForeignInstallation(WorkerStop):
+    """The database belongs to topics of another prefix, cluster or number of partitions."""
 
 
 class ForeignLog(WorkerStop):

@@ -30,8 +30,10 @@ WEBHOOK_REQUEST_BYTES_MAX = 8 * 1024 * 1024
 class WebhookProducer:
     """Makes a producer, and the next one whenever it does not start, fails, or is renewed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, checked: asyncio.Event) -> None:
+        """The first producer is made once `checked` is set."""
         self._settings = settings
+        self._checked = checked
         self._producer: AIOKafkaProducer | None = None
         self._started = asyncio.Event()
         self._unfit = asyncio.Event()
@@ -48,6 +50,7 @@ class WebhookProducer:
 
     async def keep(self) -> None:
         """Keep a producer running, for ever."""
+        await self._checked.wait()
         while True:
             producer = self._new()
             try:

@@ -57,9 +57,10 @@ class WebhookNotTaken(Exception):
 class Receiver:
     """Takes the webhooks of one worker."""
 
-    def __init__(self, settings: Settings, pool: Pool) -> None:
+    def __init__(self, settings: Settings, pool: Pool, checked: asyncio.Event) -> None:
+        """Nothing goes to Kafka before `checked` is set: the database may be of other topics."""
         self._spool = Spool(settings.data_dir / "spool", settings.spool_bytes)
-        self._producer = WebhookProducer(settings)
+        self._producer = WebhookProducer(settings, checked)
         self._delivery = Delivery(settings, self._producer, pool)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """By contact: held by the webhook whose turn it is."""

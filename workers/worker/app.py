@@ -1,6 +1,8 @@
 """The Faust app of one worker: the wiring between its roles, and what watches over them."""
 
+import asyncio
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from typing import Any, get_args
 
 import faust
@@ -11,15 +13,16 @@ from db.outbox import OutboxRow
 from workers.agents.table import AGENTS
 from workers.ingest.positions import Positions
 from workers.ingest.transport import Transport
-from workers.periodic.upkeep import Upkeep
+from workers.kafka.installation import installation_of
+from workers.periodic.upkeep import UPKEEP_SECONDS, Upkeep
 from workers.process import metrics
 from workers.process.crash import end_process_on_error
 from workers.process.hooks import Hooks
-from workers.process.retries import until_done
 from workers.process.watchdog import Watchdog
 from workers.settings import Role, Settings, required
 from workers.worker.database import Database
 from workers.worker.faust_settings import faust_settings
+from workers.worker.installation_check import InstallationCheck
 from workers.worker.roles import BackgroundWork, WorkerRole, roles_of
 from workers.worker.web import add_health_routes, limit_stop
 
@@ -41,7 +44,11 @@ class InboxApp(faust.App):
         """Whether it is of use without Postgres."""
         topics = [settings.topic(name) for name in AGENTS] if self._ingests else []
         self.positions = Positions(topics, self.database.acquire, self._alive)
-        self.roles = roles_of(roles, settings, self.positions, Hooks(self._committed, self._alive))
+        self._check = InstallationCheck(
+            settings, self.database, self._alive, waits_for_login=self._spools
+        )
+        hooks = Hooks(self._committed, self._alive)
+        self.roles = roles_of(roles, settings, self.positions, hooks, self._check)
         self._started_roles: list[WorkerRole] = []
         """The roles that are whole. A stop may come while the database is still waited for."""
         for role in self.roles:
@@ -64,20 +71,20 @@ class InboxApp(faust.App):
     async def on_start(self) -> None:
         """Check the database, and start the roles.
 
-        A worker that reads waits until Postgres answers. One that only sends or receives webhooks
-        does not: its spool takes the webhooks meanwhile, even if Postgres refuses the login.
+        A worker that reads waits until Postgres answers, and ends without Kafka. One that only
+        sends or receives webhooks does neither: its spool takes the webhooks until the check,
+        even if Postgres refuses the login.
         """
         await super().on_start()
         pool = await self.database.pool
         self.async_exit_stack.callback(pool.terminate)
         self.watchdog.start()
-        check = until_done(
-            "the database", self.database.check, self._alive, waits_for_login=self._spools
-        )
         if self.reads:
-            await end_process_on_error(check)
+            await end_process_on_error(self._check.check_settings())
+            mine = await installation_of(self.settings)
+            await end_process_on_error(self._check.check_all(mine))
         else:
-            self._run([check])
+            self._run([self._check.check_in_time()])
         for role in self.roles:
             await role.start(pool)
             self._started_roles.append(role)
@@ -85,7 +92,16 @@ class InboxApp(faust.App):
         for role in self.roles:
             self._run(role.work())
         upkeep = Upkeep(pool, self._alive, is_sign_of_life=not self._ingests)
-        self._run([upkeep.run()])
+        self._run([self._keep_up(upkeep)])
+
+    async def _keep_up(self, upkeep: Upkeep) -> None:
+        """Do the upkeep, once the database is known to be of this worker's topics."""
+        while not self._check.settings_fit.is_set():
+            # Servers are waited for, which is no stall.
+            self._alive()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._check.settings_fit.wait(), UPKEEP_SECONDS)
+        await upkeep.run()
 
     def _run(self, work: Iterable[BackgroundWork]) -> None:
         for one in work:

@@ -4,6 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 
 from db.connect import AnyConnection, Pool, pool
+from db.installation import Installation, ensure_installation, load_installation
 from db.migrate import verify
 from db.outbox import ensure_shards
 from schemas.topics import RELAY_SHARDS
@@ -22,14 +23,28 @@ class Database:
     @cached_property
     def pool(self) -> Pool:
         """The pool. Made on first access, since it belongs to the event loop that runs then."""
-        return pool(self._url, "inbox worker", CONNECTIONS_MAX)
+        return pool(self._url, CONNECTIONS_MAX)
 
     def acquire(self) -> AbstractAsyncContextManager[AnyConnection]:
         """Borrow a connection for as long as the context lasts."""
         return self.pool.acquire()
 
-    async def check(self) -> None:
-        """Check the schema, and add the relay's shards. Raises SchemaMismatch."""
+    async def check(self) -> Installation | None:
+        """Check the schema. Returns the topics that the database belongs to; None at first.
+
+        Raises SchemaMismatch.
+        """
         async with self.acquire() as connection:
             await verify(connection)
-            await ensure_shards(connection, RELAY_SHARDS)
+            return await load_installation(connection)
+
+    async def claim(self, mine: Installation) -> Installation:
+        """Write this worker's topics, unless others are there, and add the relay's shards.
+
+        Returns the topics that are there.
+        """
+        async with self.acquire() as connection:
+            stored = await ensure_installation(connection, mine)
+            if stored == mine:
+                await ensure_shards(connection, RELAY_SHARDS)
+            return stored

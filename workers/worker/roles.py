@@ -32,6 +32,7 @@ from workers.sending.sender import Sender
 from workers.settings import Role, Settings, required
 from workers.webhooks.receiver import Receiver
 from workers.webhooks.routes import TwilioWebhooks
+from workers.worker.installation_check import InstallationCheck
 
 BackgroundWork = Coroutine[Any, Any, None]
 
@@ -192,9 +193,10 @@ class RelayRole(WorkerRole):
 class SendRole(WorkerRole):
     """Sends replies through the provider."""
 
-    def __init__(self, settings: Settings, hooks: Hooks) -> None:
+    def __init__(self, settings: Settings, hooks: Hooks, check: InstallationCheck) -> None:
         self._settings = settings
         self._hooks = hooks
+        self._check = check
 
     async def start(self, pool: Pool) -> None:
         """Make the sender."""
@@ -202,7 +204,12 @@ class SendRole(WorkerRole):
 
     def work(self) -> Sequence[BackgroundWork]:
         """The sender."""
-        return (self._sender.run(),)
+        return (self._send(),)
+
+    async def _send(self) -> None:
+        # The sender needs no Kafka, so it does not wait for one.
+        await self._check.settings_fit.wait()
+        await self._sender.run()
 
     def committed(self, rows: list[OutboxRow]) -> None:
         """Wake the sender: replies may have been recorded."""
@@ -216,12 +223,13 @@ class SendRole(WorkerRole):
 class WebRole(WorkerRole):
     """Receives Twilio's webhooks."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, check: InstallationCheck) -> None:
         self._settings = settings
+        self._check = check
 
     async def start(self, pool: Pool) -> None:
         """Make the receiver, and open its spool."""
-        self._receiver = Receiver(self._settings, pool)
+        self._receiver = Receiver(self._settings, pool, self._check.all_fits)
         await self._receiver.start()
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
@@ -238,7 +246,11 @@ class WebRole(WorkerRole):
 
 
 def roles_of(
-    names: Collection[Role], settings: Settings, positions: Positions, hooks: Hooks
+    names: Collection[Role],
+    settings: Settings,
+    positions: Positions,
+    hooks: Hooks,
+    check: InstallationCheck,
 ) -> list[WorkerRole]:
     """Make the roles with these names."""
     if not {"ingest", "relay"}.isdisjoint(names):
@@ -249,7 +261,7 @@ def roles_of(
     makers: dict[Role, Callable[[], WorkerRole]] = {
         "ingest": lambda: IngestRole(settings, positions, hooks),
         "relay": lambda: RelayRole(settings),
-        "send": lambda: SendRole(settings, sender_hooks),
-        "web": lambda: WebRole(settings),
+        "send": lambda: SendRole(settings, sender_hooks, check),
+        "web": lambda: WebRole(settings, check),
     }
     return [make() for name, make in makers.items() if name in names]

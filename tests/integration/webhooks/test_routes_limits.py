@@ -24,7 +24,9 @@ async def serve(settings: Settings, session: aiohttp.ClientSession) -> AsyncIter
     """Serves the webhooks with the limits of a test, and returns a Twilio that posts to them."""
     application = web.Application(client_max_size=BODY_BYTES_MAX)
     connections = pool(required(settings.database_url, "database"), "test", connections_max=2)
-    receiver = Receiver(settings, connections)
+    checked = asyncio.Event()
+    checked.set()
+    receiver = Receiver(settings, connections, checked)
     runner = web.AppRunner(application)
 
     async def serve(**limits: int) -> Twilio:

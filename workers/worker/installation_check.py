@@ -1,0 +1,68 @@
+"""The check at a worker's start that the database belongs to the worker's topics."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from aiokafka.errors import KafkaError
+
+from db.installation import Installation
+from workers.kafka.installation import installation_of, require_same, require_settings_fit
+from workers.process.retries import pause, until_done
+from workers.settings import Settings
+from workers.worker.database import Database
+
+
+class InstallationCheck:
+    """Checks once. Its errors are SchemaMismatch and ForeignInstallation."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        alive: Callable[[], None],
+        *,
+        waits_for_login: bool,
+    ) -> None:
+        """`waits_for_login`: whether to go on when Postgres refuses the login at first."""
+        self._settings = settings
+        self._database = database
+        self._alive = alive
+        self._waits_for_login = waits_for_login
+        self.settings_fit = asyncio.Event()
+        """Set when the prefix and the number of partitions are known to be the database's."""
+        self.all_fits = asyncio.Event()
+        """Set when Kafka's cluster is known to be the database's, too."""
+
+    async def check_settings(self) -> None:
+        """Check what needs no Kafka, as soon as Postgres answers."""
+        stored = await until_done(
+            "the database",
+            self._database.check,
+            self._alive,
+            waits_for_login=self._waits_for_login,
+        )
+        if stored is not None:
+            require_settings_fit(stored, self._settings)
+            self.settings_fit.set()
+
+    async def check_all(self, mine: Installation) -> None:
+        """Check everything. Writes this worker's topics if the database belongs to none yet."""
+        claim = partial(self._database.claim, mine)
+        require_same(await until_done("the database", claim, self._alive), mine)
+        self.settings_fit.set()
+        self.all_fits.set()
+
+    async def check_in_time(self) -> None:
+        """Check everything as soon as Postgres and Kafka answer, however long that takes."""
+        await self.check_settings()
+        await self.check_all(await self._installation())
+
+    async def _installation(self) -> Installation:
+        failures = 0
+        while True:
+            try:
+                return await installation_of(self._settings)
+            except KafkaError as error:
+                failures += 1
+                await pause("Kafka", error, failures, self._alive)
