@@ -17,6 +17,9 @@ class Completed(NamedTuple):
     status: int
     out: str
     err: str
+    """What it printed on stderr after `target`."""
+    target: str
+    """The line by which it says first what it works on; empty if it changes nothing."""
 
     @property
     def lines(self) -> list[str]:
@@ -48,4 +51,8 @@ async def run(environment: dict[str, str], *arguments: str, stdin: bytes = b"") 
             process.kill()
         out.seek(0)
         err.seek(0)
-        return Completed(status, out.read().decode(), err.read().decode())
+        text = err.read().decode()
+        target = text[: text.index("\n")] if text.startswith("topics: ") else ""
+        return Completed(
+            status, out.read().decode(), text[len(target) :].removeprefix("\n"), target
+        )

@@ -39,6 +39,10 @@ TESTED_ELSEWHERE = {
     "db/databases.py": ("integration/db/test_schema.py",),
     "db/directory.py": ("e2e/test_story.py", "simulation/test_histories.py"),
     "db/identities.py": ("integration/agents/test_contact_addresses_races.py",),
+    "db/installation.py": (
+        "integration/cli/test_adopt.py",
+        "integration/worker/test_installation_check.py",
+    ),
     "db/links.py": ("e2e/test_links.py", "e2e/test_notes.py"),
     "db/messages.py": ("e2e/test_story.py", "simulation/test_histories.py"),
     "db/overview.py": ("e2e/test_dev.py", "integration/cli/test_erase.py"),
@@ -93,6 +97,7 @@ TESTED_ELSEWHERE = {
     "workers/dev/twilio_stand_in/sends.py": ("integration/twilio/test_mock_refusals.py",),
     "workers/dev/twilio_stand_in/server.py": ("integration/twilio/test_mock_library.py",),
     "workers/follow/follower.py": ("integration/cli/test_watch.py",),
+    "workers/kafka/installation.py": ("integration/worker/test_installation_check.py",),
     "workers/kafka/records.py": ("unit/test_fuzz_inputs.py",),
     "workers/outbox/progress_marker.py": (
         "integration/security/test_kafka_security.py",

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from workers.cli.adopt import adopt
 from workers.cli.config import config
 from workers.cli.dead_letters import dead_letters
 from workers.cli.dev import dev
@@ -30,6 +31,7 @@ def inbox() -> None:
 
 
 for command in (
+    adopt,
     config,
     dead_letters,
     dev,

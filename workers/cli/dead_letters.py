@@ -20,6 +20,7 @@ from schemas.catalog import INBOUND
 from schemas.codes import DeadLetterCode
 from schemas.dead_letters import DEAD_LETTERS_TOPIC
 from workers.cli.failures import expected_failures
+from workers.cli.target import check_target
 from workers.dead_letters.reader import KAFKA_ANSWER_SECONDS, DeadLetterReader, DeadLetterRecord
 from workers.dead_letters.redrive import Redriver, RedriveResult
 from workers.kafka.clients import new_producer
@@ -89,6 +90,7 @@ def list_(code: str | None, topic: str | None, limit: int) -> None:
 
 async def _list(settings: Settings, chosen: Chosen, limit: int) -> None:
     newest: list[tuple[int, DeadLetterKey, DeadLetterRecord, int]] = []
+    await check_target(settings, changes=False)
     await require_topics(settings, [DEAD_LETTERS_TOPIC])
     async with DeadLetterReader(settings) as log, _database(settings) as connection:
         async for records in log.records():
@@ -186,6 +188,7 @@ async def _redrive(
     dry_run: bool,
 ) -> Counter[RedriveResult]:
     done: Counter[RedriveResult] = Counter()
+    await check_target(settings, changes=not dry_run)
     await require_topics(settings, [DEAD_LETTERS_TOPIC, *INBOUND])
     async with AsyncExitStack() as stack:
         log = await stack.enter_async_context(DeadLetterReader(settings))

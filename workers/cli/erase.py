@@ -18,6 +18,7 @@ from schemas.commands import CommandAccepted, CommandRejected, ConversationDelet
 from schemas.fields import AccountId, ConversationId, UserId
 from workers.cli.failures import expected_failures
 from workers.cli.spelled_contact import find_contact
+from workers.cli.target import check_target
 from workers.follow.follower import Follower
 from workers.kafka.publisher import Publisher
 from workers.kafka.topic_admin import require_topics
@@ -85,6 +86,7 @@ async def _erase(
     settings: Settings, account_id: AccountId, contact: str, yes: bool, wait_seconds: int
 ) -> None:
     url = required(settings.database_url, "INBOX_DATABASE_URL")
+    await check_target(settings, changes=yes)
     if yes:
         await require_topics(settings, ["lifecycle", "results"])
     connection = await connect(url, "inbox erase")

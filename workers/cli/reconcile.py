@@ -18,6 +18,7 @@ from db.directory import channels_of_account
 from domain.directory import Channel
 from schemas.fields import AccountId, check_year
 from workers.cli.failures import expected_failures
+from workers.cli.target import check_target
 from workers.kafka.publisher import Publisher
 from workers.kafka.topic_admin import require_topics
 from workers.process.errors import CommandFailed
@@ -101,6 +102,7 @@ def reconcile(
 async def _reconcile(settings: Settings, options: ReconcileOptions) -> None:
     url = required(settings.database_url, "INBOX_DATABASE_URL")
     sids = _sids(settings, options.account)
+    await check_target(settings, changes=not options.dry_run)
     if not options.dry_run:
         await require_topics(settings, [TOPIC])
     async with AsyncExitStack() as stack:

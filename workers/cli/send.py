@@ -17,6 +17,7 @@ from schemas.cloudevents import CONTENT_TYPE_HEADER, Decoders, Incoming, encode
 from schemas.codes import DeadLetterCode
 from schemas.errors import InvalidRecord
 from workers.cli.failures import expected_failures
+from workers.cli.target import check_target
 from workers.kafka.clients import new_producer
 from workers.kafka.publisher import record_key
 from workers.kafka.topic_admin import require_topics
@@ -107,6 +108,7 @@ def _completed(document: bytes, now: datetime) -> bytes:
 
 async def _publish(settings: Settings, events: Sequence[ValidEvent]) -> None:
     names = [TOPIC_OF[event.type] for event, _ in events]
+    await check_target(settings, changes=True, needs_database=False)
     await require_topics(settings, names)
     producer = new_producer(
         settings, enable_idempotence=True, request_timeout_ms=KAFKA_ANSWER_SECONDS * 1000

@@ -126,7 +126,16 @@ async def test_how_the_server_is_checked_is_shown_and_no_secret(encrypted: Encry
     assert WORKER_PASSWORD not in shown.out + shown.err
 
 
-OF_THE_OWNER = {"record_migration", "set_for_session", "database_statements", "database_exists"}
+OF_THE_OWNER = {
+    "database_exists",
+    "database_statements",
+    "forget_positions",
+    "forget_redrives",
+    "lock_installation",
+    "record_migration",
+    "replace_installation",
+    "set_for_session",
+}
 """Queries that the worker's role never runs."""
 
 BY_COPY = {("messages", "INSERT")}
@@ -214,6 +223,8 @@ async def test_the_workers_role_is_nobody_special(
         "SET ROLE inbox_owner",
         "UPDATE inbox.migrations SET name = ''",
         "DELETE FROM inbox.redrives",
+        "DELETE FROM inbox.installation",
+        "UPDATE inbox.installation SET partitions = 1",
         "UPDATE inbox.redrives SET partition = 0",
         "DELETE FROM inbox.channels",
         "DELETE FROM inbox.outbox_shards",
