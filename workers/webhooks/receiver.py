@@ -40,6 +40,10 @@ log = logging.getLogger(__name__)
 KAFKA_SECONDS = 2.0
 """How long Kafka, and Postgres before it, may take; then the webhook goes to the spool."""
 
+CHECK_SECONDS = 0.5
+"""How long a webhook waits for the check of a worker that has just started. It takes longer only
+while a server is away, and then the webhook goes to the spool at once."""
+
 ANSWER_SECONDS = 2.9
 """How long a webhook may take in all, once it is read."""
 
@@ -62,6 +66,7 @@ class Receiver:
         self._spool = Spool(settings.data_dir / "spool", settings.spool_bytes)
         self._producer = WebhookProducer(settings, checked)
         self._delivery = Delivery(settings, self._producer, pool)
+        self._checked = checked
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """By contact: held by the webhook whose turn it is."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -118,6 +123,8 @@ class Receiver:
         if self._spool.empty and asyncio.get_running_loop().time() < until:
             try:
                 async with asyncio.timeout_at(until):
+                    async with asyncio.timeout(CHECK_SECONDS):
+                        await self._checked.wait()
                     await self._delivery.deliver(webhook)
                 return None
             except Exception as error:
