@@ -85,12 +85,14 @@ class Delivery:
         return [webhooks[index] for index in sorted(not_taken)]
 
     async def _record(self, webhook: Webhook) -> ProducedRecord:
-        channel_id = await self._channels.find(
+        find = self._channels.find(
             webhook.account_id,
             webhook.our_address,
             removed=webhook.kind.removed_channels,
             webhook_account_id=webhook.receiving_account_id,
         )
+        # Shielded: to cancel a statement, asyncpg waits for the server, which may hang.
+        channel_id = await asyncio.shield(find)
         try:
             event = webhook.event(channel_id or ANY_CHANNEL)
         except Exception as error:
