@@ -2,9 +2,9 @@
 
 import asyncio
 
-import asyncpg
 import click
 
+from db.connect import Connection, connect_as_owner
 from db.installation import AdoptionRefused, Installation, load_installation
 from db.installation import adopt as adopt_topics
 from workers.cli.failures import expected_failures
@@ -12,8 +12,6 @@ from workers.cli.target import name_target
 from workers.kafka.installation import differences, installation_of
 from workers.process.errors import CommandFailed
 from workers.settings import Settings, required
-
-CONNECT_SECONDS = 10
 
 
 @click.command()
@@ -35,13 +33,16 @@ def adopt(positions: str, *, yes: bool) -> None:
     url = required(settings.migration_database_url, "INBOX_DATABASE_URL")
     required(settings.kafka, "INBOX_KAFKA")
     name_target(settings, url)
-    with expected_failures():
+    migrations_own = settings.given_migration_database_url is not None
+    with expected_failures(
+        "INBOX_MIGRATION_DATABASE_URL" if migrations_own else "INBOX_DATABASE_URL"
+    ):
         asyncio.run(_adopt(settings, url, forget=positions == "forget", yes=yes))
 
 
 async def _adopt(settings: Settings, url: str, *, forget: bool, yes: bool) -> None:
     mine = await installation_of(settings)
-    connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+    connection = await connect_as_owner(url)
     try:
         found = await _differences(connection, mine)
         for difference in found:
@@ -60,9 +61,7 @@ async def _adopt(settings: Settings, url: str, *, forget: bool, yes: bool) -> No
         await connection.close()
 
 
-async def _differences(
-    connection: "asyncpg.Connection[asyncpg.Record]", mine: Installation
-) -> list[str]:
+async def _differences(connection: Connection, mine: Installation) -> list[str]:
     """Returns what differs. Raises CommandFailed if the database belongs to no topics."""
     stored = await load_installation(connection)
     if stored is None:

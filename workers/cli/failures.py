@@ -24,8 +24,8 @@ from workers.settings import SettingsError
 def expected_failures(database_variable: str = "INBOX_DATABASE_URL") -> Iterator[None]:
     """Turn failures that a person can repair into CommandFailed, and let all others through.
 
-    Raises SettingsError where the URL of the database, `database_variable`, must be repaired, or one of the
-    settings is not that of this database.
+    Raises SettingsError where the URL of the database, `database_variable`, must be repaired, or
+    one of the settings is not that of this database.
     """
     try:
         yield
