@@ -23,7 +23,7 @@ class Database:
     @cached_property
     def pool(self) -> Pool:
         """The pool. Made on first access, since it belongs to the event loop that runs then."""
-        return pool(self._url, CONNECTIONS_MAX)
+        return pool(self._url, "inbox worker", CONNECTIONS_MAX)
 
     def acquire(self) -> AbstractAsyncContextManager[AnyConnection]:
         """Borrow a connection for as long as the context lasts."""
