@@ -27,7 +27,7 @@ from workers.settings import Settings
 from workers.twilio.form import STATUS_PATH
 from workers.twilio.http import HttpClient, StatusError, bad_answers
 from workers.twilio.inbound_form import MEDIA_MAX
-from workers.twilio.passing import is_about_account, is_passing
+from workers.twilio.passing import ACCOUNT_CODES, is_passing
 from workers.twilio.status_form import callback_query
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Twilio:
         self._first = {account_id: sid for account_id, sid in reversed(self._clients)}
         """By our account: the account at Twilio that is set first."""
         self._reported: set[tuple[str, str | None]] = set()
-        """The accounts whose replies wait because their token is missing or refused."""
+        """The accounts of which it was reported that their token is missing or refused."""
 
     async def close(self) -> None:
         """Close all connections."""
@@ -106,7 +106,7 @@ class Twilio:
         """Post a part of a reply, once."""
         client = self._client(send.account_id, send.provider_account_id)
         if client is None:
-            self._report(send, "INBOX_TWILIO_ACCOUNTS has no auth_token for")
+            self._report(send, "wait: INBOX_TWILIO_ACCOUNTS has no auth_token for")
             return NotTaken(RETRY_SECONDS_MAX)
         try:
             message = await client.messages.create_async(
@@ -119,9 +119,10 @@ class Twilio:
                 status_callback=f"{self._status_url}?{callback_query(send.message_id, send.part)}",
             )
         except Exception as error:
-            if isinstance(error, StatusError) and is_about_account(error.status, error.code):
-                self._report(send, f"Twilio answers {error.code or error.status} for")
-            return _outcome(error, send)
+            outcome = _outcome(error, send)
+            if isinstance(outcome, Refused) and outcome.error_code in ACCOUNT_CODES:
+                self._report(send, f"fail: Twilio answers {outcome.error_code} for")
+            return outcome
         self._reported.discard((send.account_id, send.provider_account_id))
         if not message.sid:
             return Unknown()
@@ -134,12 +135,12 @@ class Twilio:
         return client
 
     def _report(self, send: Send, reason: str) -> None:
-        """Log why the replies of an account wait for an operator: once, until one is taken."""
+        """Log why no reply of an account goes out: once, until one is taken."""
         key = (send.account_id, send.provider_account_id)
         if key not in self._reported:
             self._reported.add(key)
             log.warning(
-                "replies of %s wait: %s %s",
+                "replies of %s %s %s",
                 send.account_id,
                 reason,
                 send.provider_account_id or "it",

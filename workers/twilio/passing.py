@@ -1,4 +1,4 @@
-"""Which errors of Twilio pass by themselves, or once an operator did something about the account.
+"""Which errors of Twilio pass by themselves, and which ask for an operator.
 
 After one of them a message was surely not taken, and the same message may be taken later. The codes
 are those of twilio.com/docs/api/errors; docs/sending.md has them in a table, with others that do
@@ -13,8 +13,9 @@ TOO_MANY_CODES = frozenset(
 )
 """Too many messages at present: of a sender, of an account, for a carrier, in an hour or a day."""
 
-ACCOUNT_CODES = frozenset({10001, 20003, 20005, 90010})
-"""The account is not active, or its token is wrong: it may have been rotated."""
+ACCOUNT_CODES = frozenset({401, 10001, 20003, 20005, 90010})
+"""The account is not active, or its token is wrong (also as an HTTP status without a code). They
+are final: a user learns at once that the reply did not go out. But an operator has to know."""
 
 
 def is_passing(status: int, code: int | None) -> bool:
@@ -25,11 +26,4 @@ def is_passing(status: int, code: int | None) -> bool:
     """
     if code == TOO_MANY_REQUESTS:
         return True
-    return is_about_account(status, code) or (
-        status // 100 == 4 and (status == 429 or code in TOO_MANY_CODES)
-    )
-
-
-def is_about_account(status: int, code: int | None) -> bool:
-    """Returns whether an answer refuses all that the account sends, until an operator helps."""
-    return status // 100 == 4 and (status == 401 or code in ACCOUNT_CODES)
+    return status // 100 == 4 and (status == 429 or code in TOO_MANY_CODES)

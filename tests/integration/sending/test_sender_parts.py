@@ -160,9 +160,8 @@ async def test_what_follows_a_part_that_waited_too_long_is_not_sent(inbox: Sendi
         faults.refused(21611, times=2),
         faults.throttled(times=2),
         faults.refused(20429, times=2),
-        faults.refused(20003, 401, times=2),
     ],
-    ids=["queue full", "429", "20429", "token"],
+    ids=["queue full", "429", "20429"],
 )
 async def test_what_was_surely_not_taken_is_posted_again(
     inbox: SendingInbox, fault: faults.Fault
