@@ -50,8 +50,9 @@ class Delivery:
 
         Waits while there is no producer. Raises aiokafka's and asyncpg's errors.
         """
-        record = await self._record(webhook)
+        # First, because nothing is written before the database is known to be this worker's.
         producer = await self._producer.get()
+        record = await self._record(webhook)
         sent = await producer.send(
             record.topic,
             record.value,
@@ -69,8 +70,8 @@ class Delivery:
         webhooks that do not fit into a batch are returned too, for the next call. Raises asyncpg's
         errors, before anything is given to Kafka.
         """
-        records = [await self._record(webhook) for webhook in webhooks]
         producer = await self._producer.get()
+        records = [await self._record(webhook) for webhook in webhooks]
         batches: dict[tuple[str, int], _Batch] = {}
         not_taken: list[int] = []
         for index, record in enumerate(records):
@@ -83,6 +84,16 @@ class Delivery:
         for failed in await asyncio.gather(*sending):
             not_taken += failed
         return [webhooks[index] for index in sorted(not_taken)]
+
+    async def knows(self, webhooks: Sequence[Webhook]) -> bool:
+        """Whether a channel here has the address of each webhook. Raises asyncpg's errors."""
+        for webhook in webhooks:
+            channel_id = await self._channels.find(
+                webhook.account_id, webhook.our_address, removed=True
+            )
+            if channel_id is None:
+                return False
+        return True
 
     async def _record(self, webhook: Webhook) -> ProducedRecord:
         find = self._channels.find(

@@ -25,6 +25,7 @@ Twilio tries again, that is a repeat.
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from weakref import WeakValueDictionary
 
 from db.connect import Pool
@@ -32,6 +33,7 @@ from workers.process.retries import doubled_seconds
 from workers.settings import Settings
 from workers.webhooks.delivery import Delivery
 from workers.webhooks.producer import WebhookProducer
+from workers.webhooks.spool.segment import SpoolRecord
 from workers.webhooks.spool.spool import Chunk, Spool, SpoolRefused
 from workers.webhooks.webhook import Webhook
 
@@ -63,7 +65,8 @@ class Receiver:
 
     def __init__(self, settings: Settings, pool: Pool, checked: asyncio.Event) -> None:
         """Nothing goes to Kafka before `checked` is set: the database may be of other topics."""
-        self._spool = Spool(settings.data_dir / "spool", settings.spool_bytes)
+        directory, prefix = settings.data_dir / "spool", settings.topic_prefix
+        self._spool = Spool(directory, settings.spool_bytes, prefix, self._are_ours)
         self._producer = WebhookProducer(settings, checked)
         self._delivery = Delivery(settings, self._producer, pool)
         self._checked = checked
@@ -166,6 +169,20 @@ class Receiver:
                 await asyncio.sleep(
                     doubled_seconds(failures, DRAIN_PAUSE_SECONDS_FIRST, DRAIN_PAUSE_SECONDS_MAX)
                 )
+
+    async def _are_ours(self, records: list[SpoolRecord]) -> bool | None:
+        """Whether a channel here has the address of each webhook; None while Postgres is away."""
+        if not self._checked.is_set():
+            return None
+        webhooks = []
+        for record in records:
+            with suppress(ValueError):
+                webhooks.append(Webhook.from_bytes(record.data))
+        try:
+            return await self._delivery.knows(webhooks)
+        except Exception as error:
+            log.info("spool: nothing is taken over yet: %s", type(error).__name__)
+            return None
 
 
 def _read(chunk: Chunk) -> list[Webhook]:

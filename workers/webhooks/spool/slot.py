@@ -11,7 +11,7 @@ import os
 import struct
 import time
 from collections import deque
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 from zlib import crc32
@@ -26,6 +26,9 @@ SEGMENT_BYTES = 8 * 1024 * 1024
 
 SLOTS_MAX = 256
 """Processes that can share a directory."""
+
+LABEL = "prefix"
+"""The name of the file with the prefix of the topics."""
 
 _DIGITS = 20
 """Digits of a segment's number in the name of its file."""
@@ -72,7 +75,7 @@ class Slot:
     def _load(self) -> None:
         number, drained = self._read_progress()
         self._last_number = number
-        for path in _segment_files(self.directory):
+        for path in segment_files(self.directory):
             segment = Segment(path, path.stat().st_size)
             if segment.number == number:
                 segment.drained = min(drained, segment.size)
@@ -84,6 +87,34 @@ class Slot:
                 self._segments.append(segment)
         self._uncounted = deque(self._segments)
         self._measure()
+
+    @property
+    def prefix(self) -> str | None:
+        """The prefix of the topics that its records are for; None if nobody has written it."""
+        try:
+            return (self.directory / LABEL).read_text("utf-8", errors="replace").strip()
+        except FileNotFoundError:
+            return None
+
+    def label(self, prefix: str) -> None:
+        """Write the prefix of the topics that its records are for."""
+        new = self.directory / f"{LABEL}.new"
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            _write(descriptor, prefix.encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        new.rename(self.directory / LABEL)
+        sync_directory(self.directory)
+
+    def waiting(self) -> Iterator[list[SpoolRecord]]:
+        """Yield all records that wait, oldest first, without draining them."""
+        for segment in list(self._segments):
+            copy = Segment(segment.path, segment.size, segment.drained)
+            while records := copy.read():
+                yield records
+                copy.drained = records[-1].end
 
     def _measure(self) -> None:
         self.bytes_waiting = sum(segment.waiting for segment in self._segments)
@@ -220,39 +251,6 @@ class Slot:
         os.close(self._lock)
 
 
-def lock_any(directory: Path, held: Container[Path] = ()) -> Slot:
-    """Lock the first slot that no process has. Raises OSError when there is none."""
-    for number in range(SLOTS_MAX):
-        path = directory / f"slot-{number}"
-        if path not in held and (slot := Slot.lock(path)):
-            return slot
-    raise OSError(f"all {SLOTS_MAX} slots of {directory} are in use")
-
-
-def lock_abandoned(directory: Path, held: Container[Path]) -> Iterator[Slot]:
-    """Lock the slots that have records but no process: those of dead workers."""
-    for path in sorted(directory.glob("slot-*")):
-        if path in held or not _segment_files(path):
-            continue
-        try:
-            slot = Slot.lock(path)
-        except OSError as error:
-            log.error("%s: cannot be taken over: %s", path, error.strerror)
-            continue
-        if slot is not None and slot.bytes_waiting:
-            yield slot
-        elif slot is not None:
-            slot.release()
-
-
-def make_directory(directory: Path) -> None:
-    """Make a directory that only this user can read, and that survives a power cut."""
-    missing = [path for path in (directory, *directory.parents) if not path.exists()]
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for path in reversed(missing):
-        sync_directory(path.parent)
-
-
 def sync_directory(directory: Path) -> None:
     """Write the names of the files in a directory to disk."""
     descriptor = os.open(directory, os.O_RDONLY)
@@ -262,7 +260,8 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _segment_files(directory: Path) -> list[Path]:
+def segment_files(directory: Path) -> list[Path]:
+    """Returns the files of a slot's segments, the oldest first."""
     return sorted(directory.glob("[0-9]" * _DIGITS + SUFFIX))
 
 

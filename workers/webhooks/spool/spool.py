@@ -7,20 +7,28 @@ the more records come, the fewer syncs each of them costs.
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar, TypeVarTuple
 
 from workers.process import metrics
+from workers.webhooks.spool.directory import lock_abandoned, lock_any, make_directory
 from workers.webhooks.spool.frames import RECORD_BYTES_MAX
 from workers.webhooks.spool.segment import SpoolRecord
-from workers.webhooks.spool.slot import Slot, lock_abandoned, lock_any, make_directory
+from workers.webhooks.spool.slot import Slot
 
 log = logging.getLogger(__name__)
 
 TAKE_OVER_SECONDS = 3.0
 """How often to search for slots of dead workers."""
+
+LEFT_ALONE_SECONDS = 60.0
+"""How long a slot that is not this worker's is left alone before it is looked at again."""
+
+AreOurs = Callable[[list[SpoolRecord]], Awaitable[bool | None]]
+"""Whether this worker knows what some records are about; None while it cannot tell."""
 
 ArgsT = TypeVarTuple("ArgsT")
 ResultT = TypeVar("ResultT")
@@ -40,9 +48,15 @@ class Chunk(NamedTuple):
 class Spool:
     """The slots that this process has: its own, and for a while those of dead workers."""
 
-    def __init__(self, directory: Path, bytes_max: int) -> None:
+    def __init__(self, directory: Path, bytes_max: int, prefix: str, are_ours: AreOurs) -> None:
+        """`prefix` is that of this worker's topics. `are_ours` is asked about the slots of
+        versions that wrote no prefix."""
         self._directory = directory
         self._bytes_max = bytes_max
+        self._prefix = prefix
+        self._are_ours = are_ours
+        self._left_alone: dict[Path, float] = {}
+        """Slots that are not this worker's, and until when they are left alone (monotonic)."""
         self._thread = ThreadPoolExecutor(1, "spool")
         self._own: Slot | None = None
         self._taken_over: list[Slot] = []
@@ -61,10 +75,13 @@ class Spool:
         try:
             if self._own is None:
                 await self._run(make_directory, self._directory)
-                slot = await self._run(lock_any, self._directory)
+                slot = await self._run(lock_any, self._directory, self._prefix)
                 await self._count(slot)
                 self._own = slot
             for slot in await self._run(self._abandoned):
+                if not await self._is_ours(slot):
+                    await self._run(slot.release)
+                    continue
                 log.warning("spool: %s is taken over", slot.directory.name)
                 await self._count(slot)
                 self._taken_over.append(slot)
@@ -73,7 +90,42 @@ class Spool:
         self._measure()
 
     def _abandoned(self) -> list[Slot]:
-        return list(lock_abandoned(self._directory, {slot.directory for slot in self._slots}))
+        now = time.monotonic()
+        passed_over = {path for path, until in self._left_alone.items() if until > now}
+        passed_over |= {slot.directory for slot in self._slots}
+        return list(lock_abandoned(self._directory, passed_over))
+
+    async def _is_ours(self, slot: Slot) -> bool:
+        """Whether the records of an abandoned slot are for this worker's topics."""
+        if slot.prefix == self._prefix:
+            return True
+        if slot.prefix is not None:
+            self._leave_alone(slot, f"it holds webhooks of the prefix {slot.prefix}")
+            return False
+        known = await self._knows(slot)
+        if known is False:
+            self._leave_alone(
+                slot,
+                "a version that wrote no prefix left it, and no channel here has the address of "
+                f"one of its webhooks. If they are this worker's all the same, write "
+                f"{self._prefix} into its file `prefix`",
+            )
+        elif known:
+            await self._run(slot.label, self._prefix)
+        return bool(known)
+
+    async def _knows(self, slot: Slot) -> bool | None:
+        records = slot.waiting()
+        while chunk := await self._run(_next, records):
+            if not (answer := await self._are_ours(chunk)):
+                return answer
+        return True
+
+    def _leave_alone(self, slot: Slot, reason: str) -> None:
+        if slot.directory not in self._left_alone:
+            mine = self._prefix
+            log.warning("spool: %s is left alone (prefix %s): %s", slot.directory, mine, reason)
+        self._left_alone[slot.directory] = time.monotonic() + LEFT_ALONE_SECONDS
 
     async def _count(self, slot: Slot) -> None:
         # Segment by segment, so that a write does not wait for all of them.
@@ -196,3 +248,7 @@ def _answer(queue: list[tuple[bytes, "asyncio.Future[None]"]], error: SpoolRefus
             future.set_result(None)
         else:
             future.set_exception(error)
+
+
+def _next(records: Iterator[list[SpoolRecord]]) -> list[SpoolRecord]:
+    return next(records, [])

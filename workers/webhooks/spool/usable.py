@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from workers.webhooks.spool.slot import make_directory
+from workers.webhooks.spool.directory import make_directory
 
 REPAIRED_BY_A_PERSON = {
     errno.EACCES,

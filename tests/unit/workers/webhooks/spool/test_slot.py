@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.harness.spool_slots import drained, locked, segments
-from workers.webhooks.spool.slot import Slot, lock_abandoned, lock_any, make_directory
+from workers.webhooks.spool.directory import lock_any, make_directory
+from workers.webhooks.spool.slot import Slot
 
 
 @contextmanager
@@ -125,24 +126,6 @@ def test_a_full_disk_can_be_drained(tmp_path: Path) -> None:
     assert segments(tmp_path) == []
 
 
-def test_processes_that_share_a_directory_have_a_slot_each(tmp_path: Path) -> None:
-    directory = tmp_path / "data" / "spool"
-    make_directory(directory)
-    make_directory(directory)
-    first, second = lock_any(directory), lock_any(directory)
-    assert [slot.directory.name for slot in (first, second)] == ["slot-0", "slot-1"]
-    first.append([b"of the first"])
-    assert list(lock_abandoned(directory, {second.directory})) == []
-
-    first.release()
-    [taken] = lock_abandoned(directory, {second.directory})
-    assert drained(taken) == [b"of the first"]
-    taken.release()
-    # An empty slot stays free for the next process.
-    assert list(lock_abandoned(directory, {second.directory})) == []
-    assert lock_any(directory, {second.directory}).directory == first.directory
-
-
 def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.segment").write_text("not ours")
     slot = locked(tmp_path)
@@ -154,7 +137,7 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
 def test_nobody_else_may_read_what_waits(tmp_path: Path) -> None:
     directory = tmp_path / "spool"
     make_directory(directory)
-    slot = lock_any(directory)
+    slot = lock_any(directory, "inbox.")
     slot.append([b"between you and me"])
     paths = [directory, slot.directory, *slot.directory.iterdir()]
     assert all(path.stat().st_mode & 0o077 == 0 for path in paths)

@@ -11,15 +11,33 @@ import pytest
 
 from tests.harness.waiting import until
 from workers.webhooks.spool.frames import RECORD_BYTES_MAX
+from workers.webhooks.spool.segment import SpoolRecord
 from workers.webhooks.spool.spool import Spool, SpoolRefused
 
 MEBIBYTE = 2**20
 
 
+class Judge:
+    """Says of the slots without a prefix what a test has it say."""
+
+    def __init__(self, answer: bool | None) -> None:
+        self.answer = answer
+        self.asked: list[list[bytes]] = []
+
+    async def __call__(self, records: list[SpoolRecord]) -> bool | None:
+        self.asked.append([record.data for record in records])
+        return self.answer
+
+
 @asynccontextmanager
-async def opened(directory: Path, bytes_max: int = MEBIBYTE) -> AsyncIterator[Spool]:
+async def opened(
+    directory: Path,
+    bytes_max: int = MEBIBYTE,
+    prefix: str = "inbox.",
+    judge: Judge | None = None,
+) -> AsyncIterator[Spool]:
     """A spool that writes."""
-    spool = Spool(directory, bytes_max)
+    spool = Spool(directory, bytes_max, prefix, judge or Judge(None))
     await spool.open()
     task = asyncio.create_task(spool.write())
     try:
@@ -159,13 +177,69 @@ async def test_of_two_in_one_directory_the_living_takes_over_from_the_dead(tmp_p
         assert files(tmp_path, "*") == ["slot-0", "slot-1"]
 
 
+async def left(directory: Path, prefix: str) -> None:
+    """Leave a record in a slot, as a worker that died."""
+    async with opened(directory, prefix=prefix) as dead:
+        await dead.put(b"left")
+
+
+async def test_webhooks_of_another_prefix_are_left_alone_and_that_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await left(tmp_path, "theirs.")
+    async with opened(tmp_path, judge=Judge(True)) as spool:
+        for _ in range(3):
+            await spool.open()
+        assert spool.empty
+    [said] = [record for record in caplog.records if "left alone" in record.message]
+    assert str(tmp_path / "slot-0") in said.message
+    assert "theirs." in said.message
+    async with opened(tmp_path, prefix="theirs.") as again:
+        assert await drained(again, 1) == [b"left"]
+
+
+async def test_webhooks_without_a_prefix_are_taken_by_who_knows_their_channels(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await left(tmp_path, "any.")
+    (tmp_path / "slot-0" / "prefix").unlink()
+    judge = Judge(None)
+    async with opened(tmp_path, judge=judge) as spool:
+        await spool.open()
+        # While it cannot tell, it asks again each time.
+        assert spool.empty
+        assert judge.asked == [[b"left"]] * 2
+        assert caplog.records == []
+        judge.answer = True
+        await spool.open()
+        assert await drained(spool, 1) == [b"left"]
+    assert (tmp_path / "slot-0" / "prefix").read_text() == "inbox."
+
+
+async def test_webhooks_without_a_prefix_to_channels_that_nobody_knows_are_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await left(tmp_path, "any.")
+    (tmp_path / "slot-0" / "prefix").unlink()
+    judge = Judge(False)
+    async with opened(tmp_path, judge=judge) as spool:
+        for _ in range(3):
+            await spool.open()
+        assert spool.empty
+        # It is not read again every few seconds.
+        assert len(judge.asked) == 1
+    [said] = [record for record in caplog.records if "left alone" in record.message]
+    assert "write inbox. into its file `prefix`" in said.message
+    assert not (tmp_path / "slot-0" / "prefix").exists()
+
+
 WRITER = """
 import asyncio, sys
 from pathlib import Path
 from workers.webhooks.spool.spool import Spool
 
 async def main():
-    spool = Spool(Path(sys.argv[1]), 2**30)
+    spool = Spool(Path(sys.argv[1]), 2**30, "inbox.", None)
     await spool.open()
     writing = asyncio.create_task(spool.write())
     async def put(number):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.webhooks.spool.slot import Slot, lock_any
+from workers.webhooks.spool.directory import lock_any
+from workers.webhooks.spool.slot import Slot
 from workers.webhooks.spool.usable import unusable
 
 
@@ -18,7 +19,7 @@ def test_a_directory_is_made_and_left_empty(tmp_path: Path) -> None:
 
 
 def test_slots_of_other_workers_are_in_nobodys_way(tmp_path: Path) -> None:
-    slot = lock_any(tmp_path)
+    slot = lock_any(tmp_path, "inbox.")
     slot.append([b"a webhook"])
     assert unusable(tmp_path) is None
     assert isinstance(slot, Slot)
@@ -64,7 +65,7 @@ def test_only_what_does_not_pass_by_itself_is_told(
 
 
 def test_what_another_user_left_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slot = lock_any(tmp_path)
+    slot = lock_any(tmp_path, "inbox.")
     slot.append([b"a webhook"])
     slot.release()
     segment = next((tmp_path / "slot-0").glob("*.segment"))
