@@ -146,7 +146,8 @@ async def run(name: str, loaded: Preloaded, number: int, *, settle_seconds: floa
     await empty(loaded.settings)
     await asyncio.sleep(settle_seconds)
     group = f"{loaded.settings.group}-{name}-{number}"
-    return await SYSTEMS[name](replace(loaded, settings=replace(loaded.settings, group=group)))
+    settings = replace(loaded.settings, given_group=group)
+    return await SYSTEMS[name](replace(loaded, settings=settings))
 
 
 def _alive(processes: Sequence[ProgramProcess]) -> Callable[[], None]:

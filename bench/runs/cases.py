@@ -55,7 +55,6 @@ async def new_case(settings: Settings, postgres: EmbeddedPostgres, name: str) ->
     settings = replace(
         settings,
         topic_prefix=f"{name}.",
-        group=name,
         database_url=beside(required(settings.database_url, "database")),
         given_migration_database_url=beside(required(settings.migration_database_url, "database")),
     )

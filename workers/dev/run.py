@@ -191,7 +191,9 @@ class _Run:
                 await running.enter_async_context(twilio)
             settings = replace(settings, twilio_api_url=twilio.url)
             with self._step(f"a worker, on port {settings.web_port}"):
-                worker = await running.enter_async_context(worker_child(settings, self.directory))
+                # Not the user's data directory: a real worker may have left webhooks there.
+                own = replace(settings, data_dir=self.directory)
+                worker = await running.enter_async_context(worker_child(own, self.directory))
                 running.callback(self.console.print, "stopping the worker, Kafka and Postgres")
                 await worker.wait_ready()
             conversation_id = await self._play(settings, worker)

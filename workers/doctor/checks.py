@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition
 
 from db.connect import connect
+from db.installation import load_installation
 from db.migrate import migrations, verify
 from db.positions import Partition, stored_positions
 from schemas.catalog import INBOUND
 from workers.kafka.clients import new_consumer, stop_consumer
+from workers.kafka.installation import differences, installation_of
 from workers.kafka.topic_admin import count_brokers, count_partitions, verify_topics
 from workers.settings import Settings, required
 
@@ -72,6 +74,20 @@ async def check_schema(settings: Settings) -> str:
     finally:
         await connection.close()
     return f"migration {len(migrations())}"
+
+
+async def check_installation(settings: Settings) -> str:
+    """The database belongs to the topics of the settings."""
+    connection = await connect(_database(settings), APPLICATION)
+    try:
+        stored = await load_installation(connection)
+    finally:
+        await connection.close()
+    if stored is None:
+        return "no worker has started yet: the first one makes the database its own"
+    if found := differences(stored, await installation_of(settings)):
+        raise Wrong(f"the database belongs to other topics: {'; '.join(found)}")
+    return f"the database belongs to {stored.topic_prefix}* of this Kafka"
 
 
 async def check_positions(settings: Settings) -> str:
@@ -151,9 +167,15 @@ CHECKS = (
     ),
     Check("schema", check_schema, "docs/operating.md, 'What runs'", ("postgres",)),
     Check(
+        "database",
+        check_installation,
+        "docs/operating.md, 'Another Kafka, prefix or number of partitions'",
+        ("kafka", "schema"),
+    ),
+    Check(
         "positions",
         check_positions,
         "docs/operating.md, 'Records that Kafka deleted' and 'When servers are away'",
-        ("kafka", "schema"),
+        ("database",),
     ),
 )

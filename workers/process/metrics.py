@@ -7,6 +7,9 @@ REGISTRY = CollectorRegistry()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
 
+INFO = Gauge(
+    "inbox_info", "1, with the prefix of the worker's topics", ["prefix"], registry=REGISTRY
+)
 RECORDS = Counter(
     "inbox_records", "Records applied, including dead-lettered ones", ["topic"], registry=REGISTRY
 )

@@ -38,6 +38,9 @@ from workers.settings.values import (
 )
 from workers.settings.variables import SettingsError, Variable, as_text, masked
 
+DEFAULT_GROUP = "inbox"
+"""The consumer group where neither it nor a prefix of the topics is set."""
+
 Role = Literal["ingest", "relay", "send", "web"]
 """A part of a worker's work. Workers may have different roles: the command line sets them."""
 
@@ -183,8 +186,11 @@ class Settings:
         integer(1, 10_000),
         "64",
     )
-    group: str = _setting(
-        "INBOX_GROUP", "Kafka consumer group of the workers", topic_name_part, "inbox"
+    given_group: str | None = _setting(
+        "INBOX_GROUP",
+        "Kafka consumer group of the workers; without it `INBOX_TOPIC_PREFIX` without its last "
+        "dot, so that workers of two prefixes are no members of one group",
+        topic_name_part,
     )
     instance_id: str | None = _setting(
         "INBOX_INSTANCE_ID",
@@ -225,6 +231,11 @@ class Settings:
     def migration_database_url(self) -> str | None:
         """The URL with which migrations are applied."""
         return self.given_migration_database_url or self.database_url
+
+    @property
+    def group(self) -> str:
+        """The consumer group of the workers."""
+        return self.given_group or self.topic_prefix.removesuffix(".") or DEFAULT_GROUP
 
     @property
     def app_url(self) -> str:

@@ -35,6 +35,7 @@ class InboxApp(faust.App):
         self.database = Database(required(settings.database_url, "INBOX_DATABASE_URL"))
         super().__init__(settings.group, **faust_settings(settings, brokers))
         self.settings = settings
+        metrics.INFO.labels(settings.topic_prefix).set(1)
         self.watchdog = Watchdog(settings.stall_seconds)
         self._alive = self.watchdog.progress
         self.reads = not {"ingest", "relay"}.isdisjoint(roles)

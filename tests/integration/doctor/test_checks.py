@@ -15,7 +15,7 @@ from workers.kafka.clients import client_arguments
 from workers.kafka.topic_admin import count_partitions
 from workers.settings import Settings
 
-NAMES = ["settings", "kafka", "topics", "postgres", "schema", "positions"]
+NAMES = ["settings", "kafka", "topics", "postgres", "schema", "database", "positions"]
 NOWHERE = "127.0.0.1:1"
 
 
@@ -50,7 +50,7 @@ async def test_a_wrong_and_a_missing_setting(settings: Settings) -> None:
 async def test_kafka_is_away(settings: Settings) -> None:
     ended = await inbox(replace(settings, kafka=(NOWHERE,)), "doctor")
     assert ended.status == 1
-    wrong = {"kafka": "WRONG", "topics": "-", "positions": "-"}
+    wrong = {"kafka": "WRONG", "topics": "-", "database": "-", "positions": "-"}
     assert verdicts(ended) == dict.fromkeys(NAMES, "ok") | wrong
 
 
@@ -62,7 +62,7 @@ async def test_postgres_is_away_or_refuses(settings: Settings) -> None:
     for given in (away, refuses):
         ended = await inbox(replace(settings, database_url=given), "doctor")
         assert ended.status == 1
-        wrong = {"postgres": "WRONG", "schema": "-", "positions": "-"}
+        wrong = {"postgres": "WRONG", "schema": "-", "database": "-", "positions": "-"}
         assert verdicts(ended) == dict.fromkeys(NAMES, "ok") | wrong
         assert "s3cr3t" not in ended.out
 
@@ -73,9 +73,25 @@ async def test_a_database_that_is_not_migrated(
     await owner.execute("DROP SCHEMA inbox CASCADE")
     ended = await inbox(settings, "doctor")
     assert ended.status == 1
-    wrong = {"schema": "WRONG", "positions": "-"}
+    wrong = {"schema": "WRONG", "database": "-", "positions": "-"}
     assert verdicts(ended) == dict.fromkeys(NAMES, "ok") | wrong
     assert "run `inbox migrate`" in line_of(ended, "schema")
+
+
+async def test_a_database_that_belongs_to_other_topics(
+    settings: Settings, owner: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await owner.execute(
+        "INSERT INTO inbox.installation (topic_prefix, partitions, kafka_cluster_id)"
+        " VALUES ('theirs.', $1, 'another')",
+        settings.partitions,
+    )
+    ended = await inbox(settings, "doctor")
+    assert ended.status == 1
+    assert verdicts(ended) == dict.fromkeys(NAMES, "ok") | {"database": "WRONG", "positions": "-"}
+    line = line_of(ended, "database")
+    assert f"INBOX_TOPIC_PREFIX is theirs. in the database, and {settings.topic_prefix}" in line
+    assert "the id of the Kafka cluster is another in the database" in line
 
 
 async def test_topics_that_are_missing_or_differ(settings: Settings) -> None:

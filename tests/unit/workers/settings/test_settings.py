@@ -36,6 +36,25 @@ EVERYTHING = {
 }
 
 
+@pytest.mark.parametrize(
+    ("prefix", "group"),
+    [
+        ("inbox.", "inbox"),
+        ("eu.inbox.", "eu.inbox"),
+        ("inbox-", "inbox-"),
+        ("inbox..", "inbox."),
+        ("sales", "sales"),
+        (".", "inbox"),
+    ],
+)
+def test_the_consumer_group_follows_from_the_prefix_unless_it_is_set(
+    prefix: str, group: str
+) -> None:
+    given = {"INBOX_TOPIC_PREFIX": prefix}
+    assert Settings.from_environment(given).group == group
+    assert Settings.from_environment(given | {"INBOX_GROUP": "mine"}).group == "mine"
+
+
 def test_the_defaults_are_the_contracts() -> None:
     settings = Settings.from_environment({})
     assert (settings.kafka, settings.database_url, settings.migration_database_url) == (None,) * 3
