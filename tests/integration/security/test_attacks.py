@@ -152,11 +152,8 @@ async def test_sql_in_every_text_is_kept_as_it_came_and_does_nothing(
 
 
 @pytest.fixture
-async def noisy(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Worker]:
+async def noisy(settings: Settings, tmp_path: Path) -> AsyncIterator[Worker]:
     """A worker at log level DEBUG, without a Twilio. Its token is in no log by chance."""
-    monkeypatch.setattr("tests.harness.twilio.TOKEN", TOKEN)
     account = TwilioAccount(account_id=AccountId("acme"), auth_token=TOKEN)
     loud = replace(
         settings,
@@ -189,14 +186,14 @@ async def _call(url: str, contact: str) -> None:
     """Post to the webhooks: unsigned, without a message, for no channel, and correctly."""
     address = CHANNELS["wa1"]
     async with aiohttp.ClientSession() as session:
-        inbound = Twilio(url, session)
+        inbound = Twilio(url, session, token=TOKEN)
         body = form(From=contact, Body=BODY, ProfileName=NAME, MessageSid=MESSAGE_SID)
         assert await inbound.post_raw(body.encode(), {"X-Twilio-Signature": "forged"}) == 403
         assert await inbound.post(form(From=contact, Body=BODY, MessageSid=f" {BODY}")) == 400
         assert await inbound.post(form(From=contact, Body=BODY, To=f"{address}{ADDRESS}")) == 204
         assert await inbound.post(body) == 204
         status = form(To=contact, From=address, Body=BODY, MessageStatus="read")
-        assert await Twilio(url, session, path=STATUS_PATH).post(status) == 200
+        assert await Twilio(url, session, path=STATUS_PATH, token=TOKEN).post(status) == 200
 
 
 async def _cut_off(postgres: EmbeddedPostgres, owner: Owner, publish: Awaitable[None]) -> None:

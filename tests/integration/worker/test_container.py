@@ -11,9 +11,11 @@ import pytest
 
 from bench.runs.processes import log_tail
 from tests.harness.container import IS_ROOT, ContainerWorker, image, user_id
+from tests.harness.inbox import Owner
 from tests.harness.input_events import channel, message, user
 from tests.harness.topics import Topics
 from tests.harness.twilio import CHANNELS, Twilio, form
+from tests.harness.webhook_forms import install
 from workers.dev.embedded.ports import HOST, free_port
 from workers.settings import Settings
 
@@ -66,7 +68,7 @@ async def test_each_role_starts_and_they_work_together(
 
 
 async def test_webhooks_of_an_outage_are_kept_on_the_volume_and_delivered_later(
-    settings: Settings, topics: Topics, tmp_path: Path, volume: Path
+    settings: Settings, topics: Topics, owner: Owner, tmp_path: Path, volume: Path
 ) -> None:
     nobody = replace(settings, kafka=(f"{HOST}:{free_port()}",))
     log = tmp_path / "web.log"
@@ -79,12 +81,12 @@ async def test_webhooks_of_an_outage_are_kept_on_the_volume_and_delivered_later(
         assert "inbox_spool_records 1.0" in await before.metrics()
     finally:
         await before.stop()
-    await topics.publish(user("ana"), channel(CHANNELS["wa1"]))
     ingest = ContainerWorker(
         replace(settings, web_port=free_port()), tmp_path / "ingest.log", "ingest,relay", volume
     )
     try:
         await ingest.start()
+        await install(topics, owner, {"wa1": CHANNELS["wa1"]})
         await after.start()
         records = await topics.read_until("messages.received", 1)
         assert [record.data["body"] for record in records] == ["kept"]

@@ -22,7 +22,8 @@ async def test_each_role_runs_alone(settings: Settings, topics: Topics, tmp_path
         # Only the last has the route at all, for POST.
         assert statuses == [404, 404, 404, 405]
         info = f'inbox_info{{prefix="{settings.topic_prefix}"}} 1.0'
-        assert all(info in await worker.metrics() for worker in workers)
+        for worker in workers:
+            assert info in await worker.metrics()
         await topics.publish(message("whatsapp:+4911"))
         await topics.read_until("conversations", 2)
     finally:
