@@ -21,8 +21,10 @@ class GoneAssignee(NamedTuple):
     """The id of the directory's event that took the access, if it is known."""
 
 
-async def record_gone_assignees(connection: AnyConnection, causes: Mapping[UserKey, str]) -> None:
-    """Record users who are gone, each with the id of the event that took the access.
+async def record_gone_assignees(
+    connection: AnyConnection, causes: Mapping[UserKey, str | None]
+) -> None:
+    """Record users who are gone, each with the id of the event that took the access, if known.
 
     Users without conversations are left out.
     """

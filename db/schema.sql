@@ -461,6 +461,7 @@ CREATE TABLE inbox.sends (
     error_code integer,
     told_uncertain boolean NOT NULL,
     provider_account_id text,
+    webhook_account_id text,
     CONSTRAINT sends_accepted_has_an_id CHECK (((state <> 'accepted'::text) OR (provider_message_id IS NOT NULL))),
     CONSTRAINT sends_part_is_one_of_parts CHECK (((part >= 1) AND (part <= parts))),
     CONSTRAINT sends_state_is_known CHECK ((state = ANY (ARRAY['queued'::text, 'posting'::text, 'accepted'::text, 'failed'::text, 'uncertain'::text])))
@@ -515,7 +516,9 @@ COMMENT ON COLUMN inbox.sends.error_code IS 'The provider''s code: where it refu
 
 COMMENT ON COLUMN inbox.sends.told_uncertain IS 'Whether message.uncertain was published: from then on only a receipt settles it.';
 
-COMMENT ON COLUMN inbox.sends.provider_account_id IS 'The provider''s account through which the part goes out; null: the first one of the tenant.';
+COMMENT ON COLUMN inbox.sends.provider_account_id IS 'The provider''s account through which the part goes out, as the channel''s installation named it.';
+
+COMMENT ON COLUMN inbox.sends.webhook_account_id IS 'The provider''s account of the channel''s newest webhook: the part goes out through it where the installation named none, or else through the first one of the tenant.';
 
 CREATE TABLE inbox.tombstones (
     account_id text NOT NULL,

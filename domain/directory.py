@@ -59,11 +59,6 @@ class Channel(Struct, frozen=True, kw_only=True):
     webhook_account_id: str | None = None
     """The provider's account of the newest webhook to the address."""
 
-    @property
-    def sending_account_id(self) -> str | None:
-        """The provider's account through which replies go out; None: the tenant's first one."""
-        return self.provider_account_id or self.webhook_account_id
-
 
 class Directory:
     """The users of one account at one version of its directory. Immutable."""

@@ -6,6 +6,7 @@ from mimetypes import MimeTypes
 
 from msgspec.structs import replace
 
+from domain.directory import Channel
 from domain.notes import join_notes, note_context, note_message
 from domain.outgoing import Message
 from domain.parts import Part, TooLong, parts_of
@@ -78,11 +79,13 @@ def reply(context: CommandContext) -> Verdict:
         "sent_at": sent_at,
         "historical": False,
     }
-    sends = _sends(context, message, parts)
+    sends = _sends(context, channel, message, parts)
     return Changed(state, MessageRecorded, details, notes, message, sends)
 
 
-def _sends(context: CommandContext, message: Message, parts: list[Part]) -> tuple[Send, ...]:
+def _sends(
+    context: CommandContext, channel: Channel, message: Message, parts: list[Part]
+) -> tuple[Send, ...]:
     data = context.command.data
     return tuple(
         Send(
@@ -105,7 +108,8 @@ def _sends(context: CommandContext, message: Message, parts: list[Part]) -> tupl
             attempts=0,
             created_at=context.now,
             due_at=context.now,
-            provider_account_id=context.channel.sending_account_id if context.channel else None,
+            provider_account_id=channel.provider_account_id,
+            webhook_account_id=channel.webhook_account_id,
         )
         for number, part in enumerate(parts, start=1)
     )

@@ -82,7 +82,10 @@ class Send(Struct, frozen=True):
     told_uncertain: bool = False
     """Whether `message.uncertain` was emitted."""
     provider_account_id: str | None = None
-    """The provider's account through which it goes out; None: the first one of the tenant."""
+    """The provider's account through which it goes out, if the channel's installation named it."""
+    webhook_account_id: str | None = None
+    """The account of the channel's newest webhook. The part goes out through it if no other one is
+    named, and if it is still set; or else through the first one of the tenant."""
 
     @property
     def began_at(self) -> datetime:

@@ -20,7 +20,7 @@ from db.migrate import migrate
 from tests.harness.plan import make_plan
 from tests.harness.processes import Controller, Process, QuickKafka
 from tests.harness.progress import Progress
-from tests.harness.topics import Topics, create_topics
+from tests.harness.topics import Topics, create_topics, delete_topics
 from tests.harness.worker import Worker
 from workers.dev.embedded.kafka import EmbeddedKafka
 from workers.dev.embedded.ports import free_port
@@ -126,7 +126,7 @@ async def owner(database: Settings) -> AsyncIterator["asyncpg.Connection[asyncpg
 
 
 @pytest.fixture
-async def settings(database: Settings, kafka: EmbeddedKafka) -> Settings:
+async def settings(database: Settings, kafka: EmbeddedKafka) -> AsyncIterator[Settings]:
     """Settings that name a database and topics of the test's own."""
     name = f"test{os.getpid()}n{next(_numbers)}"  # other processes use the same Kafka
     port = free_port()
@@ -142,7 +142,8 @@ async def settings(database: Settings, kafka: EmbeddedKafka) -> Settings:
     }
     made = Settings.from_environment(environment)
     await create_topics(made)
-    return made
+    yield made
+    await delete_topics(made)
 
 
 @pytest.fixture

@@ -11,8 +11,11 @@ ALTER TABLE inbox.channels
 COMMENT ON COLUMN inbox.channels.provider_account_id IS 'The provider''s account that owns the address, as channel.installed named it; null where it named none.';
 COMMENT ON COLUMN inbox.channels.webhook_account_id IS 'The provider''s account of the newest webhook to this channel. It counts where channel.installed named none.';
 
-ALTER TABLE inbox.sends ADD COLUMN provider_account_id text;
-COMMENT ON COLUMN inbox.sends.provider_account_id IS 'The provider''s account through which the part goes out; null: the first one of the tenant.';
+ALTER TABLE inbox.sends
+    ADD COLUMN provider_account_id text,
+    ADD COLUMN webhook_account_id text;
+COMMENT ON COLUMN inbox.sends.provider_account_id IS 'The provider''s account through which the part goes out, as the channel''s installation named it.';
+COMMENT ON COLUMN inbox.sends.webhook_account_id IS 'The provider''s account of the channel''s newest webhook: the part goes out through it where the installation named none, or else through the first one of the tenant.';
 COMMENT ON COLUMN inbox.sends.part IS 'Which part of a reply that its channel does not take in one message; also what a status callback calls the attempt.';
 COMMENT ON COLUMN inbox.sends.media_urls IS 'The files of this part.';
 COMMENT ON COLUMN inbox.sends.error_code IS 'The provider''s code: where it refused or could not deliver; while queued, why it did not take the part yet.';

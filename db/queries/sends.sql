@@ -4,23 +4,24 @@ INSERT INTO inbox.sends (
     account_id, conversation_id, version, part, parts, message_id, command_id, channel_id,
     from_address, to_address, body, media_urls, content_sid, content_variables, state, attempts,
     created_at, due_at, posting_at, provider_message_id, status, error_code, told_uncertain,
-    provider_account_id
+    provider_account_id, webhook_account_id
 )
 SELECT account_id, conversation_id, version, part, parts, message_id, command_id, channel_id,
        from_address, to_address, body, ARRAY(SELECT jsonb_array_elements_text(media_urls)),
        content_sid, content_variables, state, attempts,
        created_at, due_at, posting_at, provider_message_id, status, error_code, told_uncertain,
-       provider_account_id
+       provider_account_id, webhook_account_id
 FROM unnest(
     $1::text[], $2::uuid[], $3::integer[], $4::integer[], $5::integer[], $6::uuid[], $7::text[],
     $8::text[], $9::text[], $10::text[], $11::text[], $12::jsonb[], $13::text[], $14::jsonb[],
     $15::text[], $16::integer[], $17::timestamptz[], $18::timestamptz[], $19::timestamptz[],
-    $20::text[], $21::text[], $22::integer[], $23::boolean[], $24::text[]
+    $20::text[], $21::text[], $22::integer[], $23::boolean[], $24::text[],
+    $25::text[]
 ) AS n (
     account_id, conversation_id, version, part, parts, message_id, command_id, channel_id,
     from_address, to_address, body, media_urls, content_sid, content_variables, state, attempts,
     created_at, due_at, posting_at, provider_message_id, status, error_code, told_uncertain,
-    provider_account_id
+    provider_account_id, webhook_account_id
 )
 
 -- name: update_sends
@@ -77,7 +78,7 @@ SELECT s.account_id, s.conversation_id::text, s.version, s.part, s.parts, s.mess
        s.command_id, s.channel_id, s.from_address, s.to_address, s.body, s.media_urls,
        s.content_sid, s.content_variables, s.state, s.attempts, s.created_at, s.due_at,
        s.posting_at, s.provider_message_id, s.status, s.error_code, s.told_uncertain,
-       s.provider_account_id
+       s.provider_account_id, s.webhook_account_id
 FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
 CROSS JOIN LATERAL (
     SELECT * FROM inbox.sends AS begun
@@ -109,7 +110,7 @@ SELECT s.account_id, s.conversation_id::text, s.version, s.part, s.parts, s.mess
        s.command_id, s.channel_id, s.from_address, s.to_address, s.body, s.media_urls,
        s.content_sid, s.content_variables, s.state, s.attempts, s.created_at, s.due_at,
        s.posting_at, s.provider_message_id, s.status, s.error_code, s.told_uncertain,
-       s.provider_account_id
+       s.provider_account_id, s.webhook_account_id
 FROM unnest($1::text[], $2::uuid[], $3::integer[]) AS k (account_id, message_id, part)
 JOIN inbox.sends AS s USING (account_id, message_id, part)
 
@@ -119,7 +120,7 @@ SELECT s.account_id, s.conversation_id::text, s.version, s.part, s.parts, s.mess
        s.command_id, s.channel_id, s.from_address, s.to_address, s.body, s.media_urls,
        s.content_sid, s.content_variables, s.state, s.attempts, s.created_at, s.due_at,
        s.posting_at, s.provider_message_id, s.status, s.error_code, s.told_uncertain,
-       s.provider_account_id
+       s.provider_account_id, s.webhook_account_id
 FROM unnest($1::text[], $2::text[]) AS k (account_id, provider_message_id)
 JOIN inbox.sends AS s USING (account_id, provider_message_id)
 

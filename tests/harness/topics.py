@@ -74,6 +74,20 @@ async def create_topics(settings: Settings) -> None:
         await admin.close()
 
 
+async def delete_topics(settings: Settings) -> None:
+    """Delete the topics of a test, as far as they are there.
+
+    A broker holds a few open files for each partition: with the topics of all tests, it would reach
+    the limit of a process.
+    """
+    admin = AIOKafkaAdminClient(**client_arguments(settings))
+    try:
+        await admin.start()
+        await admin.delete_topics([settings.topic(name) for name in TOPICS])
+    finally:
+        await admin.close()
+
+
 class Topics:
     """The topics of a test. Use it as a context manager."""
 

@@ -1,6 +1,5 @@
 """One simulated history: publishers, workers that die and freeze, and whose turn it is."""
 
-import logging
 from collections.abc import Callable
 from functools import cache
 
@@ -45,7 +44,6 @@ class Simulation:
     """The servers, the workers and the publishers."""
 
     def __init__(self, mix: Mix) -> None:
-        logging.getLogger("workers").setLevel(logging.CRITICAL)
         self.turns = Turns()
         self.postgres = Postgres(self.turns, self._committed)
         self.kafka = Kafka(self.turns)

@@ -31,7 +31,9 @@ async def _delete(transaction: Transaction, key: UserKey) -> None:
         transaction.remove("gone_assignees", key)
 
 
-async def record_gone_assignees(connection: Connection, causes: Mapping[UserKey, str]) -> None:
+async def record_gone_assignees(
+    connection: Connection, causes: Mapping[UserKey, str | None]
+) -> None:
     if causes:
         transaction = await connection.statement("record gone assignees")
         known = [key for key in _assignees(transaction) if key in causes]

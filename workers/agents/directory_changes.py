@@ -33,8 +33,9 @@ class DirectoryChanges:
     def __init__(self) -> None:
         self._users: dict[UserKey, User | None] = {}
         self._channels: dict[ChannelKey, Channel | None] = {}
-        self._gone: dict[UserKey, str] = {}
-        """Users without inbox access, each with the id of the event that took it."""
+        self._gone: dict[UserKey, str | None] = {}
+        """Users without inbox access, each with the id of the event that took it; None: an earlier
+        one did."""
 
     async def load(
         self, connection: AnyConnection, events: Sequence[Incoming[UserEvent | ChannelEvent]]
@@ -63,11 +64,13 @@ class DirectoryChanges:
         data = event.data
         if isinstance(data, UserEvent):
             user_key = (data.account_id, data.user_id)
-            user = self._users[user_key] = decide_user(self._users.get(user_key), data)
+            before = self._users.get(user_key)
+            user = self._users[user_key] = decide_user(before, data)
             if user is not None and user.is_present:
                 self._gone.pop(user_key, None)
             else:
-                self._gone.setdefault(user_key, event.id)
+                was_present = before is not None and before.is_present
+                self._gone.setdefault(user_key, event.id if was_present else None)
         else:
             channel_key = (data.account_id, data.channel_id)
             self._channels[channel_key] = decide_channel(self._channels.get(channel_key), data)
@@ -80,7 +83,8 @@ class DirectoryChanges:
         """
         await save_users(connection, [user for user in self._users.values() if user])
         await remove_users(connection, [key for key, user in self._users.items() if user is None])
-        await forget_gone_assignees(connection, self._users.keys() - self._gone.keys())
+        # In this order: what this transaction deletes, a search that holds its insert waits for.
         await record_gone_assignees(connection, self._gone)
+        await forget_gone_assignees(connection, self._users.keys() - self._gone.keys())
         channels = [channel for channel in self._channels.values() if channel]
         await save_channels(connection, channels, now)

@@ -1,7 +1,7 @@
 """Rebuilds the event of a webhook's form that was dead-lettered, for a redrive."""
 
 from db.connect import AnyConnection
-from db.directory import channel_by_address, save_webhook_account
+from db.directory import channel_by_address
 from schemas.cloudevents import CloudEvent
 from schemas.dead_letters import FORM, Origin
 from schemas.fields import AccountId
@@ -49,10 +49,6 @@ async def event_of_form(
         )
         event = webhook.event(channel_id or ANY_CHANNEL)
         if channel_id is not None:
-            if webhook.receiving_account_id is not None:
-                await save_webhook_account(
-                    connection, account_id, channel_id, webhook.receiving_account_id
-                )
             return event
         if event_of_reply := await with_channel_of_reply(connection, event):
             return event_of_reply

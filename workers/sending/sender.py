@@ -180,11 +180,12 @@ class Sender:
 
         Empty when the provider does not return the whole list.
         """
-        if not self._twilio.knows(send.account_id, send.provider_account_id):
+        sid = self._twilio.account_of(send)
+        if sid is None:
             return []
         messages = self._twilio.messages(
             send.account_id,
-            provider_account_id=send.provider_account_id,
+            sid=sid,
             from_address=send.from_address,
             to_address=send.to_address,
             since=send.began_at - CLOCKS_APART,

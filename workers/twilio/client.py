@@ -90,26 +90,33 @@ class Twilio:
         """Close all connections."""
         await self._http.close()
 
-    def knows(self, account_id: AccountId, provider_account_id: str | None = None) -> bool:
-        """Whether a token is set for an account of ours at Twilio; None: for any of them."""
-        return self._client(account_id, provider_account_id) is not None
+    def account_of(self, send: Send) -> str | None:
+        """The account at Twilio through which a part goes out; None: no token is set for it.
 
-    def _client(self, account_id: AccountId, provider_account_id: str | None) -> Client | None:
-        """The client of an account of ours at Twilio; None: of the first one.
-
-        An account at Twilio that is set for another account of ours is never used.
+        An account that the channel's installation named must be set. One that its webhooks came
+        from may have been replaced since: then the first one of the tenant counts.
         """
-        sid = provider_account_id or self._first.get(account_id)
-        return self._clients.get((account_id, sid)) if sid else None
+        learned = send.webhook_account_id
+        if learned is None or (send.account_id, learned) not in self._clients:
+            learned = self._first.get(send.account_id)
+        sid = send.provider_account_id or learned
+        return sid if sid is not None and (send.account_id, sid) in self._clients else None
+
+    def _client(self, account_id: AccountId, sid: str | None = None) -> Client:
+        """The client of an account at Twilio; without a SID, of the first one of our account.
+
+        Raises LookupError for one that is not set for our account.
+        """
+        return self._clients[account_id, sid or self._first[account_id]]
 
     async def post(self, send: Send) -> PostOutcome:
         """Post a part of a reply, once."""
-        client = self._client(send.account_id, send.provider_account_id)
-        if client is None:
+        sid = self.account_of(send)
+        if sid is None:
             self._report(send, "wait: INBOX_TWILIO_ACCOUNTS has no auth_token for")
             return NotTaken(RETRY_SECONDS_MAX)
         try:
-            message = await client.messages.create_async(
+            message = await self._client(send.account_id, sid).messages.create_async(
                 to=send.to_address,
                 from_=send.from_address,
                 body=send.body or unset,
@@ -128,12 +135,6 @@ class Twilio:
             return Unknown()
         return Taken(str(message.sid), str(message.status or ACCEPTED))
 
-    def _known_client(self, account_id: AccountId, provider_account_id: str | None) -> Client:
-        client = self._client(account_id, provider_account_id)
-        if client is None:
-            raise LookupError("no account at Twilio")
-        return client
-
     def _report(self, send: Send, reason: str) -> None:
         """Log why no reply of an account goes out: once, until one is taken."""
         key = (send.account_id, send.provider_account_id)
@@ -150,18 +151,18 @@ class Twilio:
         self,
         account_id: AccountId,
         *,
-        provider_account_id: str | None = None,
+        sid: str | None = None,
         from_address: str | None = None,
         to_address: str | None = None,
         since: datetime,
     ) -> AsyncIterator[TwilioMessage]:
         """Yield the messages of an account that were sent on the day of `since` or later.
 
-        They are those of one account at Twilio: of `provider_account_id`, or of the first. The
-        newest come first. Raises BadAnswer, aiohttp's ClientError, TimeoutError, ValueError for an
-        answer that is no JSON, and LookupError for an account that it does not know.
+        They are those of one account at Twilio: of `sid`, or else of the first one. The newest
+        come first. Raises BadAnswer, aiohttp's ClientError, TimeoutError, ValueError for an answer
+        that is no JSON, and LookupError for an account that is not set.
         """
-        client = self._known_client(account_id, provider_account_id)
+        client = self._client(account_id, sid)
         with bad_answers():
             pages = await client.messages.stream_async(
                 from_=from_address or unset,
@@ -185,7 +186,7 @@ class Twilio:
 
     async def media(self, account_id: AccountId, message_sid: str) -> list[TwilioMedia]:
         """The files of a message. Raises as `messages` does."""
-        message = self._known_client(account_id, None).messages(message_sid)
+        message = self._client(account_id).messages(message_sid)
         with bad_answers():
             files = await message.media.list_async(limit=MEDIA_MAX)
         return [

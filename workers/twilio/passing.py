@@ -22,8 +22,5 @@ def is_passing(status: int, code: int | None) -> bool:
     """Returns whether an answer with an HTTP status and Twilio's code refuses only for now.
 
     A 5xx does not count, since it may come from a server in front of the one that took the message.
-    Only Twilio itself knows the code 20429.
     """
-    if code == TOO_MANY_REQUESTS:
-        return True
     return status // 100 == 4 and (status == 429 or code in TOO_MANY_CODES)

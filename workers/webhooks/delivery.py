@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from db.connect import Pool
-from schemas.cloudevents import EVENT_HEADERS, encode
+from schemas.cloudevents import EVENT_HEADERS, CloudEvent, encode
 from schemas.codes import DeadLetterCode
 from schemas.dead_letters import DEAD_LETTERS_TOPIC, Header, webhook_headers
 from schemas.errors import InvalidRecord
@@ -113,8 +113,7 @@ class Delivery:
             detail = f"its form is no event: {type(error).__name__}"
             return self._dead_letter(webhook, InvalidRecord(DeadLetterCode.INVALID_DATA, detail))
         if channel_id is None:
-            async with self._pool.acquire() as connection:
-                event_of_reply = await with_channel_of_reply(connection, event)
+            event_of_reply = await asyncio.shield(self._event_of_reply(event))
             if event_of_reply is None:
                 log.warning("webhook of %s: no channel has its address", webhook.account_id)
                 detail = f"no channel has the address in {webhook.kind.our_field}"
@@ -122,6 +121,10 @@ class Delivery:
                 return self._dead_letter(webhook, unknown)
             event = event_of_reply
         return self._to(webhook.kind.topic, str(event.subject), encode(event), EVENT_HEADERS)
+
+    async def _event_of_reply(self, event: CloudEvent) -> CloudEvent | None:
+        async with self._pool.acquire() as connection:
+            return await with_channel_of_reply(connection, event)
 
     def _dead_letter(self, webhook: Webhook, error: InvalidRecord) -> ProducedRecord:
         topic = self._settings.topic(webhook.kind.topic)

@@ -187,15 +187,13 @@ def test_a_user_is_known_once_upserted_whatever_their_name() -> None:
     assert nameless.known
 
 
-def test_replies_go_through_the_account_that_was_named_or_else_the_one_of_the_webhooks() -> None:
+def test_a_channel_with_another_address_has_no_account_of_webhooks_any_more() -> None:
     channel = decide_channel(None, installed())
     assert channel is not None
-    assert channel.sending_account_id is None
     received = msgspec.structs.replace(channel, webhook_account_id="AC11")
-    assert received.sending_account_id == "AC11"
     named = decide_channel(received, installed(provider_account_id="AC22"))
     assert named is not None
-    assert (named.sending_account_id, named.webhook_account_id) == ("AC22", "AC11")
+    assert (named.provider_account_id, named.webhook_account_id) == ("AC22", "AC11")
     moved = decide_channel(named, installed(address="whatsapp:+2"))
     assert moved is not None
-    assert moved.sending_account_id is None
+    assert (moved.provider_account_id, moved.webhook_account_id) == (None, None)

@@ -60,6 +60,7 @@ def test_a_reply_is_queued_as_it_was_asked_for() -> None:
         "error_code": None,
         "told_uncertain": False,
         "provider_account_id": None,
+        "webhook_account_id": None,
     }
 
 

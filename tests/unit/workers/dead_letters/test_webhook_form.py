@@ -47,14 +47,10 @@ def lookups(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, bool]]:
         made.append((account_id, address, removed))
         return CHANNEL if address == "whatsapp:+14155238886" else None
 
-    async def save_webhook_account(*_: object) -> None:
-        pass
-
     async def with_channel_of_reply(*_: object) -> None:
         pass
 
     monkeypatch.setattr(webhook_form, "channel_by_address", channel_by_address)
-    monkeypatch.setattr(webhook_form, "save_webhook_account", save_webhook_account)
     monkeypatch.setattr(webhook_form, "with_channel_of_reply", with_channel_of_reply)
     return made
 

@@ -60,7 +60,6 @@ async def test_any_4xx_that_does_not_pass_is_a_refusal_with_twilios_code(
         (faults.problem("before", 400, 21611), 21611),
         (faults.throttled(), 20429),
         (faults.refused(20429), 20429),
-        (faults.refused(20429, 503), 20429),
         (faults.refused(63018), 63018),
         (faults.refused(63038, 403), 63038),
     ],

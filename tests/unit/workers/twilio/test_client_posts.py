@@ -9,7 +9,7 @@ from msgspec.structs import replace as changed
 from bench.mock_twilio import MockTwilio, faults
 from bench.mock_twilio.account import SID
 from domain.sending import NotTaken, Taken
-from tests.harness.twilio_account import ACCOUNT, ACCOUNTS, SEND, listed, settings
+from tests.harness.twilio_account import ACCOUNTS, SEND, listed, settings
 from tests.harness.twilio_clients import CONTACT, SENDER
 from workers.twilio.client import Twilio
 
@@ -52,7 +52,7 @@ async def test_a_template_is_posted_with_its_variables_and_without_a_text(
 async def test_an_account_without_a_token_at_twilio_waits() -> None:
     accounts = f'{{"{SID}": {{"account_id": "acme", "signing_keys": {{"k": "s"}}}}}}'
     twilio = Twilio(settings("http://127.0.0.1:1", INBOX_TWILIO_ACCOUNTS=accounts))
-    assert not twilio.knows(ACCOUNT)
+    assert twilio.account_of(SEND) is None
     assert await twilio.post(SEND) == NotTaken(30.0)
     await twilio.close()
 
@@ -86,3 +86,31 @@ async def test_posts_at_once_do_not_wait_for_each_other(mock: MockTwilio, twilio
     slow.cancel()
     with pytest.raises(asyncio.CancelledError):
         await slow
+
+
+@pytest.mark.parametrize(
+    ("named", "learned", "through"),
+    [
+        (None, None, SID),
+        (None, "AC" + "1" * 32, "AC" + "1" * 32),
+        ("AC" + "1" * 32, SID, "AC" + "1" * 32),
+        # It was replaced since the webhook came.
+        (None, "AC" + "3" * 32, SID),
+        # Another tenant's, or one that is not set: nothing goes out through a guess.
+        ("AC" + "2" * 32, SID, None),
+        ("AC" + "3" * 32, None, None),
+        (None, "AC" + "2" * 32, SID),
+    ],
+)
+async def test_a_part_goes_out_through_the_account_that_is_named_or_else_learned_or_else_the_first(
+    named: str | None, learned: str | None, through: str | None
+) -> None:
+    others = "".join(
+        f', "AC{number * 32}": {{"account_id": "{tenant}", "auth_token": "t"}}'
+        for number, tenant in (("1", "acme"), ("2", "foreign"))
+    )
+    accounts = f"{ACCOUNTS[:-1]}{others}}}"
+    twilio = Twilio(settings("http://127.0.0.1:1", INBOX_TWILIO_ACCOUNTS=accounts))
+    part = changed(SEND, provider_account_id=named, webhook_account_id=learned)
+    assert twilio.account_of(part) == through
+    await twilio.close()

@@ -12,7 +12,6 @@ from workers.twilio.passing import is_passing
         (429, 20429, True),
         # Twilio's own word for 429, whatever stands in front of it.
         (400, 20429, True),
-        (503, 20429, True),
         (400, 21611, True),
         (400, 14107, True),
         (403, 63038, True),
@@ -27,6 +26,7 @@ from workers.twilio.passing import is_passing
         (400, 63016, False),
         # A 5xx proves nothing, whatever it says.
         (500, 21611, False),
+        (503, 20429, False),
         (503, 20503, False),
         (503, 20005, False),
         (302, None, False),
