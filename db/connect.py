@@ -1,9 +1,11 @@
 """Connections and pools, with the session settings that the hot queries need."""
 
+import asyncio
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -18,7 +20,7 @@ from db.session import (
     check_server,
     check_session,
 )
-from db.url import Address, parse_url
+from db.url import HOSTS_SECONDS, Address, parse_url
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ class _Sessions:
     async def open(self) -> Connection:
         """Open a session. It must take writes: the inbox is of no use on a standby.
 
-        Raises LoginRefused, UnfitUrl, UnfitDatabase, OSError and asyncpg's errors.
+        Raises LoginRefused, TakesNoWrites, UnfitUrl, UnfitDatabase, OSError and asyncpg's errors.
         """
         try:
             return await self._open_somewhere()
@@ -81,11 +83,21 @@ class _Sessions:
         addresses = list(self._url.addresses)
         if self._url.is_shuffled:
             random.shuffle(addresses)
+        until = asyncio.get_running_loop().time() + HOSTS_SECONDS
         *others, last = addresses
-        for address in others:
+        for before, address in enumerate(others):
             with suppress(*_NEXT_HOST):
-                return await self._open_at(address)
-        return await self._open_at(last)
+                return await self._open_in_time(address, until, len(addresses) - before)
+        return await self._open_in_time(last, until, 1)
+
+    async def _open_in_time(self, address: Address, until: float, hosts_left: int) -> Connection:
+        """Open a session at one host, in its share of the time until `until`.
+
+        So each host is tried, even when all others hang. Raises TimeoutError.
+        """
+        share = (until - asyncio.get_running_loop().time()) / hosts_left
+        async with asyncio.timeout(min(self._url.connect_seconds, share)):
+            return await self._open_at(address)
 
     async def _open_at(self, address: Address) -> Connection:
         host, port = (address, 5432) if isinstance(address, str) else address
@@ -94,7 +106,6 @@ class _Sessions:
             self._url.dsn,
             host=host,
             port=port,
-            timeout=self._url.connect_seconds,
             command_timeout=STATEMENT_SECONDS + 5 if self._session else None,
             connection_class=_connection_class(options),
             server_settings=self._server_settings,
@@ -111,8 +122,12 @@ class _Sessions:
         return connection
 
 
-def _connection_class(options: Sequence[tuple[int, int, int]]) -> type[Connection]:
-    """Returns asyncpg's class of connections, or one that sets these options on its socket."""
+@lru_cache(maxsize=4)
+def _connection_class(options: tuple[tuple[int, int, int], ...]) -> type[Connection]:
+    """Returns asyncpg's class of connections, or one that sets these options on its socket.
+
+    There is one class for the same options: a class is never freed at once.
+    """
     if not options:
         return asyncpg.Connection
 
@@ -120,8 +135,13 @@ def _connection_class(options: Sequence[tuple[int, int, int]]) -> type[Connectio
         def __init__(self, protocol: Any, transport: Any, *rest: Any, **more: Any) -> None:
             super().__init__(protocol, transport, *rest, **more)
             socket = transport.get_extra_info("socket")
-            for option in options:
-                socket.setsockopt(*option)
+            try:
+                for option in options:
+                    socket.setsockopt(*option)
+            except BaseException:
+                # The login is done, and asyncpg would leave the session open.
+                transport.abort()
+                raise
 
     return WithSocketOptions
 
@@ -134,7 +154,7 @@ async def connect(url: str, application_name: str) -> Connection:
 async def connect_as_owner(url: str) -> Connection:
     """Opens a connection without the limits of the workers, for migrations.
 
-    Raises LoginRefused, UnfitUrl, UnfitDatabase, OSError and asyncpg's errors.
+    Raises LoginRefused, TakesNoWrites, UnfitUrl, UnfitDatabase, OSError and asyncpg's errors.
     """
     return await _Sessions(url, "inbox migrate", {}).open()
 

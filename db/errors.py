@@ -6,6 +6,7 @@ Exception
 ├── UnfitDatabase     the server or the database can never hold the inbox
 ├── UnfitUrl          the URL leads to something that does not do what was asked of it
 ├── LoginRefused      Postgres answers, but lets this user do nothing until a person changes that
+├── TakesNoWrites     Postgres answers, but is a standby, as it may be during a failover
 └── (asyncpg's own)   classified by `is_transient` and `is_data_error`
 """
 
@@ -46,9 +47,16 @@ class UnfitUrl(Exception):
 
 
 class LoginRefused(Exception):
-    """Postgres answers, and refuses this user: a wrong password, no such database, no writes.
+    """Postgres answers, and refuses this user: a wrong password, no such database.
 
     Raised for new connections only. A person can make it right while a worker waits.
+    """
+
+
+class TakesNoWrites(Exception):
+    """No server takes writes: each is a standby, or set to read only. It passes by itself.
+
+    While one of two servers starts again, the other may still be a standby.
     """
 
 
@@ -69,7 +77,7 @@ _UNPOOLED_STATEMENTS = frozenset({"26000", "42P05"})
 def of_connecting(error: Exception) -> Exception:
     """Returns the error of ours that an error at the start of a session stands for, or itself."""
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
-        return LoginRefused("the server takes no writes: it is a standby, or set to read only")
+        return TakesNoWrites("the server takes no writes: it is a standby, or set to read only")
     if isinstance(error, asyncpg.PostgresError):
         return _of_refusal(str(error.sqlstate), str(error.args[0])) or error
     return error
@@ -121,7 +129,7 @@ def is_transient(error: BaseException) -> bool:
     what it does is a bug.) So does a statement that was prepared before a migration: asyncpg
     prepares it anew.
     """
-    if isinstance(error, LoginRefused | asyncpg.InvalidCachedStatementError):
+    if isinstance(error, LoginRefused | TakesNoWrites | asyncpg.InvalidCachedStatementError):
         return True
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate)[:2] in _TRANSIENT_CLASSES

@@ -5,6 +5,7 @@ session; the server refuses them. So what this program can do of them is done in
 the rest is refused here. No message quotes any part of a URL but the names of its options.
 """
 
+import re
 import socket
 import ssl
 from functools import lru_cache
@@ -19,6 +20,10 @@ from db.session import SESSION
 POSTGRES_CONNECT_SECONDS = 10
 """How long to wait for one host, unless the URL has a `connect_timeout`."""
 
+HOSTS_SECONDS = 30
+"""How long to wait for all hosts together, whatever the URL says. A worker that waits gives no sign
+of life meanwhile: this must stay well below `INBOX_STALL_SECONDS`, 120 by default."""
+
 HOSTS_MAX = 16
 
 Address = tuple[str, int] | str
@@ -31,6 +36,9 @@ _SOCKET_OPTIONS = {
     "tcp_user_timeout": "TCP_USER_TIMEOUT",
 }
 """Options of libpq, and their names on a socket. Not every system has all of them."""
+
+LARGEST = {"keepalives_idle": 32_767, "keepalives_interval": 32_767, "keepalives_count": 127}
+"""The largest values that Linux takes, as MAX_TCP_KEEP* in its include/net/tcp.h."""
 
 _OF_LIBPQ = {"keepalives", "connect_timeout", "application_name", "fallback_application_name"}
 """Other options of libpq that are honoured here."""
@@ -79,6 +87,10 @@ _OF_ASYNCPG = {
 }
 """Options that asyncpg or Postgres has, whatever the server's settings are called."""
 
+_SETTING = re.compile(r"(?:^|(?<!\\)\s)(?:-c\s*|--)([^\s=]+)")
+"""The name of a setting in `options`, which Postgres reads as its own command line. A blank after a
+backslash belongs to a value. https://www.postgresql.org/docs/current/app-postgres.html"""
+
 _FORM = (
     "must be postgresql://user:password@host:port,.../database?option=value&..., where the user, "
     "password and database have @ as %40, / as %2F, # as %23, ? as %3F, : as %3A, % as %25"
@@ -95,7 +107,7 @@ class DatabaseUrl(NamedTuple):
     is_shuffled: bool
     """Whether the addresses are tried in a random order."""
     connect_seconds: float
-    """How long to wait for one address."""
+    """How long to wait for one address, at most."""
     socket_options: tuple[tuple[int, int, int], ...]
     """Level, name and value of what is set on each TCP socket."""
     application_name: str | None
@@ -128,7 +140,7 @@ def parse_url(value: str) -> DatabaseUrl:
         options.get("load_balance_hosts") == "random",
         _number(options, "connect_timeout", 0) or POSTGRES_CONNECT_SECONDS,
         _socket_options(options),
-        options.get("application_name"),
+        options.get("application_name") or options.get("fallback_application_name"),
         system,
         certificate if system else None,
     )
@@ -182,11 +194,11 @@ def _check_options(options: dict[str, str]) -> None:
     for name, value in options.items():
         if name in _REFUSED and value.lower() not in _HARMLESS.get(name, ()):
             raise ValueError(f"{name}: {_REFUSED[name]}")
-        if name in SESSION:
+        if name.lower() in SESSION:
             raise ValueError(f"{name}: is set by the inbox itself: take it out")
-    for name in SESSION:
-        if name in options.get("options", ""):
-            raise ValueError(f"options: {name} is set by the inbox itself: take it out")
+    for name in _SETTING.findall(options.get("options", "")):
+        if (known := name.replace("-", "_").lower()) in SESSION:
+            raise ValueError(f"options: {known} is set by the inbox itself: take it out")
 
 
 def _socket_options(options: dict[str, str]) -> tuple[tuple[int, int, int], ...]:
@@ -205,6 +217,8 @@ def _number(options: dict[str, str], name: str, otherwise: int) -> int:
         return otherwise
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise ValueError(f"{name}: must be a whole number")
+    if int(text) > (largest := LARGEST.get(name, int(text))):
+        raise ValueError(f"{name}: must be at most {largest}")
     return int(text)
 
 

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from db.errors import (
     LoginRefused,
     SchemaMismatch,
+    TakesNoWrites,
     UnfitDatabase,
     UnfitUrl,
     is_transient,
@@ -50,7 +51,7 @@ def _line(error: Exception) -> str | None:
     """Returns what to print of an error of the database; None of any other error."""
     if isinstance(error, SchemaMismatch | UnfitDatabase):
         return str(error)
-    if isinstance(error, LoginRefused | asyncpg.PostgresError):
+    if isinstance(error, LoginRefused | TakesNoWrites | asyncpg.PostgresError):
         return f"Postgres refuses: {reason(error)}"
     if is_transient(error):
         return f"Postgres does not answer: {reason(error)}"

@@ -3,25 +3,30 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
+import db.connect
 from db.connect import Connection, connect, connect_as_owner, pool
-from db.errors import LoginRefused, UnfitDatabase, UnfitUrl
+from db.errors import LoginRefused, TakesNoWrites, UnfitDatabase, UnfitUrl
 from db.session import SESSION, check_session
-from db.url import system_context
+from db.url import HOSTS_MAX, LARGEST, system_context
 from tests.conftest import OWNER_PASSWORD
 from tests.harness.certificates import Certificates
 from tests.harness.logins import PASSWORD, own_login
 from tests.harness.tls_proxy import TlsProxy
+from tests.harness.waiting import until
 from workers.dev.embedded.ports import HOST, free_port
 from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.settings import Settings, required
+
+Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 class Place:
@@ -90,6 +95,32 @@ async def test_a_host_that_hangs_has_its_own_time_and_the_next_one_is_tried(plac
             await place.open(f"{HOST}:{port}", connect_timeout=1)
 
 
+async def test_all_hosts_share_one_limit_and_the_last_one_has_its_part(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db.connect, "HOSTS_SECONDS", 4)
+    async with _silent() as port:
+        silent = f"{HOST}:{port}"
+        # Each of them alone may take longer than all of them together.
+        async with asyncio.timeout(30):
+            opened = await place.open(f"{silent},{silent},{place.host}", connect_timeout=3600)
+            assert await _closed(opened) == "inbox_worker"
+            with pytest.raises(TimeoutError):
+                await place.open(",".join([silent] * HOSTS_MAX), connect_timeout=3600)
+
+
+async def test_a_socket_that_does_not_take_an_option_leaves_no_session_open(
+    place: Place, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LARGEST, "keepalives_idle", 999_999)
+    options = {"keepalives_idle": 86_400, "application_name": "left_open"}
+    for _ in range(3):
+        with pytest.raises(OSError, match="Invalid argument"):
+            await place.open(place.host, **options)
+    found = "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'left_open'"
+    await until(lambda: owner.fetchval(found), "the end of the sessions")
+
+
 async def test_hosts_are_tried_in_a_random_order_if_the_url_says_so(place: Place) -> None:
     hosts = f"{place.host},localhost:{place.port}"
     found: set[tuple[str, int]] = set()
@@ -119,9 +150,12 @@ async def test_a_unix_socket(place: Place) -> None:
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
     writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def test_a_socket_has_the_probes_of_the_url_and_a_session_its_name(place: Place) -> None:
@@ -182,15 +216,43 @@ async def test_a_login_that_is_refused_is_an_error_of_its_own(
             await connect(login.url, "test")
 
 
+@asynccontextmanager
+async def _read_only(port: int) -> AsyncIterator[int]:
+    """A way to the server by which every session is read only, as on a standby. Yields its port."""
+    tasks = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.current_task())
+        there, back = await asyncio.open_connection(HOST, port)
+        # The first message has its length, a version, and the settings; a NUL ends it.
+        length = int.from_bytes(await reader.readexactly(4))
+        start = (await reader.readexactly(length - 4))[:-1]
+        start += b"default_transaction_read_only\0on\0\0"
+        back.write((len(start) + 4).to_bytes(4) + start)
+        await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
+
+    server = await asyncio.start_server(serve, HOST, 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await asyncio.gather(*filter(None, tasks))
+
+
 async def test_a_server_that_takes_no_writes_is_refused_and_the_next_host_is_tried(
-    place: Place, postgres: EmbeddedPostgres, database: Settings
+    place: Place,
 ) -> None:
-    async with own_login(postgres.superuser_url, database) as login:
-        await login.execute("ALTER ROLE {role} SET default_transaction_read_only = on")
-        with pytest.raises(LoginRefused, match="takes no writes"):
-            await connect(login.url, "test")
-        with pytest.raises(LoginRefused, match="takes no writes"):
-            await connect_as_owner(login.url)
+    assert place.port is not None
+    async with _read_only(place.port) as port:
+        standby = f"{HOST}:{port}"
+        opened = await place.open(f"{standby},{place.host}", sslmode="disable")
+        assert opened._addr == (HOST, place.port)  # type: ignore[attr-defined]
+        assert await _closed(opened) == "inbox_worker"
+        for hosts in (standby, f"{standby},{standby}", f"{HOST}:{free_port()},{standby}"):
+            with pytest.raises(TakesNoWrites, match="takes no writes"):
+                await place.open(hosts, sslmode="disable")
+        with pytest.raises(TakesNoWrites, match="takes no writes"):
+            await connect_as_owner(place.url(standby, sslmode="disable"))
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])

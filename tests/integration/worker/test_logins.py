@@ -51,6 +51,19 @@ async def test_a_worker_that_starts_with_a_wrong_password_ends_with_one_line(
     assert "wr0ng" not in log
 
 
+async def test_a_worker_that_starts_while_no_server_takes_writes_waits_for_one(
+    login: Login, tmp_path: Path
+) -> None:
+    await login.set_for_sessions({"default_transaction_read_only": "on"})
+    worker = Worker(login.settings, tmp_path / "worker.log")
+    await worker.start(ready=False)
+    await until(says(worker, "no session of Postgres: the server takes no writes"), "the reason")
+    await until(says(worker, "TakesNoWrites, again in"), "the next try")
+    await login.set_for_sessions({"default_transaction_read_only": "off"})
+    await until(worker.is_ready, "a ready worker")
+    await worker.stop()
+
+
 async def test_what_a_login_lacks_is_said_at_the_start(login: Login, tmp_path: Path) -> None:
     nowhere = replace(login.settings, database_url=f"{login.url}_else")
     worker = Worker(nowhere, tmp_path / "worker.log")

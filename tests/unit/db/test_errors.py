@@ -11,6 +11,7 @@ from db.errors import (
     LoginRefused,
     PositionTaken,
     SchemaMismatch,
+    TakesNoWrites,
     UnfitDatabase,
     UnfitUrl,
     is_data_error,
@@ -44,6 +45,7 @@ TRANSIENT = [
     OSError("no route to host"),
     TimeoutError(),
     LoginRefused("password authentication failed"),
+    TakesNoWrites("a standby"),
     asyncpg.InvalidCachedStatementError("0A000: prepared before a migration"),
 ]
 DATA = [
@@ -157,7 +159,7 @@ def refused(code: str, text: str) -> Exception:
         (refused("42501", "permission denied for database"), LoginRefused, "permission"),
         (refused("08P01", "SASL authentication failed"), LoginRefused, "SASL"),
         (refused("08P01", 'database "x" does not exist'), LoginRefused, "does not exist"),
-        (asyncpg.TargetServerAttributeNotMatched(), LoginRefused, "takes no writes"),
+        (asyncpg.TargetServerAttributeNotMatched(), TakesNoWrites, "takes no writes"),
         (refused("42704", 'unrecognized parameter "transaction_timeout"'), UnfitDatabase, "17"),
         (refused("42704", 'unrecognized parameter "schema"'), UnfitUrl, '"schema"'),
         (refused("55P02", 'parameter "port" cannot be changed'), UnfitUrl, '"port"'),

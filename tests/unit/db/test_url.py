@@ -8,7 +8,7 @@ import pytest
 from asyncpg import connect_utils
 
 from db.session import SESSION
-from db.url import HOSTS_MAX, POSTGRES_CONNECT_SECONDS, Address, parse_url
+from db.url import HOSTS_MAX, LARGEST, POSTGRES_CONNECT_SECONDS, Address, parse_url
 
 SECRET = "s3cret"
 
@@ -92,7 +92,6 @@ def test_probes_are_sent_when_the_url_asks_for_them(options: str, keeps: bool) -
         "load_balance_hosts=disable",
         "target_session_attrs=read-write",
         "connect_timeout=0",
-        "fallback_application_name=x",
         "sslcompression=0",
     ],
 )
@@ -117,6 +116,10 @@ def test_an_option_that_asks_for_nothing_is_left_out(option: str) -> None:
         ("require_auth=scram-sha-256", "require_auth: .* take it out"),
         ("connect_timeout=soon", "connect_timeout: must be a whole number"),
         ("keepalives_idle=-1", "keepalives_idle: must be a whole number"),
+        *(
+            (f"{name}={most + 1}", f"{name}: must be at most {most}")
+            for name, most in LARGEST.items()
+        ),
         ("sslmode=off", "sslmode.* must be one of"),
         (
             "sslmode=verify-full&sslrootcert=/nowhere.pem",
@@ -127,6 +130,9 @@ def test_an_option_that_asks_for_nothing_is_left_out(option: str) -> None:
         ("sslrootcert=system&sslcert=/nowhere.pem", "a file that cannot be used: No such file"),
         ("sslnegotiation=direct", "direct TLS requires sslmode=require"),
         ("options=-c%20statement_timeout%3D0", "options: statement_timeout is set by the inbox"),
+        ("options=--statement-timeout%3D0", "options: statement_timeout is set by the inbox"),
+        ("options=-c%20geqo%3Doff%20-cJIT%3Don", "options: jit is set by the inbox itself"),
+        ("JIT=on", "JIT: is set by the inbox itself"),
         ("port=many", "must have one port"),
         ("host=h1,h2&port=1,2,3", "match 3 port numbers to 2 hosts"),
         *((f"{name}=1", f"{name}: is set by the inbox itself") for name in SESSION),
@@ -137,6 +143,38 @@ def test_an_option_that_cannot_be_honoured_is_named(option: str, said: str) -> N
         with pytest.raises(ValueError, match=said) as raised:
             parse_url(url)
         assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "-c%20application_name%3Djitsu",
+        "-c%20search_path%3Djit",
+        "-c%20my.jit%3Don",
+        "-c%20application_name%3Da%5C%20-c%5C%20jit%3Don",
+    ],
+)
+def test_a_value_is_not_taken_for_the_name_of_a_setting(options: str) -> None:
+    url = f"postgresql://h/db?options={options}"
+    assert parse_url(url).dsn == url
+
+
+@pytest.mark.parametrize("option", ["application_name", "fallback_application_name"])
+def test_a_session_has_the_name_of_the_url(option: str) -> None:
+    assert parse_url(f"postgresql://h/db?{option}=x").application_name == "x"
+    both = parse_url("postgresql://h/db?fallback_application_name=x&application_name=y")
+    assert (both.dsn, both.application_name) == ("postgresql://h/db", "y")
+
+
+@pytest.mark.parametrize("name", LARGEST)
+def test_a_socket_takes_the_largest_value_and_no_larger_one(name: str) -> None:
+    *_, (level, option, largest) = parse_url(
+        f"postgresql://h/db?{name}={LARGEST[name]}"
+    ).socket_options
+    with socket.socket() as made:
+        made.setsockopt(level, option, largest)
+        with pytest.raises(OSError, match="Invalid argument"):
+            made.setsockopt(level, option, largest + 1)
 
 
 def test_a_root_certificate_that_is_missing_says_what_to_write(

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from db.errors import LoginRefused
+from db.errors import LoginRefused, TakesNoWrites
 from workers.process.retries import (
     LONGEST_SECONDS,
     doubled_seconds,
@@ -76,6 +76,20 @@ async def test_a_refused_login_is_waited_for_unless_the_caller_says_otherwise(
     assert pauses == []
     assert await until_done("test", work, lambda: None) == "done"
     assert len(pauses) == 1
+
+
+async def test_a_standby_is_waited_for_even_where_a_refused_login_is_not(
+    pauses: list[float],
+) -> None:
+    failures = iter([TakesNoWrites("a standby"), TakesNoWrites("a standby")])
+
+    async def work() -> str:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return "done"
+
+    assert await until_done("test", work, lambda: None, waits_for_login=False) == "done"
+    assert len(pauses) == 2
 
 
 async def test_a_task_that_lost_its_cancellation_ends_at_the_next_check() -> None:
