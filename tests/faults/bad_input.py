@@ -91,7 +91,7 @@ def bad_webhook(chance: random.Random, number: int, twilio: Twilio) -> BadWebhoo
         "no form": (quote(name).encode() * 10, {"Content-Type": "application/json"}),
     }
     if chance.random() < 0.15:
-        return BadWebhook(f"{name} too large", path, b"x" * 70_000, {}, 413)
+        return BadWebhook(f"{name} too large", path, b"x" * (256 * 1024 + 1), {}, 413)
     if chance.random() < 0.15:
         empty = form(MessageSid="", SmsMessageSid="", SmsSid="")
         headers = {"X-Twilio-Signature": twilio.signature(empty)}
