@@ -121,7 +121,10 @@ async def check_positions(settings: Settings) -> str:
 
 
 async def _logs(settings: Settings) -> dict[Partition, tuple[int, int]]:
-    """Return where the log of each partition that workers read begins and ends."""
+    """Return where the log of each partition that workers read begins and ends.
+
+    Raises Wrong when a topic is missing: nothing is known of its records.
+    """
     inbound = {settings.topic(name) for name in INBOUND}
     counts = await count_partitions(settings)
     partitions = [
@@ -130,6 +133,8 @@ async def _logs(settings: Settings) -> dict[Partition, tuple[int, int]]:
         if topic in inbound
         for number in range(count.actual)
     ]
+    if missing := sorted(inbound - counts.keys()):
+        raise Wrong(f"{missing[0]}: no such topic, or not one that this user may see")
     consumer = new_consumer(settings)
     try:
         await consumer.start()

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import NamedTuple, Self
 
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.catalog import OUTBOUND
 from schemas.cloudevents import Decoders
@@ -19,7 +18,7 @@ from workers.follow.lines import (
     render_event,
     render_unreadable,
 )
-from workers.kafka.clients import client_arguments, new_consumer, stop_consumer
+from workers.kafka.clients import new_admin, new_consumer, stop_consumer
 from workers.process.errors import CommandFailed
 from workers.process.retries import end_if_cancelled
 from workers.settings import Settings
@@ -49,7 +48,7 @@ class Follower:
         self._ranks = {name: rank for rank, name in enumerate(self._names)}
         self._from_start = from_start
         self._decoders = {topic: Decoders(structs) for topic, structs in OUTBOUND.items()}
-        self._arguments = client_arguments(settings)
+        self._settings = settings
         self._consumer = new_consumer(
             settings,
             auto_offset_reset="earliest",
@@ -84,7 +83,7 @@ class Follower:
 
     async def _partitions(self) -> list[TopicPartition]:
         # From an admin client: a consumer knows only the topics that it subscribes to.
-        admin = AIOKafkaAdminClient(**self._arguments)
+        admin = new_admin(self._settings)
         await admin.start()
         try:
             described = await admin.describe_topics(list(self._names))

@@ -110,7 +110,7 @@ class BatchLoop:
     def _slice(self, poll: Poll) -> PartitionSlice:
         partition = (poll.tp.topic, poll.tp.partition)
         events = [self._decode(record, poll.fetched_at) for record in poll.records]
-        return PartitionSlice(partition, poll.start, poll.end, poll.records, events)
+        return PartitionSlice(partition, poll.start, poll.end, poll.records, events, poll.lost)
 
     async def _apply_together(self, slices: list[PartitionSlice]) -> bool:
         """Try to apply slices of several partitions in one transaction. Returns whether it did.

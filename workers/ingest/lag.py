@@ -1,10 +1,15 @@
-"""Measures how many records are not applied yet; an empty backlog is a sign of life."""
+"""Measures how many records are not applied yet; an empty backlog is a sign of life.
+
+So is a broker that is away: it is waited for. A measurement that fails for another reason says
+nothing of the worker, and is forgiven FAILURES_MAX times in a row. From then on it is no sign of
+life: a worker that applies nothing is ended by the watchdog, and one that applies records goes on.
+"""
 
 import asyncio
 import logging
 from collections.abc import Callable
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from workers.ingest.positions import Positions
 from workers.ingest.transport import Consumer
@@ -14,6 +19,9 @@ log = logging.getLogger(__name__)
 
 LAG_SECONDS = 5.0
 """How often the lag is measured."""
+
+FAILURES_MAX = 3
+"""So many measurements in a row may fail."""
 
 BROKER_CONNECT_SECONDS = 5.0
 
@@ -32,21 +40,31 @@ class Lag:
         self._positions = positions
         self._consumer = consumer
         self._alive = alive
+        self._failures = 0
+        """Of the last measurements, without one that did not fail."""
 
     async def watch(self) -> None:
         """Measure until the consumer stops, whatever Kafka answers."""
         while not self._consumer.app.should_stop:
             try:
                 await self._measure()
-            except (KafkaError, OSError, TimeoutError) as error:
-                # A broker that is down is waited for, which is no stall.
-                self._alive()
-                log.info("lag: %s", type(error).__name__)
-            except Exception:
+                self._failures = 0
+            except Exception as error:
                 # To measure is no reason to end a worker that works.
-                self._alive()
-                log.warning("the lag is not known", exc_info=True)
+                self._failed(error)
             await asyncio.sleep(LAG_SECONDS)
+
+    def _failed(self, error: Exception) -> None:
+        if _is_waited_for(error):
+            self._failures = 0
+            self._alive()
+            log.info("lag: %s", type(error).__name__)
+            return
+        self._failures += 1
+        if self._failures == 1:
+            log.warning("the lag is not known", exc_info=error)
+        if self._failures <= FAILURES_MAX:
+            self._alive()
 
     async def _measure(self) -> None:
         if self._positions.assigned is None or self._consumer.app.rebalancing:
@@ -78,3 +96,10 @@ class Lag:
             writer.close()
             return True
         return False
+
+
+def _is_waited_for(error: Exception) -> bool:
+    """Whether a broker is down, slow or changing, so that to wait for it is no stall."""
+    if isinstance(error, KafkaError):
+        return error.retriable or isinstance(error, KafkaTimeoutError)
+    return isinstance(error, OSError | TimeoutError)

@@ -15,13 +15,13 @@ log = logging.getLogger(__name__)
 
 
 def say_lost(topic: str, slices: Iterable[PartitionSlice]) -> None:
-    """Log and count the losses among slices that were applied: those without records.
+    """Log and count the losses among slices that were applied.
 
     `topic` is the name without the prefix. The number is an upper bound: markers of transactions,
     and records of aborted ones, have offsets too.
     """
     for slice_ in slices:
-        if not slice_.records:
+        if slice_.lost:
             number = slice_.end - slice_.start
             metrics.LOST_RECORDS.labels(topic).inc(number)
             log.error(

@@ -8,11 +8,14 @@ what is published after may be applied in another order. A person has to know.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 from workers.kafka.topic_admin import PartitionCount
 from workers.process import metrics
 
 log = logging.getLogger(__name__)
+
+Count = Callable[[], Awaitable[Mapping[str, PartitionCount]]]
 
 CHECK_SECONDS = 20.0
 """How often Kafka is asked."""
@@ -21,9 +24,12 @@ CHECK_SECONDS = 20.0
 class PartitionCounts:
     """The numbers of partitions, as this worker knows them."""
 
-    def __init__(self, count: Callable[[], Awaitable[Mapping[str, PartitionCount]]]) -> None:
-        """`count` returns the numbers by topic. When it raises, it is asked again later."""
-        self._count = count
+    def __init__(self, counter: Callable[[], AbstractAsyncContextManager[Count]]) -> None:
+        """`counter` connects, and yields what returns the numbers by topic.
+
+        It is used until that raises; later it connects again.
+        """
+        self._counter = counter
         self._said: dict[str, int] = {}
         """The number of each topic that was last said to be wrong."""
 
@@ -31,10 +37,16 @@ class PartitionCounts:
         """Check for ever. Each wrong number is said once, until it changes."""
         while True:
             try:
-                self._check(await self._count())
+                async with self._counter() as count:
+                    await self._watch(count)
             except Exception as error:
                 # Whatever Kafka answers: to count is no reason to end a worker that works.
                 log.info("partitions: %s", type(error).__name__)
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def _watch(self, count: Count) -> None:
+        while True:
+            self._check(await count())
             await asyncio.sleep(CHECK_SECONDS)
 
     def _check(self, counts: Mapping[str, PartitionCount]) -> None:

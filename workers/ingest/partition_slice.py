@@ -12,10 +12,7 @@ from workers.kafka.records import KafkaRecord
 
 @dataclass(frozen=True, slots=True)
 class PartitionSlice:
-    """Consecutive records of one partition, decoded or known to be invalid.
-
-    Without records it stands for those that Kafka deleted before they were read.
-    """
+    """Consecutive records of one partition, decoded or known to be invalid."""
 
     partition: Partition
     start: int
@@ -24,6 +21,9 @@ class PartitionSlice:
     """The position after it."""
     records: list[KafkaRecord]
     events: list[Incoming[Any] | InvalidRecord]
+    lost: bool = False
+    """Whether it has no records, because Kafka deleted them before they were read. One that is not
+    lost may have none, too: markers of transactions have offsets."""
 
     def joined(self, following: "PartitionSlice") -> "PartitionSlice":
         """This slice and the one that follows it in the partition, as one slice."""
@@ -57,14 +57,14 @@ class PartitionSlice:
 def joined(slices: Iterable[PartitionSlice]) -> list[PartitionSlice]:
     """Join each slice to the one before it in its partition, if it starts where that one ends.
 
-    One without records stays alone.
+    One that is lost stays alone.
     """
     found: list[PartitionSlice] = []
     last: dict[Partition, int] = {}
     for slice_ in slices:
         place = last.get(slice_.partition)
         follows = place is not None and found[place].end == slice_.start
-        if place is not None and follows and found[place].records and slice_.records:
+        if place is not None and follows and not (found[place].lost or slice_.lost):
             found[place] = found[place].joined(slice_)
         else:
             last[slice_.partition] = len(found)

@@ -10,10 +10,7 @@ from workers.kafka.records import KafkaRecord
 
 
 class Poll(NamedTuple):
-    """The records that one fetch returned of one partition.
-
-    Without records it stands for those that Kafka deleted before they were read.
-    """
+    """The records that one fetch returned of one partition, or the place of those that are lost."""
 
     tp: TP
     start: int
@@ -23,6 +20,8 @@ class Poll(NamedTuple):
     records: list[KafkaRecord]
     fetched_at: datetime
     """The time of records that have none. It stays the same, however often they are tried."""
+    lost: bool = False
+    """Whether it has no records, because Kafka deleted them before they were read."""
 
     @property
     def size(self) -> int:

@@ -126,7 +126,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return {}
         consumer.seek(known, beginning)
         start, self._ends[tp] = self._ends.get(tp, position), beginning
-        return {tp: Poll(tp, start, beginning, [], datetime.now(UTC))}
+        return {tp: Poll(tp, start, beginning, [], datetime.now(UTC), lost=True)}
 
     def _position(self, tp: TP) -> int | None:
         """Where the next fetch starts. None: not known now, or not a partition of this worker."""

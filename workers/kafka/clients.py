@@ -1,6 +1,7 @@
 """Makes and stops Kafka clients: how they connect, guards against outages, and a quick stop.
 
-`guard_client` prevents three failures of aiokafka when Kafka is away or has just come back:
+`guard_client` prevents three failures of aiokafka when Kafka is away or has just come back, and one
+when topics are missing:
 
 - A broker that has just started answers for a moment that there are no brokers. aiokafka accepts
   that answer. The next search for a coordinator then fails with an AssertionError. It makes the
@@ -10,6 +11,8 @@
   get an answer or a refusal: thousands of times a second, whatever `retry_backoff_ms` is.
 - aiokafka writes to a connection that has just ended. asyncio ignores that, but uvloop raises a
   RuntimeError, which ends the task that writes: a consumer that commits, and with it the worker.
+- A request for the metadata of a topic creates it, with the broker's number of partitions, where
+  the broker has `auto.create.topics.enable`, as is Kafka's default. `inbox topics` alone creates.
 """
 
 import asyncio
@@ -20,9 +23,11 @@ from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerClosed
+from aiokafka.protocol.metadata import MetadataRequest
 
 from workers.settings import Settings, required
 
@@ -64,12 +69,20 @@ def new_producer(settings: Settings, **given: Any) -> AIOKafkaProducer:
     return producer
 
 
+def new_admin(settings: Settings, **given: Any) -> AIOKafkaAdminClient:
+    """Returns a client that creates and describes topics. Start and close it."""
+    admin = AIOKafkaAdminClient(**client_arguments(settings), **given)
+    guard_client(admin._client)
+    return admin
+
+
 def guard_client(client: AIOKafkaClient) -> None:
     """Guard a client that is not started yet against the failures that this module describes.
 
-    It starts only when brokers are known, limits its requests for metadata, and does not use a
-    connection that has ended. Its `bootstrap` raises KafkaError when no broker answers at first, or
-    when the answers contain no broker for BOOTSTRAP_SECONDS.
+    It starts only when brokers are known, limits its requests for metadata, does not use a
+    connection that has ended, and creates no topic by asking for it. Its `bootstrap` raises
+    KafkaError when no broker answers at first, or when the answers contain no broker for
+    BOOTSTRAP_SECONDS.
     """
     bootstrap, update, connect = client.bootstrap, client._metadata_update, client._get_conn
     times: deque[float] = deque(maxlen=METADATA_UPDATES_MAX)
@@ -97,11 +110,27 @@ def guard_client(client: AIOKafkaClient) -> None:
             # aiokafka has not noticed yet. The requests that wait for its answers fail now.
             connection.close(reason=CloseReason.CONNECTION_BROKEN)
             connection = await connect(*arguments, **given)
+        if connection is not None:
+            _create_nothing(connection)
         return connection
 
     client._get_conn = connect_unless_ended
     client.bootstrap = bootstrap_until_brokers_are_known
     client._metadata_update = update_metadata_rarely
+
+
+def _create_nothing(connection: AIOKafkaConnection) -> None:
+    """Make a connection say, in each request for metadata, that no topic is to be created.
+
+    aiokafka has no setting for it. A start asks on connections of its own, about no topic.
+    """
+
+    def send(request: Any, *arguments: Any, **given: Any) -> Any:
+        if isinstance(request, MetadataRequest):
+            request._allow_auto_topic_creation = False
+        return type(connection).send(connection, request, *arguments, **given)
+
+    connection.send = send
 
 
 async def stop_consumer(consumer: AIOKafkaConsumer) -> None:

@@ -1,7 +1,15 @@
 """Creates the topics that are missing, and verifies the others against the contract."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -10,7 +18,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaTimeoutError, for_code
 
 from schemas.topics import TOPICS, Topic, min_in_sync_replicas
-from workers.kafka.clients import client_arguments
+from workers.kafka.clients import new_admin
 from workers.process.errors import CommandFailed
 from workers.settings import Settings
 
@@ -89,25 +97,35 @@ async def count_partitions(settings: Settings) -> dict[str, PartitionCount]:
 
     Topics that are missing, or that this user may not see, are left out. Raises KafkaError.
     """
+    async with partition_counter(settings) as count:
+        return await count()
+
+
+@asynccontextmanager
+async def partition_counter(
+    settings: Settings,
+) -> AsyncIterator[Callable[[], Awaitable[dict[str, PartitionCount]]]]:
+    """Yield what counts as `count_partitions` does, as often as it is called, with one client."""
     required = {
         settings.topic(topic.name): topic.partitions or settings.partitions
         for topic in TOPICS.values()
     }
     async with _admin(settings) as admin:
-        found = await admin.describe_topics(list(required))
-    return {
-        each["topic"]: PartitionCount(len(each["partitions"]), required[each["topic"]])
-        for each in found
-        if not each["error_code"]
-    }
+
+        async def count() -> dict[str, PartitionCount]:
+            found = await admin.describe_topics(list(required))
+            return {
+                each["topic"]: PartitionCount(len(each["partitions"]), required[each["topic"]])
+                for each in found
+                if not each["error_code"]
+            }
+
+        yield count
 
 
 @asynccontextmanager
 async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(
-        **client_arguments(settings),
-        request_timeout_ms=ADMIN_REQUEST_MILLISECONDS,
-    )
+    admin = new_admin(settings, request_timeout_ms=ADMIN_REQUEST_MILLISECONDS)
     try:
         await admin.start()
         yield admin

@@ -22,7 +22,7 @@ from workers.ingest.poll import PollSchema
 from workers.ingest.positions import Positions
 from workers.ingest.topic_reader import TopicReader
 from workers.ingest.transport import Consumer
-from workers.kafka.topic_admin import count_partitions
+from workers.kafka.topic_admin import partition_counter
 from workers.outbox.relay import Relay
 from workers.periodic.gone_assignees import GoneAssignees
 from workers.periodic.window_warnings import WindowWarnings
@@ -107,7 +107,7 @@ class IngestRole(WorkerRole):
         self._gone = GoneAssignees(self._settings, pool=pool, hooks=self._hooks)
         brokers = required(self._settings.kafka, "INBOX_KAFKA")
         self._lag = Lag(brokers, self._positions, self._consumer, self._hooks.alive)
-        self._partitions = PartitionCounts(partial(count_partitions, self._settings))
+        self._partitions = PartitionCounts(partial(partition_counter, self._settings))
 
     @property
     def _consumer(self) -> Consumer:

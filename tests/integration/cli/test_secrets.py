@@ -21,6 +21,8 @@ COMMANDS = [
     ["reconcile", "--since", "1h"],
     ["erase", "--account", "acme", "--contact", "+4911"],
     ["dead-letters", "list"],
+    ["dead-letters", "redrive", "--all"],
+    ["adopt", "--positions", "keep"],
     ["doctor"],
     ["faust", "agents"],
 ]

@@ -91,6 +91,7 @@ SELECT (SELECT count(*) FROM inbox.messages) >= $1 AND NOT EXISTS (SELECT FROM i
 """
 
 
+@pytest.mark.busy
 @pytest.mark.seconds(60)
 async def test_an_hour_of_healthy_work_has_no_warning(
     settings: Settings, topics: Topics, owner: Owner

@@ -82,9 +82,11 @@ PRIVATE_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "_get_conn",
             "_metadata_update",
         ),
+        "aiokafka.admin:AIOKafkaAdminClient": ("_client",),
         "aiokafka.conn:AIOKafkaConnection": ("_writer",),
         "aiokafka.producer.message_accumulator:MessageAccumulator": ("fail_all",),
         "aiokafka.producer.sender:Sender": ("sender_task",),
+        "aiokafka.protocol.metadata:MetadataRequest": ("_allow_auto_topic_creation",),
         "aiokafka:AIOKafkaConsumer": ("_client",),
         "aiokafka:AIOKafkaProducer": (
             "_message_accumulator",

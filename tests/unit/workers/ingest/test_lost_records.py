@@ -1,4 +1,4 @@
-"""A slice without records is a loss: one line and a number."""
+"""A slice that is lost is one line and a number."""
 
 import logging
 
@@ -17,7 +17,9 @@ def test_a_loss_is_one_line_and_a_number(caplog: pytest.LogCaptureFixture) -> No
     before = counter._value.get()
     slices = [
         PartitionSlice(("inbox.links", 1), 4, 5, [RECORD], []),
-        PartitionSlice(("inbox.links", 2), 10, 13, [], []),
+        PartitionSlice(("inbox.links", 2), 10, 13, [], [], lost=True),
+        # Markers of transactions are left of it, after another worker applied its records.
+        PartitionSlice(("inbox.links", 1), 4, 7, [RECORD], []).after(5),
     ]
     say_lost("links", slices)
     assert counter._value.get() - before == 3

@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from workers.ingest.partition_counts import PartitionCounts
+from workers.ingest.partition_counts import Count, PartitionCounts
 from workers.kafka.topic_admin import PartitionCount
 from workers.process import metrics
 
 TOPIC = "inbox.links"
+CONNECTIONS: list[str] = []
+"""What the last watch did with its connections."""
 
 
 class NoMoreAnswers(BaseException):
@@ -28,6 +32,15 @@ async def watched(
         pass
 
     left = list(answers)
+    CONNECTIONS.clear()
+
+    @asynccontextmanager
+    async def counter() -> AsyncIterator[Count]:
+        CONNECTIONS.append("open")
+        try:
+            yield count
+        finally:
+            CONNECTIONS.append("closed")
 
     async def count() -> dict[str, PartitionCount]:
         if not left:
@@ -40,7 +53,7 @@ async def watched(
     monkeypatch.setattr(asyncio, "sleep", at_once)
     caplog.set_level(logging.INFO)
     with pytest.raises(NoMoreAnswers):
-        await PartitionCounts(count).watch()
+        await PartitionCounts(counter).watch()
     return [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
 
 
@@ -77,3 +90,18 @@ async def test_the_metric_is_the_difference(
 ) -> None:
     await watched(monkeypatch, caplog, number)
     assert metrics.PARTITION_DIFFERENCE.labels(TOPIC)._value.get() == difference
+
+
+@pytest.mark.parametrize(
+    ("answers", "connections"),
+    [((4, 4, 4, 4), 1), ((4, KafkaConnectionError(), 4, 4), 2)],
+    ids=str,
+)
+async def test_a_connection_is_kept_until_it_fails(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    answers: tuple[int | Exception, ...],
+    connections: int,
+) -> None:
+    await watched(monkeypatch, caplog, *answers)
+    assert ["open", "closed"] * connections == CONNECTIONS

@@ -78,12 +78,18 @@ def test_every_record_is_there_once_in_the_order_of_its_partition(
         assert all(one.end < following.start for one, following in pairwise(own))
 
 
-def test_a_slice_without_records_stays_alone() -> None:
-    loss = PartitionSlice(("topic", 0), 2, 5, [], [])
+def test_what_is_left_of_a_slice_may_be_markers_alone_which_are_no_loss() -> None:
+    markers = replace(slice_(0, 0, 10), end=12).after(10)
+    assert markers == PartitionSlice(("topic", 0), 10, 12, [], [], lost=False)
+    assert spans(joined([markers, slice_(0, 12, 13)])) == [(0, 10, 13)]
+
+
+def test_a_loss_stays_alone() -> None:
+    loss = PartitionSlice(("topic", 0), 2, 5, [], [], lost=True)
     slices = [
         PartitionSlice(("topic", 0), 0, 2, [kafka_record("topic", 0, 1, b"")], []),
         loss,
         PartitionSlice(("topic", 0), 5, 6, [kafka_record("topic", 0, 5, b"")], []),
     ]
     assert joined(slices) == slices
-    assert loss.after(3) == PartitionSlice(("topic", 0), 3, 5, [], [])
+    assert loss.after(3) == PartitionSlice(("topic", 0), 3, 5, [], [], lost=True)
