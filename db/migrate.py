@@ -9,7 +9,9 @@ import asyncio
 import logging
 import random
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -24,9 +26,14 @@ log = logging.getLogger(__name__)
 # Any number, but the same one in every program that migrates this schema.
 LOCK_KEY = 0x1B0C5
 LOCK_SECONDS = 300
+"""How long to wait for the migrations of another program."""
 
-TRIES_MAX = 20
-"""How often a migration begins again after a deadlock with workers."""
+TABLE_LOCK_SECONDS = 3
+"""How long a migration waits for a table. Whoever wants to read the table waits behind it.
+It is longer than Postgres takes to find a deadlock, or to send its own vacuum away: 1 s."""
+
+TRIES_MAX = 60
+"""How often a migration begins again after a deadlock with workers, or if a table is in use."""
 
 _BOOTSTRAP = "bootstrap.sql"
 
@@ -83,6 +90,7 @@ async def migrate(url: str) -> list[str]:
         await _refuse_pooler(connection)
         await connection.execute(QUERIES["migration_lock_limit"], f"{LOCK_SECONDS}s")
         await connection.execute(QUERIES["migration_lock"], LOCK_KEY)
+        await connection.execute(QUERIES["migration_lock_limit"], f"{TABLE_LOCK_SECONDS}s")
         return await _apply_missing(connection)
     finally:
         await connection.close()
@@ -105,32 +113,40 @@ async def _apply_missing(connection: AnyConnection) -> list[str]:
             *(schema.version, len(known)),
         )
         return []
-    bootstrap = files("db.migrations").joinpath(_BOOTSTRAP).read_text("utf-8")
-    async with connection.transaction():
-        await connection.execute(bootstrap)
-    applied = []
-    for migration in known[schema.version :]:
-        await _apply(connection, migration)
-        applied.append(migration.name)
-    return applied
+    missing = known[schema.version :]
+    if missing:
+        bootstrap = files("db.migrations").joinpath(_BOOTSTRAP).read_text("utf-8")
+        await _in_transaction(connection, _BOOTSTRAP, lambda: connection.execute(bootstrap))
+    for migration in missing:
+        await _in_transaction(connection, migration.name, partial(_apply, connection, migration))
+    return [migration.name for migration in missing]
 
 
 async def _apply(connection: AnyConnection, migration: Migration) -> None:
-    """Apply a migration in one transaction.
+    await connection.execute(migration.sql)
+    step = migration.number, migration.name, migration.readable_from
+    await connection.execute(QUERIES["record_migration"], *step)
+
+
+async def _in_transaction(
+    connection: AnyConnection, name: str, work: Callable[[], Awaitable[object]]
+) -> None:
+    """Do work that changes tables, in one transaction. `name` is for the log.
 
     It locks one table after the other, and so do the workers, which go on meanwhile, in another
-    order. So it may have to begin again.
+    order. A backup keeps its locks for long. So the work may have to begin again; in the pauses,
+    whoever waited behind it goes on.
     """
-    step = migration.number, migration.name, migration.readable_from
     for tries_left in reversed(range(TRIES_MAX)):
         try:
             async with connection.transaction():
-                await connection.execute(migration.sql)
-                await connection.execute(QUERIES["record_migration"], *step)
-        except asyncpg.DeadlockDetectedError:
+                await work()
+        except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError) as error:
             if not tries_left:
                 raise
-            await asyncio.sleep(random.uniform(0, 0.5))  # noqa: S311  # spreads load, guards nothing
+            if isinstance(error, asyncpg.LockNotAvailableError):
+                log.warning("%s: a table is in use, by a backup perhaps: again", name)
+            await asyncio.sleep(random.uniform(0.5, 2))  # noqa: S311  # spreads load, guards nothing
         else:
             return
 

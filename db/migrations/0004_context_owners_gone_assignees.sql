@@ -20,11 +20,6 @@ COMMENT ON COLUMN inbox.sends.part IS 'Which part of a reply that its channel do
 COMMENT ON COLUMN inbox.sends.media_urls IS 'The files of this part.';
 COMMENT ON COLUMN inbox.sends.error_code IS 'The provider''s code: where it refused or could not deliver; while queued, why it did not take the part yet.';
 
--- A message changes no indexed column, so its update stays in place (HOT); an assignment does not.
-CREATE INDEX conversations_of_assignee ON inbox.conversations (assignee_id, account_id, conversation_id)
-    WHERE assignee_id IS NOT NULL;
-COMMENT ON TABLE inbox.conversations IS 'The one thread between a channel and a contact. No index on what a message changes: every message updates its row in place (HOT).';
-
 CREATE TABLE inbox.gone_assignees (
     account_id text NOT NULL,
     user_id text NOT NULL,

@@ -1,5 +1,5 @@
 -- What the first migration stands on: the worker's role, the schema, and the list of steps.
--- Run before every migration, so each statement leaves alone what is there already.
+-- Run whenever a migration is missing, so each statement leaves alone what is there already.
 
 DO $$
 BEGIN

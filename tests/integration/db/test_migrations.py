@@ -1,6 +1,7 @@
 """Versions of the schema: which programs run on which, and that migrations keep what they say."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -8,6 +9,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import pytest
 
+import db.migrate
 from db.connect import connect
 from db.databases import ensure_database
 from db.errors import SchemaMismatch
@@ -41,6 +43,11 @@ UNION ALL
 SELECT tablename::regclass::text, indexdef FROM pg_indexes
 WHERE schemaname = 'inbox' AND indexdef LIKE '% UNIQUE %' AND tablename <> 'migrations'
 """
+WAITS = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+"""Whether a migration waits for a table."""
 RIGHTS = """
 SELECT table_name, column_name, privilege_type FROM information_schema.column_privileges
 WHERE grantee = 'inbox_worker' AND table_schema = 'inbox'
@@ -130,10 +137,7 @@ async def test_a_migration_that_meets_workers_in_a_deadlock_begins_again(
     database: Settings, postgres: EmbeddedPostgres, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pretend(monkeypatch, *migrations(), LATER)
-    waits = (
-        "SELECT EXISTS (SELECT FROM pg_locks"
-        " WHERE NOT granted AND relation = 'inbox.conversations'::regclass)"
-    )
+    monkeypatch.setattr(db.migrate, "TABLE_LOCK_SECONDS", 60)
     async with own_login(postgres.superuser_url, database) as login:
         # So the migration finds the deadlock, and gives way.
         await login.set_for_sessions({"deadlock_timeout": "60s"})
@@ -144,10 +148,65 @@ async def test_a_migration_that_meets_workers_in_a_deadlock_begins_again(
         migrating = asyncio.create_task(
             migrate(required(database.migration_database_url, "database"))
         )
-        await until(lambda: owner.fetchval(waits), "the migration to wait")
+        await until(lambda: owner.fetchval(WAITS), "the migration to wait")
         await worker.execute("SELECT FROM inbox.messages; COMMIT")
         assert await migrating == [LATER.name]
         await worker.close()
+
+
+@pytest.fixture
+async def backup(owner: Owner) -> AsyncIterator[Owner]:
+    """A session that has read tables and keeps its locks, as pg_dump does."""
+    tables = "inbox.migrations, inbox.conversations, inbox.messages"
+    await owner.execute(f"BEGIN; LOCK TABLE {tables} IN ACCESS SHARE MODE")
+    yield owner
+    await owner.execute("ROLLBACK")
+
+
+async def test_a_migration_that_waits_for_a_backup_lets_readers_pass(
+    database: Settings, backup: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch, *migrations(), LATER)
+    monkeypatch.setattr(db.migrate, "TRIES_MAX", 10_000)
+    url = required(database.migration_database_url, "database")
+    migrating = asyncio.create_task(migrate(url))
+    worker = await connect(required(database.database_url, "database"), "test")
+    for _ in range(2):
+        await until(lambda: worker.fetchval(WAITS), "the migration to wait")
+        await worker.fetch("SELECT FROM inbox.migrations")
+        assert not migrating.done()
+    await backup.execute("COMMIT")
+    assert await migrating == [LATER.name]
+    await worker.close()
+
+
+async def test_a_migration_gives_up_when_a_table_stays_in_use_and_changes_nothing(
+    database: Settings, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(monkeypatch, *migrations(), LATER)
+    monkeypatch.setattr(db.migrate, "TRIES_MAX", 2)
+    url = required(database.migration_database_url, "database")
+    await owner.execute("BEGIN; LOCK TABLE inbox.conversations IN ACCESS SHARE MODE")
+    with pytest.raises(asyncpg.LockNotAvailableError):
+        await migrate(url)
+    await owner.execute("ROLLBACK")
+    assert (await load_schema(owner)).version == NEWEST
+    assert await migrate(url) == [LATER.name]
+
+
+@pytest.mark.usefixtures("backup")
+async def test_where_nothing_is_missing_no_table_is_waited_for(
+    database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db.migrate, "TRIES_MAX", 1)
+    assert await migrate(required(database.migration_database_url, "database")) == []
+
+
+def test_an_index_on_a_table_with_rows_is_built_while_nothing_else_is_locked() -> None:
+    for each in migrations()[FIRST_THAT_SAYS - 1 :]:
+        indexed = set(re.findall(r"^CREATE .*INDEX .* ON (inbox\.\w+)", each.sql, re.MULTILINE))
+        if indexed - set(re.findall(r"^CREATE TABLE (inbox\.\w+)", each.sql, re.MULTILINE)):
+            assert "ALTER TABLE" not in each.sql, each.name
 
 
 async def test_a_database_that_only_old_programs_have_migrated(
