@@ -6,6 +6,9 @@ from db.connect import AnyConnection
 from db.databases import WORKER
 from db.queries import QUERIES
 
+WORKER_APPLICATION = "inbox worker"
+"""What the sessions of workers call themselves."""
+
 
 class Installation(NamedTuple):
     """The Kafka topics that a database belongs to, or those of a program's settings."""
@@ -38,7 +41,35 @@ async def ensure_installation(connection: AnyConnection, mine: Installation) -> 
     return stored
 
 
-async def adopt(connection: AnyConnection, mine: Installation, *, forget_positions: bool) -> None:
+async def load_used_topics(connection: AnyConnection) -> dict[str, int]:
+    """Returns how many partitions at least each topic has of which positions are stored.
+
+    The topics have their full names. They tell whose a database is before it says so itself: a
+    version before 0.3.0 wrote no row.
+    """
+    rows = await connection.fetch(QUERIES["load_used_topics"])
+    return {row["topic"]: row["partitions"] for row in rows}
+
+
+class Unsent(NamedTuple):
+    """How much a database holds that would still go out."""
+
+    events: int
+    """In the outbox."""
+    parts: int
+    """Parts of replies, queued or without a known outcome."""
+
+
+async def count_unsent(connection: AnyConnection) -> Unsent:
+    """Returns how much a database holds that would still go out."""
+    row = await connection.fetchrow(QUERIES["count_unsent"])
+    assert row is not None
+    return Unsent(*row)
+
+
+async def adopt(
+    connection: AnyConnection, mine: Installation, *, forget_positions: bool, discard_unsent: bool
+) -> None:
     """Make a database belong to other topics, as the schema's owner.
 
     Raises AdoptionRefused while workers run. It also does so while the outbox has rows and the
@@ -47,15 +78,22 @@ async def adopt(connection: AnyConnection, mine: Installation, *, forget_positio
     """
     async with connection.transaction():
         await connection.execute(QUERIES["lock_installation"])
-        sessions = await connection.fetchval(QUERIES["count_worker_sessions"], WORKER)
+        sessions = await connection.fetchval(
+            QUERIES["count_worker_sessions"], WORKER, WORKER_APPLICATION
+        )
         if sessions:
             raise AdoptionRefused(f"workers run ({sessions} sessions): stop all of them first")
+        if discard_unsent:
+            await connection.execute(QUERIES["discard_outbox"])
+            await connection.execute(QUERIES["discard_sends"])
         stored = await load_installation(connection)
-        same_shards = stored is None or stored[:2] == mine[:2]
+        same_shards = stored is not None and stored[:2] == mine[:2]
         if not same_shards and await connection.fetchval(QUERIES["outbox_has_rows"]):
             raise AdoptionRefused(
-                "the outbox has rows: start a worker with the old settings, wait until "
-                "inbox_outbox_rows is 0, and stop it again"
+                "the outbox has rows. If this is a copy of a database that is still in use, never "
+                "start a worker with the old settings: discard them by --discard-outbox. Else "
+                "start a worker with the old settings, wait until inbox_outbox_rows is 0, and "
+                "stop it again"
             )
         await connection.execute(QUERIES["replace_installation"], *mine)
         if forget_positions:

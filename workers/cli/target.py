@@ -8,8 +8,13 @@ import click
 
 from db.connect import connect
 from db.errors import is_transient
-from db.installation import Installation, load_installation
-from workers.kafka.installation import installation_of, require_same, require_settings_fit
+from db.installation import Installation, load_installation, load_used_topics
+from workers.kafka.installation import (
+    installation_of,
+    require_same,
+    require_settings_fit,
+    require_used_topics_fit,
+)
 from workers.settings import Settings, required
 
 _PLACE = re.compile(r"[\w.:,/%\[\]-]+", re.ASCII)
@@ -20,8 +25,9 @@ async def check_target(settings: Settings, *, changes: bool, needs_database: boo
     """Name the topics and the database if the command changes something, and compare them.
 
     Raises ForeignInstallation if the database belongs to other topics; KafkaError; the errors of
-    Postgres. Before the first worker started, there is nothing to compare. A command that does not
-    need the database works without one, and while Postgres refuses or does not answer.
+    Postgres. Before the first worker started, only the positions of a version before 0.3.0 can be
+    compared. A command that does not need the database works without one, and while Postgres
+    refuses or does not answer.
     """
     if changes:
         required(settings.kafka, "INBOX_KAFKA")
@@ -29,7 +35,7 @@ async def check_target(settings: Settings, *, changes: bool, needs_database: boo
     if settings.database_url is None:
         return
     try:
-        stored = await _stored(settings.database_url)
+        stored = await _stored(settings, settings.database_url)
     except Exception as error:
         if needs_database or not (isinstance(error, asyncpg.PostgresError) or is_transient(error)):
             raise
@@ -42,10 +48,14 @@ async def check_target(settings: Settings, *, changes: bool, needs_database: boo
             require_same(stored, await installation_of(settings))
 
 
-async def _stored(url: str) -> Installation | None:
+async def _stored(settings: Settings, url: str) -> Installation | None:
     connection = await connect(url, "inbox")
     try:
-        return await load_installation(connection)
+        stored = await load_installation(connection)
+        if stored is None:
+            mine = Installation(settings.topic_prefix, settings.partitions, "")
+            require_used_topics_fit(await load_used_topics(connection), mine)
+        return stored
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         return None  # The database is not migrated yet.
     finally:

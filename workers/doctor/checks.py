@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition
 
 from db.connect import connect
-from db.installation import load_installation
+from db.installation import Installation, load_installation, load_used_topics
 from db.migrate import migrations, verify
 from db.positions import Partition, stored_positions
 from schemas.catalog import INBOUND
 from workers.kafka.clients import new_consumer, stop_consumer
-from workers.kafka.installation import differences, installation_of
+from workers.kafka.installation import contradictions, differences, installation_of
 from workers.kafka.topic_admin import count_brokers, count_partitions, verify_topics
 from workers.settings import Settings, required
 
@@ -81,12 +81,17 @@ async def check_installation(settings: Settings) -> str:
     connection = await connect(_database(settings), APPLICATION)
     try:
         stored = await load_installation(connection)
+        used = await load_used_topics(connection)
     finally:
         await connection.close()
     if stored is None:
-        return "no worker has started yet: the first one makes the database its own"
-    if found := differences(stored, await installation_of(settings)):
+        found = contradictions(used, Installation(settings.topic_prefix, settings.partitions, ""))
+    else:
+        found = differences(stored, await installation_of(settings))
+    if found:
         raise Wrong(f"the database belongs to other topics: {'; '.join(found)}")
+    if stored is None:
+        return "no worker has started yet: the first one makes the database its own"
     return f"the database belongs to {stored.topic_prefix}* of this Kafka"
 
 

@@ -5,10 +5,13 @@ is published to one set of topics. Workers with another prefix, cluster or numbe
 would apply or publish events a second time.
 """
 
+from collections.abc import Mapping
+
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.metadata import MetadataRequest
 
 from db.installation import Installation
+from schemas.topics import TOPICS
 from workers.kafka.clients import client_arguments, guard_client
 from workers.process.errors import ForeignInstallation
 from workers.settings import Settings
@@ -45,7 +48,16 @@ def require_settings_fit(stored: Installation, settings: Settings) -> None:
 
 def require_same(stored: Installation, mine: Installation) -> None:
     """Raise ForeignInstallation, with all that differs, unless the database has these topics."""
-    if found := differences(stored, mine):
+    _require_none(differences(stored, mine))
+
+
+def require_used_topics_fit(used: Mapping[str, int], mine: Installation) -> None:
+    """Raise ForeignInstallation if the positions in a database are of other topics."""
+    _require_none(contradictions(used, mine))
+
+
+def _require_none(found: list[str]) -> None:
+    if found:
         raise ForeignInstallation(
             f"this database belongs to other topics: {'; '.join(found)}. {REMEDY}"
         )
@@ -59,3 +71,28 @@ def differences(stored: Installation, mine: Installation) -> list[str]:
         for name, theirs, ours in zip(names, stored, mine, strict=True)
         if theirs != ours
     ]
+
+
+def contradictions(used: Mapping[str, int], mine: Installation) -> list[str]:
+    """Returns a phrase for each setting that the positions in a database contradict.
+
+    `used` has the full names of topics, with how many partitions each has at least. Full names are
+    compared, because one prefix may begin with another.
+    """
+    found = []
+    if foreign := used.keys() - topic_names(mine):
+        found.append(
+            f"INBOX_TOPIC_PREFIX is {mine.topic_prefix} here, but the database has positions of "
+            f"{min(foreign)}"
+        )
+    if (partitions := max(used.values(), default=0)) > mine.partitions:
+        found.append(
+            f"INBOX_PARTITIONS is {mine.partitions} here, but the database has positions of "
+            f"{partitions} partitions"
+        )
+    return found
+
+
+def topic_names(mine: Installation) -> set[str]:
+    """Returns the full names of all topics."""
+    return {mine.topic_prefix + name for name in TOPICS}

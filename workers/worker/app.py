@@ -97,11 +97,11 @@ class InboxApp(faust.App):
 
     async def _keep_up(self, upkeep: Upkeep) -> None:
         """Do the upkeep, once the database is known to be of this worker's topics."""
-        while not self._check.settings_fit.is_set():
+        while not self._check.may_send.is_set():
             # Servers are waited for, which is no stall.
             self._alive()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._check.settings_fit.wait(), UPKEEP_SECONDS)
+                await asyncio.wait_for(self._check.may_send.wait(), UPKEEP_SECONDS)
         await upkeep.run()
 
     def _run(self, work: Iterable[BackgroundWork]) -> None:

@@ -4,11 +4,18 @@ from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 
 from db.connect import AnyConnection, Pool, pool
-from db.installation import Installation, ensure_installation, load_installation
+from db.installation import (
+    WORKER_APPLICATION,
+    Installation,
+    ensure_installation,
+    load_installation,
+    load_used_topics,
+)
 from db.migrate import verify
 from db.outbox import ensure_shards
 from schemas.topics import RELAY_SHARDS
 from workers.ingest.topic_reader import TRANSACTIONS_MAX
+from workers.kafka.installation import require_used_topics_fit
 
 CONNECTIONS_MAX = 4 * TRANSACTIONS_MAX + RELAY_SHARDS
 """Of the topics few are busy at once; each shard holds a connection only while it reads."""
@@ -23,7 +30,7 @@ class Database:
     @cached_property
     def pool(self) -> Pool:
         """The pool. Made on first access, since it belongs to the event loop that runs then."""
-        return pool(self._url, "inbox worker", CONNECTIONS_MAX)
+        return pool(self._url, WORKER_APPLICATION, CONNECTIONS_MAX)
 
     def acquire(self) -> AbstractAsyncContextManager[AnyConnection]:
         """Borrow a connection for as long as the context lasts."""
@@ -41,9 +48,12 @@ class Database:
     async def claim(self, mine: Installation) -> Installation:
         """Write this worker's topics, unless others are there, and add the relay's shards.
 
-        Returns the topics that are there.
+        Returns the topics that are there. Raises ForeignInstallation if none are, but the positions
+        are of other topics.
         """
         async with self.acquire() as connection:
+            if await load_installation(connection) is None:
+                require_used_topics_fit(await load_used_topics(connection), mine)
             stored = await ensure_installation(connection, mine)
             if stored == mine:
                 await ensure_shards(connection, RELAY_SHARDS)

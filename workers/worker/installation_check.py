@@ -29,8 +29,10 @@ class InstallationCheck:
         self._database = database
         self._alive = alive
         self._waits_for_login = waits_for_login
-        self.settings_fit = asyncio.Event()
-        """Set when the prefix and the number of partitions are known to be the database's."""
+        self._settings_fit = False
+        """Whether the prefix and the number of partitions are known to be the database's."""
+        self.may_send = asyncio.Event()
+        """Set when all is known to fit; or once Kafka did not answer, if the settings do."""
         self.all_fits = asyncio.Event()
         """Set when Kafka's cluster is known to be the database's, too."""
 
@@ -44,13 +46,13 @@ class InstallationCheck:
         )
         if stored is not None:
             require_settings_fit(stored, self._settings)
-            self.settings_fit.set()
+            self._settings_fit = True
 
     async def check_all(self, mine: Installation) -> None:
         """Check everything. Writes this worker's topics if the database belongs to none yet."""
         claim = partial(self._database.claim, mine)
         require_same(await until_done("the database", claim, self._alive), mine)
-        self.settings_fit.set()
+        self.may_send.set()
         self.all_fits.set()
 
     async def check_in_time(self) -> None:
@@ -65,4 +67,6 @@ class InstallationCheck:
                 return await installation_of(self._settings)
             except KafkaError as error:
                 failures += 1
+                if self._settings_fit:
+                    self.may_send.set()
                 await pause("Kafka", error, failures, self._alive)

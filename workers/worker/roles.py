@@ -207,8 +207,8 @@ class SendRole(WorkerRole):
         return (self._send(),)
 
     async def _send(self) -> None:
-        # The sender needs no Kafka, so it does not wait for one.
-        await self._check.settings_fit.wait()
+        # The sender needs no Kafka, so it waits for an answer, but not for a Kafka that is away.
+        await self._check.may_send.wait()
         await self._sender.run()
 
     def committed(self, rows: list[OutboxRow]) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from db.installation import Installation, load_installation
+from tests.harness.command import inbox
 from tests.harness.inbox import Owner
 from tests.harness.input_events import channel, message
-from tests.harness.sending_inbox import SENDER
+from tests.harness.sending_inbox import SENDER, WITHOUT_SEND, serving
 from tests.harness.topics import Topics, create_topics
 from tests.harness.waiting import until
 from tests.harness.webhook_forms import messages
@@ -125,7 +126,53 @@ async def test_a_database_that_was_used_before_belongs_to_the_first_worker_too(
     await messages(owner, 1)
     assert await worker.stop() == 0
     await owner.execute("DELETE FROM inbox.installation")
+    prefix = settings.topic_prefix
+    # One prefix begins with the other, in both directions.
+    for name in (f"{prefix}b.", prefix[:-2], "inbox."):
+        other = replace(settings, topic_prefix=name, web_port=free_port())
+        status, line = await ended(Worker(other, tmp_path / "other.log", "send"))
+        assert status == EXIT_SOFTWARE
+        assert f"INBOX_TOPIC_PREFIX is {name} here, but the database has positions of" in line
+        assert f" {prefix}" in line
+        assert "INBOX_PARTITIONS" not in line
+    fewer = replace(settings, partitions=3, web_port=free_port())
+    status, line = await ended(Worker(fewer, tmp_path / "fewer.log"))
+    assert status == EXIT_SOFTWARE
+    assert "INBOX_PARTITIONS is 3 here, but the database has positions of 4 partitions" in line
+    assert "INBOX_TOPIC_PREFIX" not in line
+    doctor = await inbox(fewer, "doctor")
+    assert "the database has positions of 4 partitions" in doctor.out
+    command = await inbox(fewer, "topics")
+    assert (command.status, "the database has positions of 4" in command.err) == (2, True)
+    assert await stored(owner) is None
     again = Worker(settings, tmp_path / "again.log")
     await again.start()
     assert await stored(owner) == await installation_of(settings)
     assert await again.stop() == 0
+
+
+async def test_a_sender_on_another_cluster_ends_before_it_posts_anything(
+    settings: Settings, topics: Topics, owner: Owner, tmp_path: Path
+) -> None:
+    # As a copy of a database does that has the original's prefix, but a Kafka of its own.
+    async with serving(settings, topics, owner, tmp_path / "worker.log", WITHOUT_SEND) as sending:
+        await sending.reply("a")
+        await sending.until_states(queued=1)
+        await owner.execute("UPDATE inbox.installation SET kafka_cluster_id = 'lost'")
+        copy = replace(sending.settings, web_port=free_port())
+        status, line = await ended(Worker(copy, tmp_path / "copy.log", "send"))
+        assert status == EXIT_SOFTWARE
+        assert "the id of the Kafka cluster is lost in the database" in line
+        await sending.until_states(queued=1)
+        assert sending.posted() == []
+
+
+async def test_a_sender_goes_by_the_settings_while_kafka_does_not_answer(
+    settings: Settings, topics: Topics, owner: Owner, tmp_path: Path
+) -> None:
+    async with serving(settings, topics, owner, tmp_path / "worker.log", WITHOUT_SEND) as sending:
+        await sending.reply("a")
+        await sending.until_states(queued=1)
+        async with sending.sender(kafka=("127.0.0.1:1",)):
+            await sending.until_states(accepted=1)
+        assert sending.posted() == ["a"]

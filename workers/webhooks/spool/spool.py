@@ -100,19 +100,25 @@ class Spool:
         if slot.prefix == self._prefix:
             return True
         if slot.prefix is not None:
-            self._leave_alone(slot, f"it holds webhooks of the prefix {slot.prefix}")
+            self._leave_alone(
+                slot,
+                f"it holds webhooks of the prefix {slot.prefix}. {self._remedy(slot)}",
+            )
             return False
         known = await self._knows(slot)
         if known is False:
             self._leave_alone(
                 slot,
                 "a version that wrote no prefix left it, and no channel here has the address of "
-                f"one of its webhooks. If they are this worker's all the same, write "
-                f"{self._prefix} into its file `prefix`",
+                f"one of its webhooks. {self._remedy(slot)}",
             )
         elif known:
             await self._run(slot.label, self._prefix)
         return bool(known)
+
+    def _remedy(self, slot: Slot) -> str:
+        path = slot.directory / "prefix"
+        return f"If they are this worker's all the same, write {self._prefix} into {path}"
 
     async def _knows(self, slot: Slot) -> bool | None:
         records = slot.waiting()

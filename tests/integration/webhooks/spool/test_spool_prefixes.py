@@ -68,12 +68,35 @@ async def test_a_worker_leaves_the_webhooks_of_another_prefix_alone(
             await until(said, "a line about the slot")
             assert await worker.is_ready()
         assert await other.topics.read("dead-letters") == []
-    line = f"it holds webhooks of the prefix {scene.settings.topic_prefix}"
+    [label] = scene.settings.data_dir.glob("spool/slot-0/prefix")
+    line = (
+        f"it holds webhooks of the prefix {scene.settings.topic_prefix}. If they are this worker's "
+        f"all the same, write {other.settings.topic_prefix} into {label}\n"
+    )
     assert other.log.read_text().count(line) == 1
     # Their own worker takes them when it comes back.
     async with started(with_new_password(scene.settings, other.settings), scene.log) as worker:
         await until_drained(worker)
     assert len(await scene.topics.read("messages.received")) == len(SIDS)
+    assert await scene.topics.read("dead-letters") == []
+
+
+async def test_webhooks_that_were_taken_with_a_wrong_prefix_are_given_to_the_right_one(
+    servers: Servers, scene: Scene
+) -> None:
+    await leave(scene, scene.settings)
+    [label] = scene.settings.data_dir.glob("spool/slot-*/prefix")
+    label.write_text("wrong.")
+    async with started(scene.settings, scene.log):
+
+        async def said() -> bool:
+            return f"write {scene.settings.topic_prefix} into {label}" in scene.log.read_text()
+
+        await until(said, "what to do")
+    # As `echo` writes it, in the shell of whoever follows the line.
+    label.write_text(f"{scene.settings.topic_prefix}\n")
+    async with started(scene.settings, scene.log):
+        await scene.topics.read_until("messages.received", len(SIDS))
     assert await scene.topics.read("dead-letters") == []
 
 
