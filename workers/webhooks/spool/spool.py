@@ -102,7 +102,8 @@ class Spool:
         if slot.prefix is not None:
             self._leave_alone(
                 slot,
-                f"it holds webhooks of the prefix {slot.prefix}. {self._remedy(slot)}",
+                f"the worker that took its webhooks had the prefix {slot.prefix} instead. "
+                f"{self._remedy(slot)}",
             )
             return False
         known = await self._knows(slot)

@@ -70,8 +70,8 @@ async def test_a_worker_leaves_the_webhooks_of_another_prefix_alone(
         assert await other.topics.read("dead-letters") == []
     [label] = scene.settings.data_dir.glob("spool/slot-0/prefix")
     line = (
-        f"it holds webhooks of the prefix {scene.settings.topic_prefix}. If they are this worker's "
-        f"all the same, write {other.settings.topic_prefix} into {label}\n"
+        f"the worker that took its webhooks had the prefix {scene.settings.topic_prefix} instead. "
+        f"If they are this worker's all the same, write {other.settings.topic_prefix} into {label}"
     )
     assert other.log.read_text().count(line) == 1
     # Their own worker takes them when it comes back.
