@@ -123,7 +123,14 @@ async def test_a_worker_of_other_topics_publishes_nothing_of_its_spool(
     servers: Servers, scene: Scene, tmp_path: Path
 ) -> None:
     await leave(scene, scene.settings)
-    await scene.owner.execute("UPDATE inbox.installation SET kafka_cluster_id = 'another'")
+    # The worker that died may have died before it wrote the row.
+    await scene.owner.execute(
+        "INSERT INTO inbox.installation (topic_prefix, partitions, kafka_cluster_id)"
+        " VALUES ($1, $2, 'another')"
+        " ON CONFLICT (single) DO UPDATE SET kafka_cluster_id = excluded.kafka_cluster_id",
+        scene.settings.topic_prefix,
+        scene.settings.partitions,
+    )
     worker_log = tmp_path / "again.log"
     worker = Worker(scene.settings, worker_log, "web")
     await worker.start(ready=False)
