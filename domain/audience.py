@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from domain.conversation import Conversation
 from domain.directory import Directory, User
-from domain.graphemes import shorten
+from domain.graphemes import is_blank, shorten
 from domain.outgoing import Outgoing
 from schemas.context_text import context_lines
 from schemas.directory import Medium
@@ -90,11 +90,13 @@ def _recipients(
 def preview(body: str, media: tuple[Media, ...], context: MessageContext | None = None) -> str:
     """Returns the start of a message's text.
 
-    Without a text, these are the content types of its files, or else what it is about.
+    If nothing of that can be seen, these are the content types of its files, or else what it is
+    about. Only one character more is read than a preview shows: callers may pass so much alone.
     """
-    text = body or ", ".join(item.content_type for item in media)
+    unseen = is_blank(body[:PREVIEW_CHARACTERS_MAX])
+    text = ", ".join(item.content_type for item in media) if unseen else body
     if not text and context is not None:
-        text = "; ".join(line.text for line in context_lines(context, body))
+        text = "; ".join(line.text for line in context_lines(context, ""))
     return shorten(text, PREVIEW_CHARACTERS_MAX)
 
 

@@ -99,6 +99,30 @@ def form_text(form: Any) -> str:
     return "; ".join(map(str, form_answers(form)))
 
 
+def form_line(form: Any) -> str:
+    """Returns the line of a message's text that says the answers of a form."""
+    return f"[form] {form_text(form)}".rstrip()
+
+
+def is_form_said(form: Any, body: str) -> bool:
+    """Whether whole lines of a text say each answer of a form, with its question.
+
+    A part of a line would not do: `1` is in most texts, and says nothing about a form.
+    """
+    answers = form_answers(form)
+    return any(_has_lines(body, text) for text in (form_line(form), form_text(form))) or all(
+        _has_lines(body, str(answer)) for answer in answers
+    )
+
+
+def _has_lines(body: str, text: str) -> bool:
+    return _lines(text) in _lines(body)
+
+
+def _lines(text: str) -> str:
+    return "\n".join(["", *(line.strip() for line in text.splitlines()), ""])
+
+
 def place_text(words: str, coordinates: str) -> str:
     """Returns a place on one line: what it is called, and where it is. Either may be ""."""
     return f"{words} ({coordinates})" if words and coordinates else words or coordinates
@@ -141,8 +165,7 @@ def _button_lines(context: MessageContext, body: str) -> Iterator[ContextLine]:
 
 
 def _form_line(form: Any, body: str) -> Iterator[ContextLine]:
-    answers = form_answers(form)
-    if any(answer.value not in body for answer in answers):
+    if not is_form_said(form, body):
         yield ContextLine(f"Form: {form_text(form)}")
 
 

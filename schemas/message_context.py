@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import force_setattr
 
 from schemas.fields import ExternalId, NonEmpty
 
@@ -14,8 +15,8 @@ FORM_DEPTH_MAX = 16
 """How deep the answers of a form may be nested."""
 
 NUMBER_MAX, NUMBER_MIN = 2**53, 1e-6
-"""The limits of a number in a form, without its sign. All programs read such numbers alike
-(RFC 7493), and Postgres returns them as they were. Zero is allowed too."""
+"""The limits of a fraction in a form, without its sign. Postgres writes others in full, such as
+1e300 with 301 digits, and so may return another number, or one that takes more room."""
 
 
 class Referral(Struct, frozen=True, omit_defaults=True):
@@ -56,7 +57,8 @@ class MessageContext(Struct, frozen=True, omit_defaults=True):
     forwarded: bool | None = None
 
     def __post_init__(self) -> None:
-        check_form(self.form)
+        check_depth(self.form)
+        force_setattr(self, "form", storable_numbers(self.form))
         size = context_bytes(self)
         if size > CONTEXT_BYTES_MAX:
             raise ValueError(f"{size} bytes, at most {CONTEXT_BYTES_MAX} are taken")
@@ -67,20 +69,27 @@ def context_bytes(value: Any) -> int:
     return len(msgspec.json.encode(value))
 
 
-def check_form(form: Any) -> None:
-    """Raise ValueError for answers that could not be stored and read again as they are."""
+def check_depth(form: Any) -> None:
+    """Raise ValueError for answers that are nested too deep."""
     level = [form]
     for _ in range(FORM_DEPTH_MAX):
-        if any(isinstance(value, int | float) and not is_kept(value) for value in level):
-            raise ValueError("form: a number is too large or too small to be kept")
         level = [part for value in level for part in _parts(value)]
     if level:
         raise ValueError(f"form: nested deeper than {FORM_DEPTH_MAX} levels")
 
 
-def is_kept(number: float) -> bool:
-    """Whether a number in a form is stored and read again as it is."""
-    return number == 0 or NUMBER_MIN <= abs(number) <= NUMBER_MAX
+def storable_numbers(value: Any) -> Any:
+    """Returns the answers of a form, with texts for numbers that would come back different.
+
+    Whole numbers come back as they are, however large.
+    """
+    if isinstance(value, dict):
+        return {name: storable_numbers(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable_numbers(each) for each in value]
+    if isinstance(value, float) and value and not NUMBER_MIN <= abs(value) <= NUMBER_MAX:
+        return repr(value)
+    return value
 
 
 def _parts(value: Any) -> list[Any]:

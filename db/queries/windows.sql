@@ -35,14 +35,12 @@ FROM ended AS e
 WHERE c.account_id = e.account_id AND c.conversation_id = e.conversation_id
 
 -- name: newest_of_contacts
--- The contact's newest message in each of some conversations: its first $3 characters, or its files
--- and what it is about if it has no text.
+-- The contact's newest message in each of some conversations: what its preview may show, which is
+-- its first $3 characters, its files, and what it is about.
 SELECT k.account_id, k.conversation_id::text, m.message_id::text, m.body, m.media, m.context
 FROM unnest($1::text[], $2::uuid[]) AS k (account_id, conversation_id)
 CROSS JOIN LATERAL (
-    SELECT newest.message_id, left(newest.body, $3) AS body,
-           CASE newest.body WHEN '' THEN newest.media ELSE '[]' END AS media,
-           CASE newest.body WHEN '' THEN newest.context END AS context
+    SELECT newest.message_id, left(newest.body, $3) AS body, newest.media, newest.context
     FROM inbox.messages AS newest
     WHERE newest.conversation_id = k.conversation_id AND newest.account_id = k.account_id
       AND newest.direction = 'inbound'

@@ -14,13 +14,14 @@ from db.messages import (
     recorded_messages,
     words_of,
 )
+from domain.audience import preview
 from domain.conversation_state import ConversationState
 from domain.directory import Directory
 from domain.identities import addresses
 from domain.messages import MessageIds, decide_message, derive_ids, is_erased
 from domain.outgoing import Message, Outgoing
 from schemas.cloudevents import Incoming
-from schemas.fields import AccountId, ChannelId
+from schemas.fields import AccountId, ChannelId, ConversationId
 from schemas.messages import MessageReceived
 from workers.agents.contact_addresses import ContactAddresses
 from workers.agents.conversation_states import ConversationStates
@@ -60,8 +61,10 @@ class ReceivedMessages:
         self._opened = 0
         """The number of conversations that this batch opened."""
         self._recorded: set[MessageKey] = set()
+        self._answers: set[ProviderKey] = set()
+        """The keys of the messages that those of this batch answer."""
         self._answered: dict[ProviderKey, AnsweredMessage] = {}
-        """The messages that those of this batch answer."""
+        """Those of them that are recorded, in this batch too."""
         self._messages: list[Message] = []
         self._directories: dict[AccountId, Directory] = {}
 
@@ -71,7 +74,6 @@ class ReceivedMessages:
         """Lock the conversation states, and read which messages are recorded already."""
         conversations: set[ConversationKey] = set()
         messages: set[MessageKey] = set()
-        answers: set[ProviderKey] = set()
         for event in events:
             account_id = event.data.account_id
             ids = self._ids[message_source(event.data)] = derive_ids(event.data)
@@ -80,10 +82,10 @@ class ReceivedMessages:
             if event.data.contact.identities:
                 conversations |= {(account_id, id_) for id_ in addresses(event.data)}
             if (answer := answer_key(event.data)) is not None:
-                answers.add(answer)
+                self._answers.add(answer)
         await self._addresses.load(connection, conversations)
         self._recorded = await recorded_messages(connection, messages, "inbound")
-        self._answered = await answered_messages(connection, answers)
+        self._answered = await answered_messages(connection, self._answers)
         accounts = {account_id for account_id, _ in conversations}
         self._directories = await self._cache.load(connection, accounts)
 
@@ -117,7 +119,15 @@ class ReceivedMessages:
             metrics.UNASSIGNED.labels("message").inc()
         assert decision.message is not None
         self._messages.append(decision.message)
+        self._remember_answered(event.data, route.taker)
         return decision.outgoing + self._addresses.merge(route, event, now)
+
+    def _remember_answered(self, data: MessageReceived, conversation_id: ConversationId) -> None:
+        """Keep the first words of a message if one of this batch answers it."""
+        key = data.account_id, data.channel_id, data.provider_message_id
+        if key in self._answers:
+            words = preview(data.body, ())
+            self._answered.setdefault(key, AnsweredMessage(conversation_id, words))
 
     def _opened_at(self, key: ConversationKey, now: datetime) -> datetime | None:
         """Returns the creation time of a new conversation; one batch opens each at another time."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from multidict import MultiDict
 
 from schemas.context_text import form_answers
-from schemas.message_context import FORM_DEPTH_MAX, context_bytes, is_kept
+from schemas.message_context import FORM_DEPTH_MAX, context_bytes, storable_numbers
 from workers.twilio.form import field_text, start_of, without_unstorable
 
 ANSWER_BYTES_MAX = 512
@@ -35,7 +35,7 @@ def interaction(form: MultiDict[str]) -> Interaction:
         field_text(form, "ButtonText") or _text(button, "title"),
         field_text(form, "ListId") or _text(item, "id"),
         field_text(form, "ListTitle") or _text(item, "title"),
-        None if button or item else _storable(_form(data)),
+        None if button or item else storable_numbers(_storable(_form(data))),
     )
 
 
@@ -86,7 +86,7 @@ def _form(data: Any) -> Any:
 
 
 def _storable(value: Any, depth: int = 1) -> Any:
-    """Returns a value that the contract takes: what it does not take becomes a text."""
+    """Returns a value without texts that Postgres cannot hold, and not nested too deep."""
     if isinstance(value, dict | list) and depth > FORM_DEPTH_MAX - 1:
         value = "…"
     if isinstance(value, str):
@@ -97,6 +97,4 @@ def _storable(value: Any, depth: int = 1) -> Any:
         }
     if isinstance(value, list):
         return [_storable(each, depth + 1) for each in value]
-    if isinstance(value, int | float) and not is_kept(value):
-        return repr(value)
     return value

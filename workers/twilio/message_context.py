@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from multidict import MultiDict
 
 from domain.graphemes import is_blank
-from schemas.context_text import form_answers, form_text, place_text, referral_name
+from schemas.context_text import form_line, is_form_said, place_text, referral_name
 from schemas.fields import ExternalId
 from schemas.message_context import (
     CONTEXT_BYTES_MAX,
@@ -89,17 +89,19 @@ class FormContext:
     def text(self, *, has_media: bool) -> str:
         """The text of the message, with what the form says beside it in words."""
         body = field_text(self._form, "Body")
-        lines = [] if self._is_place(body) or is_blank(body) else [body]
+        place = "" if self._place.text in body else self._place.text
+        # The line of a place that the body only names says the body too.
+        unsaid = is_blank(body) or (place and self._is_place(body))
+        lines = [] if unsaid else [body]
         lines += _chosen(self._interaction, body)
         lines += _filled_in(self._interaction, body)
-        place = self._place.text
-        lines += [place] if place and place not in body else []
+        lines += [place] if place else []
         if not lines and self._referral is not None:
             lines = [_from_referral(self._form, self._referral)]
         lines += filter(None, [OPT_OUTS.get(field_text(self._form, "OptOutType").upper())])
         if lines:
             return "\n".join(lines)
-        return body if has_media else self._unsupported()
+        return "" if has_media else self._unsupported()
 
     def _is_place(self, body: str) -> bool:
         """Whether the body says nothing but what the place is called."""
@@ -115,7 +117,8 @@ class FormContext:
 
 def _place(form: MultiDict[str]) -> Place:
     names = ("Label", "Address", "Latitude", "Longitude")
-    return Place(*(field_text(form, name).strip() for name in names))
+    texts = (field_text(form, name).strip() for name in names)
+    return Place(*("" if is_blank(text) else text for text in texts))
 
 
 def _location(place: Place) -> Location | None:
@@ -164,9 +167,9 @@ def _chosen(chosen: Interaction, body: str) -> list[str]:
 def _filled_in(chosen: Interaction, body: str) -> list[str]:
     if chosen.form is None:
         return []
-    if all(answer.value in body for answer in form_answers(chosen.form)):
-        return ["[form]"] if is_blank(body) else []
-    return [f"[form] {form_text(chosen.form)}"]
+    if is_form_said(chosen.form, body) and not is_blank(body):
+        return []
+    return [form_line(chosen.form)]
 
 
 def _external_id(text: str) -> str | None:

@@ -133,6 +133,26 @@ async def test_a_contact_who_writes_again_moves_the_warning(served: Inbox) -> No
     assert warning.data["message"]["preview"] == ("Hello?" * 30)[:139] + "…"
 
 
+@pytest.mark.parametrize(
+    ("body", "media", "preview"),
+    [
+        (" ", [{"url": "u", "content_type": "image/png"}], "image/png"),
+        ("\u200b", [], "Form: a: b"),
+        (" " * 200 + "Hello", [], "Form: a: b"),
+        ("Hi", [{"url": "u", "content_type": "image/png"}], "Hi"),
+    ],
+    ids=ascii,
+)
+async def test_a_warning_shows_what_the_notification_of_the_message_showed(
+    served: Inbox, body: str, media: list[dict[str, str]], preview: str
+) -> None:
+    context = {"form": {"a": "b"}}
+    await served.apply(written(body=body, ago=23.5 * HOUR, media=media, context=context))
+    assert len(await warnings(served)) == 1
+    shown = [read.data["message"]["preview"] for read in await served.read("notifications")]
+    assert shown == [preview, preview]
+
+
 async def test_a_window_is_told_of_once_and_the_next_one_again(served: Inbox) -> None:
     await served.apply(written(ago=23.5 * HOUR))
     assert len(await warnings(served)) == 1

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from schemas.message_context import MessageContext
 from schemas.note_html import as_html
 from schemas.note_text import as_text
 from tests.harness.identities import aliases, message_counts
@@ -192,6 +193,25 @@ async def test_a_publishers_context_is_kept_and_one_that_is_too_large_is_a_dead_
     (letter,) = await inbox.read("dead-letters")
     assert letter.header("dl_code") == "invalid_data"
     assert "`$.data.context`" in str(letter.header("dl_error"))
+
+
+async def test_no_number_of_a_form_keeps_a_message_from_being_recorded(inbox: Inbox) -> None:
+    kept = {
+        "page_id": 10158292394857612,
+        "large": [12345678901234567890, 2**64, -(2**63) - 1, 10**400],
+        "fractions": [0.1, 1e-6, 2.0**53, -1.5, 0.0],
+    }
+    texts = {"small": "1e-07", "huge": ["1e+300"]}
+    form = kept | {"small": 1e-7, "huge": [1e300]}
+    await inbox.apply(message("+4933", "", context={"form": form}), link("+4933", "lead:l1"))
+    stored = await inbox.owner.fetchval("SELECT context::text FROM inbox.messages")
+    assert json.loads(stored)["form"] == kept | texts
+    (note,) = await inbox.notes("lead:l1")
+    (shown,) = note.messages
+    assert isinstance(shown.context, MessageContext)
+    assert shown.context.form == kept | texts
+    assert "page_id: 10158292394857612" in as_text(note)
+    assert await inbox.read("dead-letters") == []
 
 
 NINE, EIGHT = (

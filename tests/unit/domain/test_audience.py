@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.audience import assignment_audience, message_audience, notifications, preview
 from schemas.directory import BOTH, DESKTOP, OFF, Medium, NotificationSettings
@@ -137,6 +139,20 @@ def test_without_text_and_files_a_preview_says_what_the_message_is_about() -> No
     assert preview("Hi", (), context) == "Hi"
     assert preview("", (Media("u", "image/png"),), context) == "image/png"
     assert preview("", (), MessageContext()) == ""
+
+
+@pytest.mark.parametrize("body", [" ", "\u200b\u2800", "\n" * 200, " " * 140 + "Hello"], ids=ascii)
+def test_a_text_that_cannot_be_seen_is_no_preview(body: str) -> None:
+    context = MessageContext(form={"a": "Hello"})
+    assert preview(body, (IMAGE,), context) == "image/png"
+    assert preview(body, (), context) == "Form: a: Hello"
+    assert preview(body, ()) == ""
+
+
+@given(st.text(st.sampled_from(" \u200bae\u0301"), max_size=300))
+def test_a_preview_needs_one_character_more_than_it_shows(body: str) -> None:
+    context = MessageContext(form={"a": "a"})
+    assert preview(body, (), context) == preview(body[:141], (), context)
 
 
 @pytest.mark.parametrize(

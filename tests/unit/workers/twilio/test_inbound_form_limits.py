@@ -34,7 +34,7 @@ def test_the_record_of_any_form_that_is_taken_has_at_most_256_kib(field: str, wh
 
 
 def test_a_record_whose_every_part_is_as_large_as_it_may_be_fits() -> None:
-    escaped = "\x01" * 40_000
+    escaped = "x" + "\x01" * 40_000
     files = {f"MediaUrl{number}": "\x01" * 100 for number in range(100)}
     made = event(
         **files,

@@ -43,7 +43,7 @@ FLOW_TEXT = (
         ([1, True], [1, True], "[form] 1, yes"),
         ("text", "text", "[form] text"),
         (None, None, "[unsupported message: interactive]"),
-        ({"a": 2**70}, {"a": str(2**70)}, f"[form] a: {2**70}"),
+        ({"a": 2**70}, {"a": 2**70}, f"[form] a: {2**70}"),
         ({"a": 1e-300}, {"a": "1e-300"}, "[form] a: 1e-300"),
         ({"a\0": "b\ud800"}, {"a\ufffd": "b\ufffd"}, "[form] a\ufffd: b\ufffd"),
     ],
@@ -73,11 +73,29 @@ def test_the_same_answers_in_flow_data_count_where_there_is_nothing_else() -> No
     ("body", "text"),
     [
         ("Sent", "Sent\n[form] E-mail: dana@example.com"),
-        ("I am dana@example.com", "I am dana@example.com"),
+        (
+            "I am dana@example.com",
+            "I am dana@example.com\n[form] E-mail: dana@example.com",
+        ),
+        ("Hi\n E-mail: dana@example.com", "Hi\n E-mail: dana@example.com"),
+        ("[form] E-mail: dana@example.com", "[form] E-mail: dana@example.com"),
     ],
 )
 def test_answers_stand_beside_a_text_that_does_not_say_them(body: str, text: str) -> None:
     assert message(Body=body, InteractiveData=json.dumps(PAGES)).body == text
+
+
+@pytest.mark.parametrize(
+    ("body", "form", "text"),
+    [
+        ("1", {"x": 1}, "1\n[form] x: 1"),
+        ("yesterday", {"smoker": True}, "yesterday\n[form] smoker: yes"),
+        ("Dana", "Dana", "Dana"),
+        ("Hi", {"flow_token": "x1"}, "Hi"),
+    ],
+)
+def test_the_question_of_a_short_answer_is_said(body: str, form: Any, text: str) -> None:
+    assert message(Body=body, InteractiveData=json.dumps(form)).body == text
 
 
 @pytest.mark.parametrize(

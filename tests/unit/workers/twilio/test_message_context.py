@@ -3,7 +3,10 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from domain.graphemes import is_blank
 from schemas.message_context import (
     CONTEXT_BYTES_MAX,
     Location,
@@ -12,6 +15,15 @@ from schemas.message_context import (
     context_bytes,
 )
 from tests.unit.workers.twilio.test_inbound_form import message
+from workers.twilio.form_fields import MESSAGE_FIELDS
+
+BESIDE_BODY = [
+    field.name
+    for field in MESSAGE_FIELDS
+    if field.name in ("MessageType", "FlowData", "ReferralBody")
+    or (field.name != "Body" and ("`body`" in field.use or "context" in field.use))
+]
+"""The fields that say something beside the text, which is in `Body`."""
 
 AD = {
     "ReferralSourceId": "120210",
@@ -127,6 +139,48 @@ def test_a_place_is_kept_and_said(fields: dict[str, str], body: str) -> None:
     assert made.context == MessageContext(location=Location(52.52, 13.4, "Cafe", "Square 1"))
 
 
+@pytest.mark.parametrize("more", [{}, AD], ids=["", "from an ad"])
+@pytest.mark.parametrize(
+    ("fields", "body"),
+    [
+        ({"Body": "Cafe", "Label": "Cafe"}, "Cafe"),
+        ({"Body": "Cafe", "Label": "Cafe", "Latitude": "52.5"}, "Cafe"),
+        ({"Body": "Square 1", "Address": "Square 1"}, "Square 1"),
+        ({"Body": "Cafe", "Label": "Cafe", "Address": "Square 1"}, "Cafe, Square 1"),
+    ],
+    ids=str,
+)
+def test_a_text_that_says_all_of_a_place_is_kept(
+    fields: dict[str, str], body: str, more: dict[str, str]
+) -> None:
+    assert said(**(more | fields)) == body
+
+
+def test_a_place_of_which_nothing_can_be_seen_is_none() -> None:
+    made = message(Label="\u200b", Address="\u2800")
+    assert (made.body, made.context) == ("[unsupported message]", None)
+
+
+WORDS = st.sampled_from(["", " ", "Cafe", "Square 1", "Cafe, Square 1", "52.5", "1", "Yes"])
+FORMS = st.sampled_from(["", "{}", '{"x": 1}', '{"x": "Cafe"}', '"Cafe"', "Cafe"])
+TEXTS = WORDS | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+@given(
+    TEXTS,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            **dict.fromkeys(BESIDE_BODY, TEXTS),
+            **dict.fromkeys(("InteractiveData", "FlowData"), FORMS | TEXTS),
+        },
+    ),
+)
+def test_the_contacts_own_words_are_always_in_the_text(body: str, fields: dict[str, str]) -> None:
+    text = said(**(fields | {"Body": body}))
+    assert is_blank(body) or body.strip() in text
+
+
 @pytest.mark.parametrize(
     ("fields", "location"),
     [
@@ -173,6 +227,7 @@ def test_only_numbers_that_are_on_earth_are_kept(
             },
             "",
         ),
+        ({"Body": "\u200b", "NumMedia": "1", "MediaUrl0": "https://a.example/1"}, ""),
     ],
     ids=str,
 )
