@@ -115,6 +115,25 @@ def is_form_said(form: Any, body: str) -> bool:
     )
 
 
+def has_words(body: str, text: str) -> bool:
+    """Whether a text has another one, and not only within longer words.
+
+    "" is in every text. Of matches that overlap only the first is looked at: so long texts take no
+    long time, and at worst something is said twice.
+    """
+    begins, ends = text[:1].isalnum(), text[-1:].isalnum()
+    at = body.find(text)
+    while at >= 0:
+        end = at + len(text)
+        within = (begins and body[at - 1 : at].isalnum()) or (
+            ends and body[end : end + 1].isalnum()
+        )
+        if not within:
+            return True
+        at = body.find(text, end)
+    return False
+
+
 def _has_lines(body: str, text: str) -> bool:
     return _lines(text) in _lines(body)
 
@@ -160,7 +179,7 @@ def _answer_line(context: MessageContext, answered: str | UnsetType) -> Iterator
 
 def _button_lines(context: MessageContext, body: str) -> Iterator[ContextLine]:
     for what, name in (("Button", context.button_payload), ("Choice", context.list_id)):
-        if name and name not in body:
+        if name and not has_words(body, name):
             yield ContextLine(f"{what}: {name}")
 
 
@@ -176,13 +195,14 @@ def _place_line(location: Location | None, body: str) -> Iterator[ContextLine]:
     numbers = [
         repr(number) for number in (location.latitude, location.longitude) if number is not None
     ]
-    if any(piece not in body for piece in (*words, *numbers)):
+    # A coordinate may have more digits in the body: 13.40 is 13.4.
+    if not all(has_words(body, text) for text in words) or any(n not in body for n in numbers):
         yield ContextLine(f"Place: {place_text(', '.join(words), ', '.join(numbers))}")
 
 
 def _referral_line(referral: Referral | None, body: str) -> Iterator[ContextLine]:
     if referral is None:
         return
-    said = referral.headline if referral.headline and referral.headline not in body else None
+    said = None if has_words(body, referral.headline or "") else referral.headline
     name = referral_name(referral)
     yield ContextLine(f"From {name}: {said}" if said else f"From {name}", referral.source_url)

@@ -8,7 +8,13 @@ from msgspec.structs import replace
 from multidict import MultiDict
 
 from domain.graphemes import is_blank
-from schemas.context_text import form_line, is_form_said, place_text, referral_name
+from schemas.context_text import (
+    form_line,
+    has_words,
+    is_form_said,
+    place_text,
+    referral_name,
+)
 from schemas.fields import ExternalId
 from schemas.message_context import (
     CONTEXT_BYTES_MAX,
@@ -89,7 +95,7 @@ class FormContext:
     def text(self, *, has_media: bool) -> str:
         """The text of the message, with what the form says beside it in words."""
         body = field_text(self._form, "Body")
-        place = "" if self._place.text in body else self._place.text
+        place = "" if has_words(body, self._place.text) else self._place.text
         # The line of a place that the body only names says the body too.
         unsaid = is_blank(body) or (place and self._is_place(body))
         lines = [] if unsaid else [body]
@@ -161,7 +167,7 @@ def _chosen(chosen: Interaction, body: str) -> list[str]:
     texts = [chosen.button_text, chosen.list_title]
     if all(map(is_blank, (body, *texts))):
         texts = [chosen.button_payload, chosen.list_id]
-    return [text for text in texts if not is_blank(text) and text not in body]
+    return [text for text in texts if not is_blank(text) and not has_words(body, text)]
 
 
 def _filled_in(chosen: Interaction, body: str) -> list[str]:

@@ -78,10 +78,13 @@ def answer(number: int, to: str, **fields: Any) -> Incoming[MessageReceived]:
     return message(**names, context=context, **fields)
 
 
-async def test_a_note_quotes_a_message_of_the_same_batch(connection: Connection) -> None:
+async def test_a_note_quotes_a_message_of_the_same_batch(
+    connection: Connection, owner: Owner
+) -> None:
     await apply(connection, message())
     link = linked(note_id=str(uuid4()))
     await insert_links(connection, [LinkRow((ACCOUNT, CONVERSATION), link)])
+    await owner.execute("UPDATE inbox.conversations SET link_count = 1")
     emitted = await apply(
         connection,
         message(event_id="m2", provider_message_id="SM2", body="Shall I come? " * 20),

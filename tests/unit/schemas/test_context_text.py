@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from schemas.context_text import ContextLine, context_lines, form_answers, form_text, place_text
+from schemas.context_text import (
+    ContextLine,
+    context_lines,
+    form_answers,
+    form_text,
+    has_words,
+    place_text,
+)
 from schemas.message_context import Location, MessageContext, Referral
 
 
@@ -64,6 +71,9 @@ CAFE = Location(52.52, 13.4, "Cafe", "Square 1")
         (MessageContext(in_reply_to="MM1"), "Hi", ["In reply to: message MM1"]),
         (MessageContext(button_payload="b1", list_id="l1"), "Hi", ["Button: b1", "Choice: l1"]),
         (MessageContext(button_payload="b1", list_id="l1"), "b1, l1", []),
+        (MessageContext(button_payload="1", list_id="2"), "10 or 12", ["Button: 1", "Choice: 2"]),
+        (MessageContext(location=Location(label="Bar")), "Barcelona", ["Place: Bar"]),
+        (MessageContext(referral=Referral(headline="Bar")), "Barcelona", ["From the ad: Bar"]),
         (MessageContext(form={"a": "b"}), "", ["Form: a: b"]),
         (MessageContext(form={"a": "b"}), "[form] a: b", []),
         (MessageContext(form={"a": "b", "c": "d"}), "Hi\r\n[form] a: b; c: d", []),
@@ -88,6 +98,25 @@ def test_a_note_says_what_the_body_does_not_say(
     context: MessageContext, body: str, lines: list[str]
 ) -> None:
     assert [line.text for line in context_lines(context, body)] == lines
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "has"),
+    [
+        ("Yesterday", "Yes", False),
+        ("eyes", "yes", False),
+        ("eyes, yes", "yes", True),
+        ("Yes!", "Yes", True),
+        ("Yes!x", "Yes!", True),
+        ("Yes", "Yes", True),
+        ("No", "Yes", False),
+        ("Hi", "", True),
+        ("", "", True),
+        ("", "Yes", False),
+    ],
+)
+def test_a_text_has_another_as_words_of_its_own(body: str, text: str, has: bool) -> None:
+    assert has_words(body, text) == has
 
 
 def test_a_note_quotes_the_message_that_was_answered_and_links_the_ad() -> None:

@@ -95,6 +95,7 @@ def test_all_of_an_ad_is_kept() -> None:
             "Hi\nYes",
             MessageContext(button_payload="b1"),
         ),
+        ({"Body": "Yesterday", "ButtonText": "Yes"}, "Yesterday\nYes", None),
         ({"ListTitle": "Monday", "ListId": "l1"}, "Monday", MessageContext(list_id="l1")),
         ({"ListId": "l1"}, "l1", MessageContext(list_id="l1")),
         ({"Body": "Hi", "Forwarded": "true"}, "Hi", MessageContext(forwarded=True)),
