@@ -38,6 +38,6 @@ WORKDIR /
 USER 10001:10001
 EXPOSE 6066
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=6 \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ.get('INBOX_WEB_PORT') or 6066}/healthz\", timeout=4)"]
+    CMD ["python", "-c", "import urllib.request as r; from workers.settings import Settings; r.build_opener(r.ProxyHandler({})).open(Settings.from_environment().local_url + '/healthz', timeout=4)"]
 ENTRYPOINT ["inbox"]
 CMD ["worker"]

@@ -62,6 +62,7 @@ class Image:
     workdir: str = ""
     entrypoint: list[str] = field(default_factory=list)
     command: list[str] = field(default_factory=list)
+    health_check: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -84,6 +85,8 @@ def image() -> Image:
                 read.entrypoint = json.loads(rest)
             case "CMD":
                 read.command = json.loads(rest)
+            case "HEALTHCHECK":
+                read.health_check = json.loads(rest.partition(" CMD ")[2])
             case "ENV":
                 read.environment |= dict(each.split("=", 1) for each in rest.split())
     return read

@@ -10,7 +10,6 @@ import aiohttp
 from bench.runs.processes import log_tail
 from tests.harness.fork_server import ForkedProcess, fork_server
 from tests.harness.waiting import until
-from workers.dev.worker_child import local_host
 from workers.settings import Settings
 
 
@@ -20,7 +19,7 @@ class Worker:
     def __init__(self, settings: Settings, log: Path, roles: str = "ingest,relay,web") -> None:
         self.settings = settings
         self.log = log
-        self.url = f"http://{local_host(settings)}:{settings.web_port}"
+        self.url = settings.local_url
         self._roles = roles
         self._process: ForkedProcess | None = None
 

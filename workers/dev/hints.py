@@ -10,7 +10,6 @@ from schemas.commands import ConversationClose
 from schemas.fields import Command, ConversationId
 from schemas.messages import MessageSend
 from workers.dev.sales_day.story import ACCOUNT, VIEWER
-from workers.dev.worker_child import local_host
 from workers.settings import Settings
 
 
@@ -23,7 +22,7 @@ def print_hints(
     The password of an embedded server is printed: only this machine can use it, and nobody else
     knows it.
     """
-    web = f"http://{local_host(running)}:{running.web_port}"
+    web = running.local_url
     reply = _command(MessageSend, conversation_id, body="Obrigada!")
     close = _command(ConversationClose, conversation_id)
     lines = [

@@ -31,7 +31,7 @@ from workers.dev.sales_day.summary import summarize
 from workers.dev.sales_day.webhook import Webhook
 from workers.dev.stack import prepare, servers
 from workers.dev.twilio_stand_in.server import Account, TwilioStandIn
-from workers.dev.worker_child import WorkerChild, local_host, worker_child
+from workers.dev.worker_child import WorkerChild, worker_child
 from workers.follow.follower import FOLLOWED_TOPICS, Follower
 from workers.kafka.publisher import Publisher
 from workers.kafka.topic_admin import TopicMismatch
@@ -110,7 +110,7 @@ def stand_in(settings: Settings) -> TwilioStandIn:
         for sid, account in settings.twilio_accounts.items()
         if account.auth_token
     }
-    worker = f"http://{local_host(settings)}:{settings.web_port}"
+    worker = settings.local_url
     return TwilioStandIn(
         accounts, reached_at={settings.public_url: worker}, pause_seconds=STATUS_PAUSE_SECONDS
     )

@@ -14,7 +14,6 @@ from workers.dev.embedded import guard
 from workers.dev.embedded.process import GuardedProcess, locked
 from workers.process.errors import CommandFailed
 from workers.settings import Settings
-from workers.settings.values import in_url
 
 WORKER_READY_SECONDS = 90.0
 """A new worker has to wait until the group session of a worker that was just killed ends."""
@@ -32,7 +31,7 @@ class WorkerChild:
 
     def __init__(self, process: GuardedProcess, settings: Settings, log: Path) -> None:
         self._process = process
-        self._ready_url = f"http://{local_host(settings)}:{settings.web_port}/readyz"
+        self._ready_url = f"{settings.local_url}/readyz"
         self._log = log
 
     def check(self) -> None:
@@ -96,9 +95,3 @@ async def worker_child(settings: Settings, directory: Path) -> AsyncIterator[Wor
         yield WorkerChild(process, settings, log)
     finally:
         await asyncio.to_thread(process.end, guard.STOP)
-
-
-def local_host(settings: Settings) -> str:
-    """Returns the host, as in a URL, at which this machine reaches the worker's web server."""
-    any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nothing is bound here
-    return in_url(any_address.get(settings.web_host, settings.web_host))

@@ -26,6 +26,7 @@ from workers.settings.values import (
     http_url,
     integer,
     listening_host,
+    local_url,
     log_level,
     one_of,
     public_url,
@@ -236,6 +237,11 @@ class Settings:
     def group(self) -> str:
         """The consumer group of the workers."""
         return self.given_group or self.topic_prefix.removesuffix(".") or DEFAULT_GROUP
+
+    @property
+    def local_url(self) -> str:
+        """The URL of a worker's web server, for this machine."""
+        return local_url(self.web_host, self.web_port)
 
     @property
     def app_url(self) -> str:

@@ -152,9 +152,11 @@ def listening_host(value: str) -> str:
     return value.strip("[]")
 
 
-def in_url(host: str) -> str:
-    """Returns a host as it stands in a URL: an IPv6 address in brackets."""
-    return f"[{host}]" if ":" in host else host
+def local_url(host: str, port: int) -> str:
+    """Returns the URL at which this machine reaches a server that listens on a host and a port."""
+    any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nothing is bound here
+    reached = any_address.get(host, host)
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
 def one_of(*known: str) -> Callable[[str], str]:

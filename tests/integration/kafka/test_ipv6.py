@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.harness.command import inbox
 from tests.harness.input_events import message
+from tests.harness.ipv6 import HAS_IPV6
 from tests.harness.topics import Topics
 from tests.harness.worker import Worker
 from workers.settings import Settings
@@ -35,16 +36,18 @@ async def on_ipv6(broker: str) -> AsyncIterator[str]:
         yield f"[::1]:{server.sockets[0].getsockname()[1]}"
 
 
-async def test_a_worker_and_commands_find_kafka_at_an_ipv6_address(
-    settings: Settings, topics: Topics, tmp_path: Path
-) -> None:
-    [broker] = settings.kafka or ()
-    async with on_ipv6(broker) as address:
-        there = replace(settings, kafka=(address,))
-        verified = await inbox(there, "topics")
-        assert (verified.status, verified.err) == (0, "")
-        worker = Worker(there, tmp_path / "worker.log", "ingest,relay,send,web")
-        await worker.start()
-        await topics.publish(message("whatsapp:+4911"))
-        await topics.read_until("conversations", 2)
-        await worker.stop()
+if HAS_IPV6:
+
+    async def test_a_worker_and_commands_find_kafka_at_an_ipv6_address(
+        settings: Settings, topics: Topics, tmp_path: Path
+    ) -> None:
+        [broker] = settings.kafka or ()
+        async with on_ipv6(broker) as address:
+            there = replace(settings, kafka=(address,))
+            verified = await inbox(there, "topics")
+            assert (verified.status, verified.err) == (0, "")
+            worker = Worker(there, tmp_path / "worker.log", "ingest,relay,send,web")
+            await worker.start()
+            await topics.publish(message("whatsapp:+4911"))
+            await topics.read_until("conversations", 2)
+            await worker.stop()

@@ -10,11 +10,21 @@ import aiohttp
 import pytest
 
 from tests.harness.command import Completed, inbox
+from tests.harness.ipv6 import HAS_IPV6
 from tests.harness.worker import Worker
 from workers.dev.embedded.ports import free_port
 from workers.settings import Settings
 
 IPV4, IPV6 = "127.0.0.1", "[::1]"
+
+SERVED = [
+    ("0.0.0.0", {IPV4}),  # noqa: S104  # for the length of the test
+    (" localhost", {IPV4}),
+]
+"""The addresses at which a worker is ready, by INBOX_WEB_HOST."""
+
+if HAS_IPV6:
+    SERVED += [("::", {IPV4, IPV6}), ("::1", {IPV6}), ("[::1]\n", {IPV6})]
 
 
 async def status(host: str, port: int) -> int | None:
@@ -29,16 +39,7 @@ async def status(host: str, port: int) -> int | None:
         return None
 
 
-@pytest.mark.parametrize(
-    ("host", "served"),
-    [
-        ("::", {IPV4, IPV6}),
-        ("::1", {IPV6}),
-        ("[::1]\n", {IPV6}),
-        ("0.0.0.0", {IPV4}),  # noqa: S104  # for the length of the test
-        (" localhost", {IPV4}),
-    ],
-)
+@pytest.mark.parametrize(("host", "served"), SERVED)
 async def test_a_worker_is_ready_at_every_address_on_which_it_listens(
     settings: Settings, tmp_path: Path, host: str, served: set[str]
 ) -> None:
@@ -73,11 +74,11 @@ def taken(host: str) -> Iterator[int]:
         yield other.getsockname()[1]
 
 
-async def test_a_port_that_is_taken_is_one_line(settings: Settings) -> None:
-    for host in ("127.0.0.1", "::1"):
-        with taken(host) as port:
-            ended = await cannot_listen(settings, host, port)
-            assert ended.err.endswith("Address already in use\n")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"] if HAS_IPV6 else ["127.0.0.1"])
+async def test_a_port_that_is_taken_is_one_line(settings: Settings, host: str) -> None:
+    with taken(host) as port:
+        ended = await cannot_listen(settings, host, port)
+        assert ended.err.endswith("Address already in use\n")
 
 
 async def test_an_address_of_another_machine_is_one_line(settings: Settings) -> None:

@@ -7,7 +7,6 @@ from twilio.request_validator import RequestValidator
 
 from workers.dev.sales_day.story import ACCOUNT_SID, SENDER
 from workers.dev.twilio_stand_in.callbacks import TWILIO_WAIT_SECONDS, Form
-from workers.dev.worker_child import local_host
 from workers.process.errors import CommandFailed
 from workers.settings import Settings
 
@@ -49,7 +48,7 @@ class Webhook:
     def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
         self._session = session
         self._signed_url = settings.public_url + PATH
-        self._url = f"http://{local_host(settings)}:{settings.web_port}{PATH}"
+        self._url = f"{settings.local_url}{PATH}"
 
     async def post(self, form: Form, auth_token: str) -> int:
         """Post a form that is signed with a token, and return the status of the answer."""

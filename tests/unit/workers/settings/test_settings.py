@@ -144,3 +144,21 @@ def test_every_setting_says_what_it_means() -> None:
     for variable in Settings.variables():
         assert variable.meaning
         assert variable.name.startswith("INBOX_")
+
+
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),  # noqa: S104  # nothing listens here
+        ("::", "[::1]"),
+        ("::1", "[::1]"),
+        ("[2001:db8::1]", "[2001:db8::1]"),
+        ("localhost", "localhost"),
+    ],
+)
+def test_this_machine_reaches_a_worker_at_whatever_address_it_listens(
+    given: str, host: str
+) -> None:
+    environment = {"INBOX_WEB_HOST": given, "INBOX_WEB_PORT": "81\n"}
+    assert Settings.from_environment(environment).local_url == f"http://{host}:81"
