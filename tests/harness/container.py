@@ -2,8 +2,9 @@
 
 What the Dockerfile says is read from it: command, environment, user, working directory and volume.
 As root on Linux, the process has a root directory of its own, where everything is read-only but
-/tmp and the volume, and it runs as the user of the image, without any capability. For other users
-only the root directory and the user are not those of the image: the process has the test's.
+/tmp and the volume, and it runs as the user of the image, without any capability. For other users,
+and for a root that may not mount, as in most containers, only the root directory and the user are
+not those of the image: the process has the test's. It has no capability there either.
 """
 
 import json
@@ -11,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -22,7 +24,18 @@ from workers.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
-IS_ROOT = sys.platform == "linux" and os.geteuid() == 0
+
+@cache
+def can_mount() -> bool:
+    """Returns whether a process can have a root directory of its own."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return False
+    probe = ("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", tempfile.gettempdir())
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+WITHOUT_CAPABILITIES = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all")
+"""Runs a command as a root that files limit as they do any user."""
 
 TOOLS = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -94,7 +107,7 @@ def image() -> Image:
 
 def user_id() -> int:
     """Returns the user that workers run as here."""
-    return int(image().user.partition(":")[0]) if IS_ROOT else os.geteuid()
+    return int(image().user.partition(":")[0]) if can_mount() else os.geteuid()
 
 
 class ContainerWorker(Worker):
@@ -109,7 +122,7 @@ class ContainerWorker(Worker):
         *,
         read_only: bool = False,
     ) -> None:
-        inside = Path(image().environment["INBOX_DATA_DIR"]) if IS_ROOT else volume
+        inside = Path(image().environment["INBOX_DATA_DIR"]) if can_mount() else volume
         super().__init__(replace(settings, data_dir=inside), log, roles)
         self._volume = volume
         self._read_only = read_only
@@ -121,7 +134,7 @@ class ContainerWorker(Worker):
 
     def _fork(self) -> "subprocess.Popen[bytes]":  # type: ignore[override]
         environment = image().environment | self.settings.environment()
-        if not IS_ROOT:
+        if not can_mount():
             environment["PATH"] = f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}"
         with self.log.open("ab") as log:
             return subprocess.Popen(
@@ -130,8 +143,9 @@ class ContainerWorker(Worker):
 
     def _command(self) -> list[str]:
         command = [*image().entrypoint, image().command[0], "--roles", self._roles]
-        if not IS_ROOT:
-            return [str(Path(sys.prefix) / "bin" / command[0]), *command[1:]]
+        if not can_mount():
+            unable = WITHOUT_CAPABILITIES if os.geteuid() == 0 else ()
+            return [*unable, str(Path(sys.prefix) / "bin" / command[0]), *command[1:]]
         root = self.log.with_suffix(".root")
         root.mkdir(exist_ok=True)
         options = "ro" if self._read_only else "rw"
