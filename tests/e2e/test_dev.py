@@ -105,7 +105,8 @@ def running_in(directory: Path) -> list[Running]:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
         named = str(directory) in " ".join(command)
-        if named or environment.get("INBOX_DATA_DIR") == str(directory):
+        data = Path(environment.get("INBOX_DATA_DIR", ""))
+        if named or data.is_relative_to(directory):
             found.append(Running(process.pid, command))
     return found
 
