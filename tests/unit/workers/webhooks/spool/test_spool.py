@@ -229,8 +229,9 @@ async def test_webhooks_without_a_prefix_to_channels_that_nobody_knows_are_left_
         # It is not read again every few seconds.
         assert len(judge.asked) == 1
     [said] = [record for record in caplog.records if "left alone" in record.message]
-    assert "write inbox. into its file `prefix`" in said.message
-    assert not (tmp_path / "slot-0" / "prefix").exists()
+    label = tmp_path / "slot-0" / "prefix"
+    assert f"write inbox. into {label}" in said.message
+    assert not label.exists()
 
 
 WRITER = """
