@@ -87,10 +87,11 @@ class Monitor:
 
     async def open_work(self) -> OpenWork:
         """Returns the work that is not done yet."""
-        database = await self.database()
-        row = await database.fetchrow(_OPEN_WORK)
+        # In this order: what was just applied is no lag any more, but makes work in Postgres.
+        lag = await self.lag()
+        row = await (await self.database()).fetchrow(_OPEN_WORK)
         assert row is not None
-        return OpenWork(lag=await self.lag(), **dict(row))
+        return OpenWork(lag=lag, **dict(row))
 
     async def lag(self) -> int:
         """Returns how many records of Kafka are not applied yet."""

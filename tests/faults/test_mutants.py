@@ -51,8 +51,8 @@ class SmallRun:
         """Wait until all work is done."""
 
         async def nothing_left() -> bool:
-            # In this order: a callback that just ended may have made work.
-            if self.twilio.ledger.pending:
+            # In this order: a reply that was just sent makes callbacks, and they make work.
+            if (await self.monitor.open_work()).left or self.twilio.ledger.pending:
                 return False
             return not (await self.monitor.open_work()).left
 
