@@ -5,7 +5,7 @@ become unassigned.
 from msgspec.structs import replace
 
 from domain.conversation import Conversation
-from domain.outgoing import Outgoing, caused_by
+from domain.outgoing import Outgoing, event_without_actor
 from schemas.conversations import ConversationUnassigned
 from schemas.ids import uuid5_text
 
@@ -20,13 +20,6 @@ def unassign(before: Conversation, cause_id: str | None) -> tuple[Conversation, 
     if cause_id is None:
         where = f"{after.account_id}/{after.conversation_id}"
         cause_id = uuid5_text(f"{where}/assignee_gone/{after.version}")
-    unassigned = ConversationUnassigned(
-        account_id=after.account_id,
-        conversation_id=after.conversation_id,
-        version=after.version,
-        before=before.snapshot,
-        after=after.snapshot,
-        actor_id=None,
-        reason="assignee_gone",
+    return after, event_without_actor(
+        ConversationUnassigned, before, after, "assignee_gone", cause_id
     )
-    return after, caused_by(cause_id, unassigned)

@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.conversation import Conversation
-from domain.outgoing import Outgoing, caused_by
+from domain.outgoing import Outgoing, event_without_actor
 from schemas.conversations import ConversationClosed
 from schemas.fields import AccountId, ChannelId, ConversationId
 from schemas.ids import conversation_id
@@ -114,17 +114,10 @@ def end(
         closed_at=now,
         merged_into=taker,
     )
-    closed = ConversationClosed(
-        account_id=ended.account_id,
-        conversation_id=ended.conversation_id,
-        version=ended.version,
-        before=younger.snapshot,
-        after=ended.snapshot,
-        actor_id=None,
-        reason="inbound_message",
-        merged_into=taker,
+    closed = event_without_actor(
+        ConversationClosed, younger, ended, "inbound_message", cause_id, merged_into=taker
     )
-    return ended, (caused_by(cause_id, closed),)
+    return ended, (closed,)
 
 
 def _age(conversation: Conversation) -> tuple[datetime, ConversationId]:

@@ -12,7 +12,7 @@ from domain.conversation_state import ConversationState, Decision
 from domain.directory import Directory
 from domain.gone_assignees import unassign
 from domain.notes import join_notes, note_context, note_message
-from domain.outgoing import Message, Outgoing, caused_by
+from domain.outgoing import Message, Outgoing, caused_by, event_without_actor
 from domain.windows import is_to_be_watched, window_after
 from schemas.cloudevents import Incoming
 from schemas.conversations import (
@@ -194,16 +194,9 @@ def _reopen(before: Conversation, cause_id: str) -> tuple[Conversation, Outgoing
     after = msgspec.structs.replace(
         before, version=before.version + 1, status="open", closed_at=None
     )
-    reopened = ConversationReopened(
-        account_id=after.account_id,
-        conversation_id=after.conversation_id,
-        version=after.version,
-        before=before.snapshot,
-        after=after.snapshot,
-        actor_id=None,
-        reason="inbound_message",
+    return after, event_without_actor(
+        ConversationReopened, before, after, "inbound_message", cause_id
     )
-    return after, caused_by(cause_id, reopened)
 
 
 def message_row(data: MessageReceived, ids: MessageIds, version: int) -> Message:

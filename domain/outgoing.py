@@ -1,10 +1,12 @@
 """What a decision consists of: messages to record, events to emit."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from domain.conversation import Conversation
+from schemas.conversations import ConversationEvent, Reason
 from schemas.fields import AccountId, ConversationId, Direction, Emitted, MessageId
 from schemas.ids import emitted_event_id
 from schemas.message_context import MessageContext
@@ -50,3 +52,25 @@ def caused_by(cause_id: str, data: Emitted) -> Outgoing:
         cause_id, data.account_id, data.conversation_id, data.TYPE, data.version
     )
     return Outgoing(event_id, cause_id, data)
+
+
+def event_without_actor(
+    event: type[ConversationEvent],
+    before: Conversation,
+    after: Conversation,
+    reason: Reason,
+    cause_id: str,
+    **fields: Any,
+) -> Outgoing:
+    """Returns the event of a change that no user asked for. `fields` are those of its own."""
+    made = event(
+        account_id=after.account_id,
+        conversation_id=after.conversation_id,
+        version=after.version,
+        before=before.snapshot,
+        after=after.snapshot,
+        actor_id=None,
+        reason=reason,
+        **fields,
+    )
+    return caused_by(cause_id, made)
