@@ -6,14 +6,17 @@ import asyncpg
 
 from db.queries import QUERIES
 
-OWNER, WORKER = "inbox_owner", "inbox_worker"
+OWNER, WORKER, API = "inbox_owner", "inbox_worker", "inbox_api"
 
 
-async def ensure_roles(superuser_url: str, owner_password: str, worker_password: str) -> None:
-    """Create the roles of the owner and the worker, or set their passwords if they exist."""
+async def ensure_roles(
+    superuser_url: str, owner_password: str, worker_password: str, api_password: str
+) -> None:
+    """Create the roles of the owner, the worker and the API, or set their passwords."""
+    passwords = {"owner": owner_password, "worker": worker_password, "api": api_password}
     connection = await asyncpg.connect(superuser_url)
     try:
-        for role, password in (("owner", owner_password), ("worker", worker_password)):
+        for role, password in passwords.items():
             await connection.execute(QUERIES["set_for_session"], f"inbox.{role}_password", password)
         await connection.execute(files("db").joinpath("roles.sql").read_text("utf-8"))
     finally:
@@ -21,7 +24,7 @@ async def ensure_roles(superuser_url: str, owner_password: str, worker_password:
 
 
 async def ensure_database(superuser_url: str, name: str, template: str = "template1") -> None:
-    """Create a database that the owner owns and the worker may use, unless it exists."""
+    """Create a database that the owner owns and the others may use, unless it exists."""
     connection = await asyncpg.connect(superuser_url)
     try:
         if await connection.fetchval(QUERIES["database_exists"], name):

@@ -36,6 +36,7 @@ TRIES_MAX = 60
 """How often a migration begins again after a deadlock with workers, or if a table is in use."""
 
 _BOOTSTRAP = "bootstrap.sql"
+_API_RIGHTS = "api_rights.sql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def migrations() -> list[Migration]:
 async def migrate(url: str) -> list[str]:
     """Apply the missing migrations to the database at `url`. Returns the names of those applied.
 
+    The role of the API is granted its rights each time, if there is one: it may be added later.
     Several programs may do this at once: the others wait for the first, and find nothing to do. A
     program that is older than the database has nothing to do either, if it runs on it.
     Raises SchemaMismatch if it does not, and what `connect_as_owner` raises.
@@ -119,6 +121,8 @@ async def _apply_missing(connection: AnyConnection) -> list[str]:
         await _in_transaction(connection, _BOOTSTRAP, lambda: connection.execute(bootstrap))
     for migration in missing:
         await _in_transaction(connection, migration.name, partial(_apply, connection, migration))
+    rights = files("db").joinpath(_API_RIGHTS).read_text("utf-8")
+    await _in_transaction(connection, _API_RIGHTS, lambda: connection.execute(rights))
     return [migration.name for migration in missing]
 
 

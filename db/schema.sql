@@ -23,7 +23,8 @@ CREATE TABLE inbox.channels (
     removed boolean NOT NULL,
     installed_at timestamp with time zone NOT NULL,
     provider_account_id text,
-    webhook_account_id text
+    webhook_account_id text,
+    last_received_at timestamp with time zone
 );
 
 COMMENT ON TABLE inbox.channels IS 'Installed sender addresses. A removed one stays: its conversations still have an installer.';
@@ -48,10 +49,14 @@ COMMENT ON COLUMN inbox.channels.provider_account_id IS 'The provider''s account
 
 COMMENT ON COLUMN inbox.channels.webhook_account_id IS 'The provider''s account of the newest webhook to this channel. It counts where channel.installed named none.';
 
+COMMENT ON COLUMN inbox.channels.last_received_at IS 'When a message of a contact was last recorded, to within a few seconds; historical ones do not count.';
+
 CREATE TABLE inbox.commands (
     account_id text NOT NULL,
     command_id text NOT NULL,
-    applied_at timestamp with time zone NOT NULL
+    applied_at timestamp with time zone NOT NULL,
+    code text,
+    version integer
 );
 
 COMMENT ON TABLE inbox.commands IS 'Commands answered in the last 7 days: a repeat changes nothing and emits nothing.';
@@ -61,6 +66,10 @@ COMMENT ON COLUMN inbox.commands.account_id IS 'The tenant.';
 COMMENT ON COLUMN inbox.commands.command_id IS 'The id of the command''s CloudEvent.';
 
 COMMENT ON COLUMN inbox.commands.applied_at IS 'When it was answered; pruned after 7 days.';
+
+COMMENT ON COLUMN inbox.commands.code IS 'The outcome: accepted, or the code of the rejection. Null: an older program applied it.';
+
+COMMENT ON COLUMN inbox.commands.version IS 'The version of the conversation after the command; 0 if there is none.';
 
 CREATE TABLE inbox.conversations (
     account_id text NOT NULL,
@@ -82,6 +91,7 @@ CREATE TABLE inbox.conversations (
     window_watched boolean DEFAULT false NOT NULL,
     last_direction text,
     merged_into uuid,
+    activity_slot timestamp with time zone GENERATED ALWAYS AS (date_bin('00:15:00'::interval, COALESCE(last_message_at, created_at), '2000-01-01 00:00:00+00'::timestamp with time zone)) STORED NOT NULL,
     CONSTRAINT conversations_closed_at_tells_status CHECK (((closed_at IS NOT NULL) = (status = 'closed'::text))),
     CONSTRAINT conversations_last_direction_is_known CHECK ((last_direction = ANY (ARRAY['inbound'::text, 'outbound'::text]))),
     CONSTRAINT conversations_link_count_is_not_negative CHECK ((link_count >= 0)),
@@ -131,6 +141,8 @@ COMMENT ON COLUMN inbox.conversations.last_direction IS 'Whose the last word is:
 
 COMMENT ON COLUMN inbox.conversations.merged_into IS 'The older conversation of the same contact, which goes on in its place; null for all but those closed as the younger of two.';
 
+COMMENT ON COLUMN inbox.conversations.activity_slot IS 'The quarter of an hour of the last message. The sections are indexed by it: an index on the time itself would end HOT updates, since each message changes that.';
+
 CREATE TABLE inbox.deleted_messages (
     account_id text NOT NULL,
     message_id uuid NOT NULL,
@@ -175,6 +187,43 @@ COMMENT ON COLUMN inbox.gone_assignees.account_id IS 'The tenant.';
 COMMENT ON COLUMN inbox.gone_assignees.user_id IS 'The user.';
 
 COMMENT ON COLUMN inbox.gone_assignees.cause_id IS 'The id of the directory''s event that took the access; null where it is not known.';
+
+CREATE TABLE inbox.history (
+    account_id text NOT NULL,
+    conversation_id uuid NOT NULL,
+    version integer NOT NULL,
+    type text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor_id text,
+    reason text NOT NULL,
+    assignee_id text,
+    entity_type text,
+    entity_id text,
+    CONSTRAINT history_type_is_known CHECK ((type = ANY (ARRAY['assigned'::text, 'unassigned'::text, 'closed'::text, 'reopened'::text, 'linked'::text, 'unlinked'::text]))),
+    CONSTRAINT history_version_is_positive CHECK ((version >= 1))
+);
+
+COMMENT ON TABLE inbox.history IS 'Who assigned, closed, reopened and linked a conversation, and why. The log on Kafka has all of it too.';
+
+COMMENT ON COLUMN inbox.history.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.history.conversation_id IS 'The conversation.';
+
+COMMENT ON COLUMN inbox.history.version IS 'The version that the change made.';
+
+COMMENT ON COLUMN inbox.history.type IS 'What was done: the type of the event of the log.';
+
+COMMENT ON COLUMN inbox.history.at IS 'When it was applied, by the database''s clock.';
+
+COMMENT ON COLUMN inbox.history.actor_id IS 'The user who did it; null if the contact or the system did.';
+
+COMMENT ON COLUMN inbox.history.reason IS 'Why, as the event of the log says.';
+
+COMMENT ON COLUMN inbox.history.assignee_id IS 'The assignee from then on.';
+
+COMMENT ON COLUMN inbox.history.entity_type IS 'The entity that was linked or unlinked: person, lead or deal.';
+
+COMMENT ON COLUMN inbox.history.entity_id IS 'Its id in the CRM.';
 
 CREATE TABLE inbox.identities (
     account_id text NOT NULL,
@@ -421,6 +470,25 @@ COMMENT ON COLUMN inbox.redrives."offset" IS 'The dead letter''s offset.';
 
 COMMENT ON COLUMN inbox.redrives.redriven_at IS 'When it was put back.';
 
+CREATE TABLE inbox.seen (
+    account_id text NOT NULL,
+    conversation_id uuid NOT NULL,
+    user_id text NOT NULL,
+    version integer NOT NULL,
+    CONSTRAINT seen_version_is_positive CHECK ((version >= 1))
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE inbox.seen IS 'How far each user has seen each conversation. The API alone writes it.';
+
+COMMENT ON COLUMN inbox.seen.account_id IS 'The tenant.';
+
+COMMENT ON COLUMN inbox.seen.conversation_id IS 'The conversation.';
+
+COMMENT ON COLUMN inbox.seen.user_id IS 'The user.';
+
+COMMENT ON COLUMN inbox.seen.version IS 'The version that they have seen; it never goes back.';
+
 CREATE TABLE inbox.send_rates (
     account_id text NOT NULL,
     from_address text NOT NULL,
@@ -602,6 +670,9 @@ ALTER TABLE ONLY inbox.entity_requests
 ALTER TABLE ONLY inbox.gone_assignees
     ADD CONSTRAINT gone_assignees_pkey PRIMARY KEY (account_id, user_id);
 
+ALTER TABLE ONLY inbox.history
+    ADD CONSTRAINT history_pkey PRIMARY KEY (account_id, conversation_id, version);
+
 ALTER TABLE ONLY inbox.identities
     ADD CONSTRAINT identities_pkey PRIMARY KEY (account_id, alias_id);
 
@@ -632,6 +703,9 @@ ALTER TABLE ONLY inbox.receipts
 ALTER TABLE ONLY inbox.redrives
     ADD CONSTRAINT redrives_pkey PRIMARY KEY (partition, "offset");
 
+ALTER TABLE ONLY inbox.seen
+    ADD CONSTRAINT seen_pkey PRIMARY KEY (account_id, conversation_id, user_id);
+
 ALTER TABLE ONLY inbox.send_rates
     ADD CONSTRAINT send_rates_pkey PRIMARY KEY (account_id, from_address);
 
@@ -651,9 +725,21 @@ CREATE INDEX channels_by_address ON inbox.channels USING btree (account_id, addr
 
 CREATE INDEX commands_by_age ON inbox.commands USING btree (applied_at);
 
+CREATE INDEX conversations_assigned ON inbox.conversations USING btree (account_id, assignee_id, activity_slot) WHERE ((status = 'open'::text) AND (assignee_id IS NOT NULL));
+
+CREATE INDEX conversations_by_address ON inbox.conversations USING btree (account_id, "left"(lower(ltrim(substr(contact_address, (strpos(contact_address, ':'::text) + 1)), '+'::text)), 64) COLLATE "C") WHERE (contact_address <> ''::text);
+
+CREATE INDEX conversations_by_name ON inbox.conversations USING btree (account_id, "left"(lower(contact_name), 64) COLLATE "C") WHERE (contact_name IS NOT NULL);
+
+CREATE INDEX conversations_closed ON inbox.conversations USING btree (account_id, activity_slot) WHERE (status = 'closed'::text);
+
 CREATE INDEX conversations_of_assignee ON inbox.conversations USING btree (assignee_id, account_id, conversation_id) WHERE (assignee_id IS NOT NULL);
 
+CREATE INDEX conversations_unassigned ON inbox.conversations USING btree (account_id, activity_slot) WHERE ((status = 'open'::text) AND (assignee_id IS NULL));
+
 CREATE INDEX deleted_messages_by_age ON inbox.deleted_messages USING btree (deleted_at);
+
+CREATE INDEX identities_by_address ON inbox.identities USING btree (account_id, "left"(lower(ltrim(substr(address, (strpos(address, ':'::text) + 1)), '+'::text)), 64) COLLATE "C") WHERE (address <> ''::text);
 
 CREATE INDEX identities_of_conversation ON inbox.identities USING btree (conversation_id);
 
@@ -670,14 +756,19 @@ CREATE UNIQUE INDEX sends_of_message ON inbox.sends USING btree (message_id, par
 CREATE INDEX windows_by_time ON inbox.windows USING btree (check_at);
 
 GRANT USAGE ON SCHEMA inbox TO inbox_worker;
+GRANT USAGE ON SCHEMA inbox TO inbox_api;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE inbox.accounts TO inbox_worker;
+GRANT SELECT ON TABLE inbox.accounts TO inbox_api;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE inbox.channels TO inbox_worker;
+GRANT SELECT ON TABLE inbox.channels TO inbox_api;
 
 GRANT SELECT,INSERT,DELETE ON TABLE inbox.commands TO inbox_worker;
+GRANT SELECT ON TABLE inbox.commands TO inbox_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.conversations TO inbox_worker;
+GRANT SELECT ON TABLE inbox.conversations TO inbox_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.deleted_messages TO inbox_worker;
 
@@ -685,32 +776,46 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.entity_requests TO inbox_worker
 
 GRANT SELECT,INSERT,DELETE ON TABLE inbox.gone_assignees TO inbox_worker;
 
+GRANT SELECT,INSERT,DELETE ON TABLE inbox.history TO inbox_worker;
+GRANT SELECT ON TABLE inbox.history TO inbox_api;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.identities TO inbox_worker;
+GRANT SELECT ON TABLE inbox.identities TO inbox_api;
 
 GRANT SELECT,INSERT ON TABLE inbox.installation TO inbox_worker;
+GRANT SELECT ON TABLE inbox.installation TO inbox_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.links TO inbox_worker;
+GRANT SELECT ON TABLE inbox.links TO inbox_api;
 
 GRANT SELECT,INSERT,DELETE ON TABLE inbox.messages TO inbox_worker;
+GRANT SELECT ON TABLE inbox.messages TO inbox_api;
 
 GRANT SELECT ON TABLE inbox.migrations TO inbox_worker;
+GRANT SELECT ON TABLE inbox.migrations TO inbox_api;
 
 GRANT SELECT,INSERT,DELETE ON TABLE inbox.outbox TO inbox_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE inbox.outbox_shards TO inbox_worker;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE inbox.positions TO inbox_worker;
+GRANT SELECT ON TABLE inbox.positions TO inbox_api;
 
 GRANT SELECT,INSERT,DELETE ON TABLE inbox.receipts TO inbox_worker;
 
 GRANT SELECT,INSERT ON TABLE inbox.redrives TO inbox_worker;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.seen TO inbox_worker;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.seen TO inbox_api;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE inbox.send_rates TO inbox_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.sends TO inbox_worker;
+GRANT SELECT ON TABLE inbox.sends TO inbox_api;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE inbox.tombstones TO inbox_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.users TO inbox_worker;
+GRANT SELECT ON TABLE inbox.users TO inbox_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.windows TO inbox_worker;

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import asyncpg
 import pytest
 
-from db.databases import OWNER, WORKER, ensure_database, ensure_roles
+from db.databases import API, OWNER, WORKER, ensure_database, ensure_roles
 from db.migrate import migrate
 from tests.harness.plan import make_plan
 from tests.harness.processes import Controller, Process, QuickKafka
@@ -29,7 +29,7 @@ from workers.settings import Settings
 
 PARTITIONS = 4
 TEMPLATE = "inbox_template"
-OWNER_PASSWORD, WORKER_PASSWORD = "owner-secret", "worker-secret"
+OWNER_PASSWORD, WORKER_PASSWORD, API_PASSWORD = "owner-secret", "worker-secret", "api-secret"
 
 UNIT = Path(__file__).parent / "unit"
 
@@ -84,7 +84,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 
 async def _make_template(server: EmbeddedPostgres) -> None:
-    await ensure_roles(server.superuser_url, OWNER_PASSWORD, WORKER_PASSWORD)
+    await ensure_roles(server.superuser_url, OWNER_PASSWORD, WORKER_PASSWORD, API_PASSWORD)
     await ensure_database(server.superuser_url, TEMPLATE)
     await migrate(server.url(TEMPLATE, OWNER, OWNER_PASSWORD))
 
@@ -112,6 +112,7 @@ async def database(postgres: EmbeddedPostgres, tmp_path: Path) -> Settings:
         {
             "INBOX_DATABASE_URL": postgres.url(name, WORKER, WORKER_PASSWORD),
             "INBOX_MIGRATION_DATABASE_URL": postgres.url(name, OWNER, OWNER_PASSWORD),
+            "INBOX_API_DATABASE_URL": postgres.url(name, API, API_PASSWORD),
             "INBOX_DATA_DIR": str(tmp_path),
         }
     )

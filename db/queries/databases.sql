@@ -3,10 +3,10 @@
 SELECT set_config($1, $2, false)
 
 -- name: database_statements
--- The statements that create a database from a template, for the owner to fill and the worker to use.
+-- The statements that create a database from a template, which the owner fills.
 SELECT format('CREATE DATABASE %I OWNER inbox_owner TEMPLATE %I', $1::text, $2::text),
        format('REVOKE ALL ON DATABASE %I FROM PUBLIC', $1::text),
-       format('GRANT CONNECT ON DATABASE %I TO inbox_worker', $1::text)
+       format('GRANT CONNECT ON DATABASE %I TO inbox_worker, inbox_api', $1::text)
 
 -- name: database_exists
 -- Whether a database of that name exists.

@@ -4,7 +4,7 @@ from typing import get_args
 
 import click
 
-from workers.settings import Role, Settings
+from workers.settings import DEFAULT_ROLES, Role, Settings
 
 
 def _roles(_context: click.Context, _parameter: click.Parameter, value: str) -> list[Role]:
@@ -18,11 +18,12 @@ def _roles(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 @click.command()
 @click.option(
     "--roles",
-    default=",".join(get_args(Role)),
+    default=",".join(DEFAULT_ROLES),
     show_default=True,
     callback=_roles,
     help="ingest applies records, relay publishes events, send posts replies to Twilio, "
-    "web receives webhooks.",
+    "web receives webhooks, api is the HTTP API: it is not among the default ones, since it has to "
+    "be told whom to trust.",
 )
 def worker(roles: list[Role]) -> None:
     """Run a worker until SIGTERM; any number of them share the work."""

@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from db.databases import OWNER, WORKER, ensure_database, ensure_roles
+from db.databases import API, OWNER, WORKER, ensure_database, ensure_roles
 from db.migrate import migrate
 from workers.dev.embedded.kafka import EmbeddedKafka
 from workers.dev.embedded.postgres import EmbeddedPostgres
@@ -96,11 +96,12 @@ async def with_database(
     settings: Settings, postgres: EmbeddedPostgres, name: str, template: str = "template1"
 ) -> Settings:
     """Create a database on an embedded Postgres, with new passwords, and return its settings."""
-    owner, worker = secrets.token_hex(16), secrets.token_hex(16)
-    await ensure_roles(postgres.superuser_url, owner, worker)
+    owner, worker, api = (secrets.token_hex(16) for _ in range(3))
+    await ensure_roles(postgres.superuser_url, owner, worker, api)
     await ensure_database(postgres.superuser_url, name, template)
     return replace(
         settings,
         given_migration_database_url=postgres.url(name, OWNER, owner),
         database_url=postgres.url(name, WORKER, worker),
+        given_api_database_url=postgres.url(name, API, api),
     )

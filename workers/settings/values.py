@@ -6,7 +6,7 @@ No message quotes a piece of the text: whatever the setting is, a secret may hav
 import json
 import re
 from collections.abc import Callable, Iterator
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -143,6 +143,17 @@ def _is_host(host: str) -> bool:
     except AddressValueError:
         return False
     return True
+
+
+def networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Returns the networks of a list `10.0.0.0/8,...`."""
+    found = [part.strip() for part in value.split(",")] if value else []
+    try:
+        return tuple(ip_network(part) for part in found)
+    except ValueError:
+        raise WrongValue(
+            "must be networks such as 10.0.0.0/8,fd00::/8, with no bits set behind the prefix"
+        ) from None
 
 
 def listening_host(value: str) -> str:

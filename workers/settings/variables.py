@@ -104,7 +104,7 @@ def is_blank_at_an_end(text: str) -> bool:
 def as_text(value: Any) -> str:
     """Returns the text of a value, from which `Variable.read` reads the same value again."""
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(map(str, value))
     return msgspec.json.encode(value).decode() if isinstance(value, dict) else str(value)
 
 

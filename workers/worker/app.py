@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from typing import Any, get_args
+from typing import Any
 
 import faust
 from faust.types import TP
@@ -19,7 +19,7 @@ from workers.process import metrics
 from workers.process.crash import end_process_on_error
 from workers.process.hooks import Hooks
 from workers.process.watchdog import Watchdog
-from workers.settings import Role, Settings, required
+from workers.settings import DEFAULT_ROLES, Role, Settings, required
 from workers.worker.database import Database
 from workers.worker.faust_settings import faust_settings
 from workers.worker.installation_check import InstallationCheck
@@ -30,7 +30,7 @@ from workers.worker.web import add_health_routes, limit_stop
 class InboxApp(faust.App):
     """The app of one worker, with the roles that it plays."""
 
-    def __init__(self, settings: Settings, roles: Collection[Role] = get_args(Role)) -> None:
+    def __init__(self, settings: Settings, roles: Collection[Role] = DEFAULT_ROLES) -> None:
         brokers = required(settings.kafka, "INBOX_KAFKA")
         self.database = Database(required(settings.database_url, "INBOX_DATABASE_URL"))
         super().__init__(settings.group, **faust_settings(settings, brokers))
