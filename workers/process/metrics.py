@@ -147,3 +147,16 @@ SPOOL_RECORDS = Gauge(
 SPOOL_BYTES = Gauge("inbox_spool_bytes", "Size of these webhooks in bytes", registry=REGISTRY)
 SPOOLED = Counter("inbox_spooled", "Webhooks written to the spool", registry=REGISTRY)
 DRAINED = Counter("inbox_drained", "Webhooks published from the spool", registry=REGISTRY)
+API_REQUESTS = Counter(
+    "inbox_api_requests",
+    "Requests to the API answered, by operation and status",
+    ["operation", "status"],
+    registry=REGISTRY,
+)
+API_SECONDS = Histogram(
+    "inbox_api_seconds",
+    "Time to answer a request to the API; of a stream, how long it was open",
+    ["operation"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)

@@ -23,7 +23,8 @@ from workers.settings import DEFAULT_ROLES, Role, Settings, required
 from workers.worker.database import Database
 from workers.worker.faust_settings import faust_settings
 from workers.worker.installation_check import InstallationCheck
-from workers.worker.roles import BackgroundWork, WorkerRole, roles_of
+from workers.worker.role import BackgroundWork, WorkerRole
+from workers.worker.roles import roles_of
 from workers.worker.web import add_health_routes, limit_stop
 
 

@@ -1,7 +1,7 @@
 """The roles of a worker. Each puts the parts together that do its work."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -15,6 +15,9 @@ from db.outbox import OutboxRow
 from schemas.cloudevents import Decoders
 from workers.agents.directory_cache import DirectoryCache
 from workers.agents.table import AGENTS, AgentContext
+from workers.api.handling import add_operations
+from workers.api.service import Api
+from workers.api.table import OPERATIONS
 from workers.ingest.batch_loop import BatchLoop
 from workers.ingest.lag import Lag
 from workers.ingest.partition_counts import PartitionCounts
@@ -33,46 +36,7 @@ from workers.settings import Role, Settings, required
 from workers.webhooks.receiver import Receiver
 from workers.webhooks.routes import TwilioWebhooks
 from workers.worker.installation_check import InstallationCheck
-
-BackgroundWork = Coroutine[Any, Any, None]
-
-
-class WorkerRole:
-    """A part that a worker plays. A role overrides what concerns it."""
-
-    def join(self, app: faust.App) -> None:
-        """Add the role's Faust agents, before the app starts."""
-
-    async def start(self, pool: Pool) -> None:
-        """Make what needs the pool. The role is whole from here on."""
-
-    def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Add the role's routes to the worker's web server."""
-
-    def work(self) -> Sequence[BackgroundWork]:
-        """What runs for as long as the worker does, and must never fail."""
-        return ()
-
-    async def assigned(self, partitions: set[TP]) -> None:
-        """Take over these partitions of the consumer group, and no others."""
-
-    def committed(self, rows: list[OutboxRow]) -> None:
-        """Note the outbox rows of a transaction that this worker committed."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether the role does all that it was assigned."""
-        return True
-
-    async def stop(self) -> None:
-        """Begin nothing more, and end what is under way, while the worker still reads."""
-
-    async def unassign(self) -> None:
-        """Give up what was assigned, now that the worker reads no more, and before it leaves the
-        consumer group."""
-
-    async def close(self) -> None:
-        """Release what is left, when everything else has stopped."""
+from workers.worker.role import BackgroundWork, WorkerRole
 
 
 class IngestRole(WorkerRole):
@@ -245,6 +209,34 @@ class WebRole(WorkerRole):
         await self._receiver.stop()
 
 
+class ApiRole(WorkerRole):
+    """Serves the HTTP API."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def start(self, pool: Pool) -> None:
+        """Make the API. It has a pool of its own."""
+        self._api = Api(self._settings)
+        await self._api.start()
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """The routes of all operations."""
+        add_operations(router, OPERATIONS, self._api.admission, self._api)
+
+    def work(self) -> Sequence[BackgroundWork]:
+        """What follows Kafka for the API."""
+        return self._api.work()
+
+    async def stop(self) -> None:
+        """End the streams, so that clients go to another worker."""
+        await self._api.stop()
+
+    async def close(self) -> None:
+        """Release everything, once the web server takes no more requests."""
+        await self._api.close()
+
+
 def roles_of(
     names: Collection[Role],
     settings: Settings,
@@ -263,5 +255,6 @@ def roles_of(
         "relay": lambda: RelayRole(settings),
         "send": lambda: SendRole(settings, sender_hooks, check),
         "web": lambda: WebRole(settings, check),
+        "api": lambda: ApiRole(settings),
     }
     return [make() for name, make in makers.items() if name in names]

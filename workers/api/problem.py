@@ -1,0 +1,63 @@
+"""What is wrong with a request, as RFC 9457 has it: `application/problem+json`."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from aiohttp import web
+
+from schemas.codes import RejectionCode
+from workers.api.encoding import encode
+
+PROBLEM_TYPE = "application/problem+json"
+
+STATUS_OF: dict[str, int] = {
+    "invalid_request": 400,
+    "unauthorized": 401,
+    "no_inbox_access": 403,
+    "foreign_origin": 403,
+    "not_installer": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "body_too_slow": 408,
+    "address_in_use": 409,
+    "body_too_large": 413,
+    "not_json": 415,
+    "window_closed": 422,
+    "too_long": 422,
+    "too_many_requests": 429,
+    "unavailable": 503,
+}
+"""The status of each code of the API. Every other rejection of a command is 409."""
+
+STATUS_OF |= {code: 409 for code in RejectionCode if code not in STATUS_OF}
+
+
+class Problem(Exception):
+    """A request that is refused. Its code decides the status."""
+
+    def __init__(self, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        """`detail` says in plain words what is wrong, and holds no secret and no other account's
+        data."""
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+        self.status = STATUS_OF[code]
+        self.headers = dict(headers or {})
+
+    def answer(self) -> web.Response:
+        """Returns the answer to the request."""
+        body = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+        }
+        return web.Response(
+            body=encode(body), status=self.status, headers=self.headers, content_type=PROBLEM_TYPE
+        )
+
+
+def not_found() -> Problem:
+    """Returns what is said of everything that is not of the caller's account, or not at all."""
+    return Problem("not_found", "there is no such thing in this account")
