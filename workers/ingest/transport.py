@@ -3,8 +3,8 @@
 Faust's pipeline costs the same for an event whatever it holds, so an event that holds a
 thousand records makes the pipeline's cost disappear. What is overridden, and why:
 
-- `getmany` delivers one message per partition and poll, whose value is a `Poll`;
-- the schema (poll.py) passes that value through undecoded, so that we dead-letter bad records;
+- `getmany` delivers one message per partition and poll, whose value is a `Poll`; the schema
+  (poll.py) passes it through undecoded, so that we dead-letter bad records;
 - `_new_offset` and `_add_gap`: where offsets have gaps, Faust's bookkeeping commits past records
   that are not processed, and stalls; ours relies on acks that come in order;
 - `verify_all_partitions_active`: to Faust, a paused partition is stuck; see the watchdog, and Lag;
@@ -88,8 +88,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         max_records: int | None = None,
     ) -> Any:
         # Takes all that is buffered of a partition (limited in bytes). Batches are cut later.
+        polls = await self._fetch_polls(consumer, active_partitions, timeout, None)
+        if polls and not self.consumer.flow_active:
+            # A rebalance is not over: nobody takes these, and no later poll may ever show the gap.
+            await self._seek_to({tp: poll.start for tp, poll in polls.items()}, set())
+            return {}
+        return polls
+
+    async def _fetch_polls(self, *request: Any) -> dict[TP, Poll]:
         try:
-            fetched = await super()._fetch_records(consumer, active_partitions, timeout, None)
+            fetched = await super()._fetch_records(*request)
         except NoOffsetForPartitionError:
             return {}  # aiokafka asked the group for a position before we sought ours
         except OffsetOutOfRangeError as error:
@@ -175,20 +183,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return done if done < delivered or position is None else position
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        assigned = self.assignment()
-        known = {
-            driver.ensure_aiokafka_TP(tp): offset
-            for tp, offset in offsets.items()
-            if tp in assigned
-        }
-        if not known:
-            return False
+        assigned = offsets.keys() & self.assignment()
+        known = {driver.ensure_aiokafka_TP(tp): offsets[tp] for tp in assigned}
         try:
-            await self._ensure_consumer().commit(known)
+            if known:
+                await self._ensure_consumer().commit(known)
         except (KafkaError, IllegalStateError) as error:
             self.log.info("Offsets for lag tools not committed: %r", error)
             return False
-        return True
+        return bool(known)
 
 
 class Consumer(driver.Consumer):
@@ -215,9 +218,8 @@ class Consumer(driver.Consumer):
         generation = self.app.consumer_generation_id
         if fetched is None or self.should_stop:
             return
-        polls = cast(Mapping[TP, Poll], fetched)
-        for tp, poll in polls.items():
-            # Polls dropped here are read again: the next poll's start shows the gap.
+        for tp, poll in cast(Mapping[TP, Poll], fetched).items():
+            # What is dropped here is read again: when the rebalance is over, from the position.
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 break
             if active is None or tp in active or tp in self._buffered_partitions:
@@ -270,8 +272,7 @@ class Consumer(driver.Consumer):
 
     async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
         """Return the last stable offsets. Raises KafkaError or TimeoutError if Kafka is down."""
-        ends: dict[TP, int] = await self._thread.call_thread(self._thread.ends, tps)
-        return ends
+        return cast(dict[TP, int], await self._thread.call_thread(self._thread.ends, tps))
 
     async def rewind(self, tp: TP, position: int) -> None:
         """Read a partition again from a position, because records were passed over."""
@@ -284,8 +285,7 @@ class Consumer(driver.Consumer):
         Counted to the last stable offset, which the broker reports. Raises KafkaError or
         TimeoutError when it does not answer.
         """
-        lags: dict[TP, int] = await self._thread.call_thread(self._thread.lags, applied)
-        return lags
+        return cast(dict[TP, int], await self._thread.call_thread(self._thread.lags, applied))
 
 
 class Transport(driver.Transport):

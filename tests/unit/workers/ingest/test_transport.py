@@ -7,10 +7,12 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
+import faust
 import pytest
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.subscription_state import TopicPartitionState
 from aiokafka.errors import IllegalStateError, KafkaConnectionError
+from faust.tables.recovery import Recovery
 from faust.transport import consumer as faust_consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -48,6 +50,10 @@ def test_what_is_overridden_is_there_with_the_same_parameters(owner: type, name:
         (faust_consumer.Consumer.getmany, ["_wait_next_records", "consumer_generation_id"]),
         (faust_consumer.ThreadDelegateConsumer._getmany, ["self._thread.getmany"]),
         (driver.AIOKafkaConsumerThread.getmany, ["self._fetch_records", "max_records"]),
+        # What is fetched while the flow stands still is dropped: the seek that follows must come
+        # after the stop, and the flow goes on after the seek.
+        (faust.App._on_partitions_revoked, ["consumer.stop_flow", "flow_control.clear"]),
+        (Recovery._resume_streams, ["consumer.perform_seek()", "consumer.resume_flow()"]),
         # Acks: what `_new_offset` reads and clears.
         (faust_consumer.Consumer.ack, ["self._acked[tp]", "self._acked_index[tp]"]),
         (faust_consumer.Consumer.force_commit, ["_filter_tps_with_pending_acks"]),
@@ -74,6 +80,9 @@ def test_aiokafka_tells_the_position_of_a_partition_or_that_there_is_none() -> N
 def test_aiokafka_raises_with_the_position_that_a_log_does_not_have() -> None:
     source = inspect.getsource(Fetcher)
     assert "Errors.OffsetOutOfRangeError({tp: fetch_offset})" in source
+
+
+PARTITION = TP("assignments", 0)
 
 
 class Assigned:
@@ -109,6 +118,28 @@ async def test_a_partition_that_was_lost_before_its_rewind_is_left_to_its_new_ow
     assert consumer.positions == thread._ends == {mine: 5}
 
 
+@pytest.mark.parametrize(("flows", "delivered", "position"), [(True, 1, 9), (False, 0, 5)])
+async def test_what_is_fetched_while_nobody_takes_it_is_read_again(
+    monkeypatch: pytest.MonkeyPatch, flows: bool, delivered: int, position: int
+) -> None:
+    """The fetch began before the rebalance, and returns after it has sought the position 5."""
+    consumer = Assigned(PARTITION)
+    thread = object.__new__(transport.ConsumerThread)
+    thread.consumer = cast(Any, SimpleNamespace(flow_active=flows))
+    thread._ends, thread._computed = {PARTITION: 5}, 0.0
+    monkeypatch.setattr(thread, "_ensure_consumer", lambda: consumer)
+    monkeypatch.setattr(thread, "_state", lambda _tp: SimpleNamespace(position=9))
+
+    async def fetched(*_request: object) -> dict[TP, list[Any]]:
+        return {PARTITION: [SimpleNamespace(offset=6)]}
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetched)
+    polls = await thread._fetch_records(cast(Any, consumer), {PARTITION}, 1.0)
+    assert len(polls) == delivered
+    assert thread._ends == {PARTITION: position}
+    assert consumer.positions == ({} if flows else {PARTITION: 5})
+
+
 class Log(Assigned):
     """An aiokafka consumer of one partition, whose log has the offsets from `beginning` to `end`.
 
@@ -132,9 +163,6 @@ class Log(Assigned):
     async def end_offsets(self, partitions: list[TP]) -> dict[TP, int]:
         """Where the log ends."""
         return dict.fromkeys(partitions, self._end)
-
-
-PARTITION = TP("assignments", 0)
 
 
 async def pass_deleted(
