@@ -1,7 +1,7 @@
 """Reads whole topics, as a `read_committed` consumer sees them."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import msgspec
@@ -53,6 +53,14 @@ def topic_partitions(settings: Settings, topic: str) -> list[TopicPartition]:
     """Returns all partitions of a topic, which is given without its prefix."""
     count = TOPICS[topic].partitions or settings.partitions
     return [TopicPartition(settings.topic(topic), number) for number in range(count)]
+
+
+async def end_offsets(settings: Settings, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+    """Returns the end of each partition of topics, which are given without their prefix."""
+    tps = [tp for topic in topics for tp in topic_partitions(settings, topic)]
+    async with _consumer(settings, "read_committed") as consumer:
+        ends = await consumer.end_offsets(tps)
+    return {(tp.topic, tp.partition): end for tp, end in ends.items()}
 
 
 def _consumer(settings: Settings, isolation_level: str) -> AIOKafkaConsumer:

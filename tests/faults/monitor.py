@@ -102,6 +102,17 @@ class Monitor:
         positions = await self.positions()
         return {key: end - positions.get(key, 0) for key, end in (await self.ends()).items()}
 
+    async def partitions_left(self) -> dict[tuple[str, int], int]:
+        """Returns the lag of each partition that has one."""
+        return {key: lag for key, lag in (await self.lags()).items() if lag}
+
+    async def rows_left(self) -> dict[int, int]:
+        """Returns the number of outbox rows of each shard that has some."""
+        rows = await (await self.database()).fetch(
+            "SELECT shard, count(*) FROM inbox.outbox GROUP BY shard"
+        )
+        return {row["shard"]: row["count"] for row in rows}
+
     async def positions(self) -> dict[tuple[str, int], int]:
         """Returns the position of each partition: the next offset to apply."""
         rows = await (await self.database()).fetch("SELECT * FROM inbox.positions")

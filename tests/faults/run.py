@@ -20,7 +20,7 @@ from tests.faults.servers import servers
 from tests.faults.timing import Timing
 from tests.faults.traffic import Traffic
 from tests.faults.worker_faults import FENCED
-from tests.harness.waiting import until
+from tests.harness.waiting import Left, until
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ async def _run(
             await running
     healed = time.monotonic()
     try:
-        await until(lambda: _is_drained(context), "all is done", timing.settle_seconds)
+        await until(lambda: _drained(context), "all is done", timing.settle_seconds)
     except TimeoutError as error:
         result.findings.violations["I10"].append(str(error))
     result.settled_seconds = time.monotonic() - healed
@@ -175,33 +175,45 @@ async def _heal(context: FaultContext) -> None:
     await context.fleet.until_ready()
 
 
-async def _is_drained(context: FaultContext) -> bool:
-    """Whether no work is left, and none comes from the work that was done last."""
-    if await _left(context):
-        return False
+async def _drained(context: FaultContext) -> Left:
+    """The work that is left. None is if none comes from the work that was done last, either."""
+    if not (left := await _left(context)):
+        return left
     before = await context.monitor.positions()
     await asyncio.sleep(QUIET_SECONDS)
-    return not await _left(context) and before == await context.monitor.positions()
+    if not (left := await _left(context)):
+        return left
+    after = await context.monitor.positions()
+    return Left({"applied meanwhile": dict(after.items() - before.items())})
 
 
 async def _is_applied(context: FaultContext) -> bool:
     return await context.monitor.lag() == 0
 
 
-async def _left(context: FaultContext) -> int:
-    work = await context.monitor.open_work()
-    pages = [await context.fleet.page(worker, "/metrics") for worker in context.fleet.workers]
-    spooled = sum(_spooled(page) for page in pages)
-    pending = (await context.servers.twilio.ledger()).pending
-    if left := work.left + work.held + spooled + pending:
-        log.info("left: %s, %d spooled, %d callbacks", work, spooled, pending)
+async def _left(context: FaultContext) -> Left:
+    monitor, fleet = context.monitor, context.fleet
+    work = await monitor.open_work()
+    spooled = {each.name: _spooled(await fleet.page(each, "/metrics")) for each in fleet.workers}
+    left = Left(
+        {
+            "lag": work.lag and (await monitor.partitions_left() or work.lag),
+            "outbox rows by shard": work.outbox and (await monitor.rows_left() or work.outbox),
+            "parts of replies": work.unsettled,
+            "conversations of users who are gone": work.held,
+            "spooled": {worker: count for worker, count in spooled.items() if count},
+            "callbacks": (await context.servers.twilio.ledger()).pending,
+        }
+    )
+    if not left:
+        log.info("%s", left)
     return left
 
 
-def _spooled(page: str | None) -> int:
-    """Returns how many webhooks a worker has spooled; one if its metrics are not to be had."""
+def _spooled(page: str | None) -> int | str:
+    """Returns how many webhooks a worker has spooled. Without its metrics, that is not known."""
     if page is None:
-        return 1
+        return "no metrics"
     [line] = [line for line in page.splitlines() if line.startswith("inbox_spool_records ")]
     return int(float(line.split()[1]))
 

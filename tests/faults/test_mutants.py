@@ -25,7 +25,7 @@ from tests.faults.points import Trap
 from tests.faults.proxy import Proxy
 from tests.faults.timing import QUICK
 from tests.faults.traffic import Traffic
-from tests.harness.waiting import until
+from tests.harness.waiting import Left, until
 from workers.dev.embedded.ports import HOST
 from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.settings import Settings
@@ -50,13 +50,14 @@ class SmallRun:
     async def done(self) -> None:
         """Wait until all work is done."""
 
-        async def nothing_left() -> bool:
+        async def left() -> Left:
             # In this order: a reply that was just sent makes callbacks, and they make work.
-            if (await self.monitor.open_work()).left or self.twilio.ledger.pending:
-                return False
-            return not (await self.monitor.open_work()).left
+            work, pending = await self.monitor.open_work(), self.twilio.ledger.pending
+            if not work.left and not pending:
+                work = await self.monitor.open_work()
+            return Left({"work": work.left and work, "callbacks": pending})
 
-        await until(nothing_left, "all is done")
+        await until(left, "all is done")
 
     async def write(self, sid: str, copy: str = "once") -> None:
         """Publish a message of the contact."""

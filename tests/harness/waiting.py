@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 ResultT = TypeVar("ResultT")
@@ -12,6 +13,20 @@ LIMIT_SECONDS = 60.0
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.005, 0.05
 """Most conditions hold within milliseconds, and tests wait for thousands of them."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left to do, by name. As the answer of a condition it is true once that is nothing;
+    until then, the TimeoutError names it."""
+
+    work: Mapping[str, object]
+
+    def __bool__(self) -> bool:
+        return not any(self.work.values())
+
+    def __repr__(self) -> str:
+        return f"left: { {name: work for name, work in self.work.items() if work} }"
 
 
 async def until(
