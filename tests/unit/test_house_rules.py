@@ -38,6 +38,10 @@ TESTED_ELSEWHERE = {
     "db/conversations.py": ("e2e/test_story.py", "simulation/test_histories.py"),
     "db/databases.py": ("integration/db/test_schema.py",),
     "db/directory.py": ("e2e/test_story.py", "simulation/test_histories.py"),
+    "db/directory_lists.py": (
+        "integration/api/operations/test_channels.py",
+        "integration/api/operations/test_users.py",
+    ),
     "db/identities.py": ("integration/agents/test_contact_addresses_races.py",),
     "db/installation.py": (
         "integration/cli/test_adopt.py",
