@@ -60,11 +60,16 @@ class Conversation(Struct, frozen=True):
 
     def section(self, user_id: str) -> Section:
         """Returns the one section in which this user sees the conversation."""
-        if self.status == "closed":
-            return "closed"
-        if self.assignee_id is None:
-            return "unassigned"
-        return "assigned_to_me" if self.assignee_id == user_id else "assigned_to_others"
+        return section_of(self.status, self.assignee_id, user_id)
+
+
+def section_of(status: Status, assignee_id: str | None, user_id: str) -> Section:
+    """Returns the one section in which a user sees a conversation with this status and assignee."""
+    if status == "closed":
+        return "closed"
+    if assignee_id is None:
+        return "unassigned"
+    return "assigned_to_me" if assignee_id == user_id else "assigned_to_others"
 
 
 class Tombstone(Struct, frozen=True):
