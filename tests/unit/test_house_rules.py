@@ -77,6 +77,11 @@ TESTED_ELSEWHERE = {
     ),
     "workers/agents/note_changes.py": ("e2e/test_notes.py",),
     "workers/agents/work.py": ("unit/workers/agents/test_table.py",),
+    "workers/api/access/admission.py": ("integration/api/test_me.py",),
+    "workers/api/caller.py": ("integration/api/test_me.py",),
+    "workers/api/operation.py": ("unit/workers/api/test_handling.py",),
+    "workers/api/operations/me.py": ("integration/api/test_me.py",),
+    "workers/api/service.py": ("integration/api/test_me.py",),
     "workers/cli/dead_letters.py": (
         "integration/dead_letters/test_reader.py",
         "integration/dead_letters/test_redrive.py",
@@ -112,6 +117,7 @@ TESTED_ELSEWHERE = {
     "workers/process/errors.py": ("integration/cli/test_failures.py",),
     "workers/process/hooks.py": ("simulation/test_histories.py",),
     "workers/process/metrics.py": ("integration/ingest/test_batch_loop.py",),
+    "workers/settings/declared.py": ("unit/workers/settings/test_settings.py",),
     "workers/webhooks/channel_cache.py": ("integration/webhooks/test_routes_inbound.py",),
     "workers/webhooks/delivery.py": ("integration/webhooks/spool/test_spool_outages.py",),
     "workers/webhooks/producer.py": ("integration/webhooks/spool/test_spool_outages.py",),
@@ -120,6 +126,7 @@ TESTED_ELSEWHERE = {
     "workers/worker/database.py": ("integration/worker/test_outages.py",),
     "workers/worker/faust_app.py": ("integration/cli/test_passthrough.py",),
     "workers/worker/faust_settings.py": ("integration/security/test_kafka_security.py",),
+    "workers/worker/role.py": ("integration/worker/test_roles.py",),
     "workers/worker/run.py": ("integration/security/test_kafka_security.py",),
 }
 """Modules without a test of their name, and the tests (below tests/) that test them."""

@@ -9,7 +9,8 @@ _OPTIONS = orjson.OPT_UTC_Z
 
 
 def encode(value: Any) -> bytes:
-    """Returns the JSON of structs, dicts and lists of them. Times are in UTC, with a `Z`."""
+    """Returns the JSON of structs, dicts and lists of them. Times have to be in UTC, as Postgres
+    gives them; they are written with a `Z`."""
     return orjson.dumps(value, default=_plain, option=_OPTIONS)
 
 

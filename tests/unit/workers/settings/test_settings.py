@@ -33,6 +33,14 @@ EVERYTHING = {
     "INBOX_DEAD_LETTER_RATIO": "0.25",
     "INBOX_STALL_SECONDS": "60",
     "INBOX_LOG_LEVEL": "debug",
+    "INBOX_API_DATABASE_URL": "postgresql://api:secret@db/inbox",
+    "INBOX_API_ISSUER": "https://login.example.com/",
+    "INBOX_API_AUDIENCE": "inbox",
+    "INBOX_API_JWKS_FILE": __file__,
+    "INBOX_API_USER_CLAIM": "user",
+    "INBOX_API_ACCOUNT_CLAIM": "tenant",
+    "INBOX_API_TRUSTED_NETWORKS": "10.0.0.0/8, fd00::/8",
+    "INBOX_CRM_SEARCH_URL": "https://inbox:secret@crm.example.com/search",
 }
 
 
@@ -94,6 +102,7 @@ def test_settings_can_be_handed_to_a_process_of_ones_own(environment: dict[str, 
     [
         ("migration_database_url", "INBOX_DATABASE_URL", "postgresql://db/inbox"),
         ("app_url", "INBOX_PUBLIC_URL", "https://hooks.example.com"),
+        ("api_database_url", "INBOX_DATABASE_URL", "postgresql://db/inbox"),
     ],
 )
 def test_one_setting_stands_in_for_another(name: str, given: str, expected: str) -> None:

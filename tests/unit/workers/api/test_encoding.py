@@ -1,0 +1,43 @@
+"""JSON as the API writes it."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from workers.api.encoding import encode
+
+
+class Inner(msgspec.Struct):
+    at: datetime
+    names: list[str | None]
+
+
+class Outer(msgspec.Struct):
+    inner: Inner
+    others: dict[str, Inner]
+    id: UUID
+
+
+def test_structs_are_written_at_any_depth() -> None:
+    inner = Inner(datetime(2026, 3, 1, 12, tzinfo=UTC), ["ż", None])
+    encoded = encode([Outer(inner, {"x": inner}, UUID(int=7))])
+    written = {"at": "2026-03-01T12:00:00Z", "names": ["ż", None]}
+    assert msgspec.json.decode(encoded) == [
+        {
+            "inner": written,
+            "others": {"x": written},
+            "id": "00000000-0000-0000-0000-000000000007",
+        }
+    ]
+
+
+def test_times_are_in_utc() -> None:
+    at = datetime(2026, 3, 1, 14, 0, 0, 250_000, tzinfo=UTC)
+    assert encode(at) == b'"2026-03-01T14:00:00.250000Z"'
+
+
+def test_what_is_no_json_is_an_error() -> None:
+    with pytest.raises(TypeError):
+        encode({1, 2})

@@ -1,0 +1,37 @@
+"""Problems are answers as RFC 9457 has them."""
+
+import msgspec
+import pytest
+
+from schemas.codes import RejectionCode
+from workers.api.problem import PROBLEM_TYPE, STATUS_OF, Problem, not_found
+
+
+def test_a_problem_says_what_is_wrong() -> None:
+    answer = Problem("too_many_requests", "wait", {"Retry-After": "3"}).answer()
+    assert (answer.status, answer.content_type) == (429, PROBLEM_TYPE)
+    assert answer.headers["Retry-After"] == "3"
+    assert isinstance(answer.body, bytes)
+    assert msgspec.json.decode(answer.body) == {
+        "type": "about:blank",
+        "title": "Too Many Requests",
+        "status": 429,
+        "code": "too_many_requests",
+        "detail": "wait",
+    }
+
+
+def test_what_is_not_found_never_says_why() -> None:
+    assert (not_found().status, not_found().detail) == (404, not_found().detail)
+
+
+@pytest.mark.parametrize("code", RejectionCode)
+def test_every_rejection_of_a_command_has_a_status(code: RejectionCode) -> None:
+    expected = {"window_closed": 422, "too_long": 422, "not_installer": 403}
+    # A caller without inbox access is refused before there is a command.
+    expected["no_inbox_access"] = 403
+    assert STATUS_OF[code] == expected.get(code, 409)
+
+
+def test_no_problem_is_a_status_of_a_server_that_failed() -> None:
+    assert {status for status in STATUS_OF.values() if status >= 500} == {503}
