@@ -44,9 +44,18 @@ class Answered:
 class ApiClient:
     """Sends requests as one user. Use it as a context manager."""
 
-    def __init__(self, settings: Settings, user: str = "ana", account: str = ACCOUNT) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        user: str = "ana",
+        account: str = ACCOUNT,
+        *,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """`headers` say who is asking, if not those of a trusted proxy do."""
         self._url = settings.local_url + PREFIX
-        self._headers = {"X-Inbox-Account": account, "X-Inbox-User": user}
+        proxy = {"X-Inbox-Account": account, "X-Inbox-User": user}
+        self._headers = proxy if headers is None else headers
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=60)

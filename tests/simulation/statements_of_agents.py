@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from db.commands import AppliedCommand, CommandKey
+from db.commands import CommandKey
 from db.directory import ChannelKey, UserKey
 from domain.directory import Channel, User
 from domain.receipts import Receipt
@@ -21,13 +21,12 @@ async def applied_commands(connection: Connection, keys: Collection[CommandKey])
 
 
 async def record_commands(
-    connection: Connection, commands: Collection[AppliedCommand], applied_at: datetime
+    connection: Connection, keys: Collection[CommandKey], applied_at: datetime
 ) -> None:
-    if commands:
+    if keys:
         transaction = await connection.statement("record commands")
-        for command in sorted(commands):
-            key = (command.account_id, command.command_id)
-            await transaction.insert("commands", key, (command.code, command.version))
+        for key in sorted(keys):
+            await transaction.insert("commands", key, applied_at)
 
 
 async def directory_versions(

@@ -34,7 +34,7 @@ SOURCES = modules(*PACKAGES)
 BENCH, TESTS = modules("bench"), modules("tests")
 
 TESTED_ELSEWHERE = {
-    "db/commands.py": ("integration/db/test_history.py", "integration/periodic/test_upkeep.py"),
+    "db/commands.py": ("integration/periodic/test_upkeep.py", "simulation/test_histories.py"),
     "db/conversations.py": ("e2e/test_story.py", "simulation/test_histories.py"),
     "db/databases.py": ("integration/db/test_schema.py",),
     "db/directory.py": ("e2e/test_story.py", "simulation/test_histories.py"),
@@ -77,7 +77,6 @@ TESTED_ELSEWHERE = {
     ),
     "workers/agents/note_changes.py": ("e2e/test_notes.py",),
     "workers/agents/work.py": ("unit/workers/agents/test_table.py",),
-    "workers/api/access/admission.py": ("integration/api/test_me.py",),
     "workers/api/caller.py": ("integration/api/test_me.py",),
     "workers/api/operation.py": ("unit/workers/api/test_handling.py",),
     "workers/api/operations/me.py": ("integration/api/test_me.py",),

@@ -17,6 +17,8 @@ class Identity(Struct, frozen=True, kw_only=True):
     proven_by: Literal["token", "cookie", "proxy"]
     expires_at: datetime | None
     """When the token or the cookie ends; None for a proxy."""
+    scopes: frozenset[str] = frozenset()
+    """What the token allows beside the inbox; none for a proxy."""
 
 
 class Caller(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -26,7 +27,10 @@ AWAY_SECONDS = 1
 class Admission(Protocol):
     """Lets callers in."""
 
-    async def admit(self, request: web.Request) -> Caller:
+    def place(self, operation: Operation) -> AbstractContextManager[None]:
+        """Returns the place of a request under way. To enter it raises Problem if all are taken."""
+
+    async def admit(self, request: web.Request, operation: Operation) -> Caller:
         """Returns who is asking. Raises Problem for whoever may not, or asks too often."""
 
 
@@ -34,15 +38,15 @@ def common_codes(operation: Operation) -> tuple[str, ...]:
     """Returns the codes of the problems that every operation of this form may have."""
     codes: list[str] = []
     if not operation.is_public:
-        codes += ["unauthorized", "no_inbox_access", "too_many_requests", "unavailable"]
+        codes += ["unauthorized", "no_inbox_access", "too_many_requests"]
         if operation.method != "GET":
-            codes.append("foreign_origin")
+            codes += ["foreign_origin", "not_json"]
     if operation.path is not Nothing:
         codes.append("not_found")
-    codes.append("invalid_request")
+    codes += ["invalid_request", "unavailable"]
     if operation.body is not None:
         codes += ["body_too_slow", "body_too_large", "not_json"]
-    return tuple(codes)
+    return tuple(dict.fromkeys(codes))
 
 
 def add_operations(
@@ -63,7 +67,8 @@ def _route(operation: Operation, admission: Admission, api: Any) -> Route:
     async def answer(request: web.Request) -> web.StreamResponse:
         began = perf_counter()
         try:
-            response = await _answer(operation, admission, api, request)
+            with admission.place(operation):
+                response = await _answer(operation, admission, api, request)
         except Problem as problem:
             response = problem.answer()
             if problem.status in {408, 413}:
@@ -79,7 +84,7 @@ async def _answer(
     operation: Operation, admission: Admission, api: Any, request: web.Request
 ) -> web.StreamResponse:
     try:
-        caller: Any = None if operation.is_public else await admission.admit(request)
+        caller: Any = None if operation.is_public else await admission.admit(request, operation)
         call = Call(
             caller=caller,
             path=decode_path(operation.path, request.match_info),

@@ -70,3 +70,8 @@ class Operation:
     """Of the answer."""
     is_public: bool = False
     """Whether it needs no caller."""
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether its answer goes on for as long as the client listens."""
+        return self.content_type == "text/event-stream"

@@ -58,6 +58,12 @@ class Problem(Exception):
         )
 
 
+def unauthorized(detail: str, error: str | None = None) -> Problem:
+    """Returns what is said to whoever does not prove who they are. `error` is one of RFC 6750."""
+    challenge = f'Bearer error="{error}"' if error else "Bearer"
+    return Problem("unauthorized", detail, {"WWW-Authenticate": challenge})
+
+
 def not_found() -> Problem:
     """Returns what is said of everything that is not of the caller's account, or not at all."""
     return Problem("not_found", "there is no such thing in this account")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from workers.settings.database_url import postgres_url
 from workers.settings.declared import setting
-from workers.settings.values import file, http_url, networks
+from workers.settings.values import file, http_url, integer, networks
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -43,6 +43,25 @@ class ApiSettings:
         "`X-Inbox-User` say who is asking; without it, none",
         networks,
         "",
+    )
+    api_user_rate: int = setting(
+        "INBOX_API_USER_RATE",
+        "Requests per second of one user that a process of the API answers, beside streams; after "
+        "a pause, as many as in 10 s at once",
+        integer(1, 100_000),
+        "100",
+    )
+    api_account_rate: int = setting(
+        "INBOX_API_ACCOUNT_RATE",
+        "Requests per second of all users of one account, likewise",
+        integer(1, 100_000),
+        "1000",
+    )
+    api_streams_max: int = setting(
+        "INBOX_API_STREAMS_MAX",
+        "Largest number of streams of events that a process of the API has open",
+        integer(1, 1_000_000),
+        "10000",
     )
     crm_search_url: str | None = setting(
         "INBOX_CRM_SEARCH_URL",

@@ -8,6 +8,7 @@ from collections.abc import Collection
 import faust
 import uvloop
 
+from workers.api.access.trust import check_trust
 from workers.process.routine_log import log_routine_as_info
 from workers.settings import Role, Settings, SettingsError
 from workers.webhooks.spool.usable import unusable
@@ -32,6 +33,8 @@ def run(settings: Settings, roles: Collection[Role]) -> None:
             f"INBOX_DATA_DIR: {trouble}; webhooks are kept there in an outage, so mount a volume "
             "that this user may write, or give it the directory with `chown -R`"
         )
+    if "api" in roles:
+        check_trust(settings)
     uvloop.install()
     # Batches make many objects and no cycles: collecting seldom spares a fifth of the time.
     gc.freeze()

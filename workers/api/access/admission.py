@@ -1,41 +1,78 @@
-"""Lets callers in: proven identities of known users with inbox access."""
+"""Lets callers in: proven identities of known users with inbox access, not too often."""
 
-from ipaddress import ip_address
+from contextlib import AbstractContextManager
 
 from aiohttp import web
 
 from db.connect import Pool
 from db.directory import users_by_id
-from schemas.fields import AccountId, UserId
+from workers.api.access.cookies import SessionCookie
+from workers.api.access.limits import REQUESTS_MAX, Places, RateLimit
+from workers.api.access.proxies import TrustedProxies
+from workers.api.access.trust import token_verifier
 from workers.api.caller import Caller, Identity
-from workers.api.problem import Problem
+from workers.api.operation import Operation
+from workers.api.problem import Problem, unauthorized
 from workers.settings import Settings
+
+READS = {"GET", "HEAD"}
 
 
 class Admission:
     """Decides who is asking, and whether they may."""
 
     def __init__(self, settings: Settings, pool: Pool) -> None:
-        self._settings = settings
+        """Read the keys of tokens. Raises SettingsError."""
+        self.cookie = SessionCookie(settings)
         self._pool = pool
+        self._tokens = token_verifier(settings)
+        self._proxies = TrustedProxies(settings.api_trusted_networks)
+        self._users = RateLimit(settings.api_user_rate)
+        self._accounts = RateLimit(settings.api_account_rate)
+        self._requests = Places(REQUESTS_MAX)
+        self._streams = Places(settings.api_streams_max)
 
-    async def admit(self, request: web.Request) -> Caller:
-        """Returns who is asking. Raises Problem for whoever may not, or asks too often."""
-        return await self.user_of(self.identify(request))
+    def place(self, operation: Operation) -> AbstractContextManager[None]:
+        """Returns the place of a request while it is under way; streams have places of their own.
+
+        To enter it raises Problem when all are taken.
+        """
+        return (self._streams if operation.is_stream else self._requests).taken()
+
+    async def admit(self, request: web.Request, operation: Operation) -> Caller:
+        """Returns who is asking. Raises Problem for whoever may not, or asks too often.
+
+        Streams are not counted: after a restart all clients of an account connect at once.
+        """
+        identity = self.identify(request)
+        if not operation.is_stream:
+            self._users.take((identity.account_id, identity.user_id))
+            self._accounts.take(identity.account_id)
+        return await self.user_of(identity)
 
     def identify(self, request: web.Request) -> Identity:
-        """Returns who a request is proven to be from. Raises Problem."""
-        headers = request.headers
-        account, user = headers.get("X-Inbox-Account"), headers.get("X-Inbox-User")
-        if account is None or user is None or not self._is_trusted(request.remote):
-            raise Problem("unauthorized", "there is no token", {"WWW-Authenticate": "Bearer"})
-        return Identity(
-            account_id=AccountId(account), user_id=UserId(user), proven_by="proxy", expires_at=None
-        )
+        """Returns who a request is proven to be from. Raises Problem.
 
-    def _is_trusted(self, remote: str | None) -> bool:
-        networks = self._settings.api_trusted_networks
-        return remote is not None and any(ip_address(remote) in network for network in networks)
+        The first of these counts, and no other: a proxy's headers, a token, a cookie. So a wrong
+        token is refused although there is a cookie too.
+        """
+        identity = self._proxies.identity(request)
+        if identity is None:
+            identity = self._identity_of_token(request)
+        if request.method not in READS and identity.proven_by != "token":
+            self.cookie.check_write(request, identity.proven_by)
+        return identity
+
+    def _identity_of_token(self, request: web.Request) -> Identity:
+        token, cookie = bearer_token(request), self.cookie.token(request)
+        if token is None and cookie is None:
+            raise unauthorized("there is no token")
+        if self._tokens is None:
+            raise unauthorized("tokens are not taken here")
+        if token is not None:
+            return self._tokens.verify(token, "token")
+        assert cookie is not None
+        return self._tokens.verify(cookie, "cookie")
 
     async def user_of(self, identity: Identity) -> Caller:
         """Returns the caller. Raises Problem unless the user is known and has inbox access."""
@@ -44,3 +81,14 @@ class Admission:
         if not found or not found[0].is_present:
             raise Problem("no_inbox_access", "this user has no access to the inbox")
         return Caller(identity=identity, user=found[0])
+
+
+def bearer_token(request: web.Request) -> str | None:
+    """Returns the token in the header of a request; None without the header. Raises Problem."""
+    given = request.headers.getall("Authorization", [])
+    if not given:
+        return None
+    scheme, _, token = given[0].partition(" ")
+    if len(given) > 1 or scheme.lower() != "bearer":
+        raise unauthorized("Authorization has to be there once, with a Bearer token")
+    return token.strip()

@@ -1,7 +1,7 @@
 """An API of a few operations, served on this machine, for tests of the machinery."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -51,7 +51,11 @@ async def accept(_api: Any, _call: Call) -> Answer:
 class FakeAdmission:
     """Lets everyone in, as one user."""
 
-    async def admit(self, _request: web.Request) -> Caller:
+    def place(self, _operation: Operation) -> AbstractContextManager[None]:
+        """Returns a place; there are enough."""
+        return nullcontext()
+
+    async def admit(self, _request: web.Request, _operation: Operation) -> Caller:
         """Returns the user ana of the account acme."""
         account, user = AccountId("acme"), UserId("ana")
         return Caller(

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from schemas.codes import RejectionCode
-from workers.api.problem import PROBLEM_TYPE, STATUS_OF, Problem, not_found
+from workers.api.problem import PROBLEM_TYPE, STATUS_OF, Problem, not_found, unauthorized
 
 
 def test_a_problem_says_what_is_wrong() -> None:
@@ -23,6 +23,12 @@ def test_a_problem_says_what_is_wrong() -> None:
 
 def test_what_is_not_found_never_says_why() -> None:
     assert (not_found().status, not_found().detail) == (404, not_found().detail)
+
+
+def test_who_proves_nothing_is_told_how() -> None:
+    assert unauthorized("no token").headers == {"WWW-Authenticate": "Bearer"}
+    wrong = unauthorized("expired", "invalid_token")
+    assert wrong.headers == {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
 @pytest.mark.parametrize("code", RejectionCode)

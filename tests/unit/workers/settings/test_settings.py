@@ -40,6 +40,9 @@ EVERYTHING = {
     "INBOX_API_USER_CLAIM": "user",
     "INBOX_API_ACCOUNT_CLAIM": "tenant",
     "INBOX_API_TRUSTED_NETWORKS": "10.0.0.0/8, fd00::/8",
+    "INBOX_API_USER_RATE": "10",
+    "INBOX_API_ACCOUNT_RATE": "50",
+    "INBOX_API_STREAMS_MAX": "200",
     "INBOX_CRM_SEARCH_URL": "https://inbox:secret@crm.example.com/search",
 }
 

@@ -1,0 +1,1 @@
+"""Unit tests of workers/api/access/."""

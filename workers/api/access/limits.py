@@ -1,0 +1,66 @@
+"""How much may be asked: so often by one user or account, and so much at once."""
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+
+from workers.api.problem import Problem
+
+BURST_SECONDS = 10.0
+"""So many seconds of its rate may somebody ask at once, after a pause."""
+
+KEYS_MAX = 8192
+"""Whoever asked longest ago is forgotten, and begins anew."""
+
+REQUESTS_MAX = 1000
+"""Requests under way at once in one process, without streams. A body has 64 KiB at most, so this
+bounds the memory of all bodies too."""
+
+RETRY_SECONDS = 1
+
+ROUNDING_SECONDS = 1e-6
+"""Sums of times are exact to within this."""
+
+
+class RateLimit:
+    """A token bucket for each key (the generic cell rate algorithm)."""
+
+    def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` counts seconds."""
+        self._interval = 1 / per_second
+        self._clock = clock
+        self._next_at: OrderedDict[Hashable, float] = OrderedDict()
+        """When the next request of each key would be due, if all were spread evenly."""
+
+    def take(self, key: Hashable) -> None:
+        """Count a request. Raises Problem for one too many, which is not counted."""
+        now = self._clock()
+        due = max(self._next_at.get(key, now), now)
+        wait = due + self._interval - now - BURST_SECONDS
+        if wait > ROUNDING_SECONDS:
+            seconds = str(math.ceil(wait))
+            raise Problem("too_many_requests", "too many requests", {"Retry-After": seconds})
+        self._next_at[key] = due + self._interval
+        self._next_at.move_to_end(key)
+        if len(self._next_at) > KEYS_MAX:
+            self._next_at.popitem(last=False)
+
+
+class Places:
+    """So many things may be under way at once."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take a place, and leave it at the end. Raises Problem if none is free."""
+        if not self._free:
+            raise Problem("unavailable", "too much at once", {"Retry-After": str(RETRY_SECONDS)})
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
