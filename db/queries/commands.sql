@@ -5,11 +5,22 @@ FROM unnest($1::text[], $2::text[]) AS k (account_id, command_id)
 JOIN inbox.commands AS c USING (account_id, command_id)
 
 -- name: record_commands
--- Record the commands that a batch applies.
-INSERT INTO inbox.commands (account_id, command_id, applied_at)
-SELECT account_id, command_id, $3
-FROM unnest($1::text[], $2::text[]) AS k (account_id, command_id)
+-- Record the commands that a batch applies, with their outcomes.
+INSERT INTO inbox.commands (account_id, command_id, code, version, applied_at)
+SELECT account_id, command_id, code, version, $5
+FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[])
+    AS k (account_id, command_id, code, version)
 ORDER BY account_id, command_id
+
+-- name: load_outcome
+-- The outcome of a command. A reply whose command is pruned, or was applied by an older program, still
+-- has its message, $3.
+SELECT code, version FROM inbox.commands WHERE account_id = $1 AND command_id = $2
+UNION ALL
+SELECT 'accepted', version FROM inbox.messages
+WHERE account_id = $1 AND message_id = $3::uuid AND direction = 'outbound'
+ORDER BY code NULLS LAST
+LIMIT 1
 
 -- name: prune_commands
 -- Delete up to $2 commands that were applied before $1.

@@ -74,6 +74,12 @@ WITH gone AS (
 ), windows AS (
     DELETE FROM inbox.windows AS w USING gone AS g
     WHERE w.account_id = g.account_id AND w.conversation_id = g.conversation_id
+), history AS (
+    DELETE FROM inbox.history AS h USING gone AS g
+    WHERE h.account_id = g.account_id AND h.conversation_id = g.conversation_id
+), seen AS (
+    DELETE FROM inbox.seen AS s USING gone AS g
+    WHERE s.account_id = g.account_id AND s.conversation_id = g.conversation_id
 ), messages AS (
     DELETE FROM inbox.messages AS m USING gone AS g
     WHERE m.account_id = g.account_id AND m.conversation_id = g.conversation_id

@@ -11,14 +11,16 @@ import domain.delivery
 import schemas.ids
 import workers.ingest.partition_slice
 import workers.outbox.kafka_transaction
+from db.commands import ACCEPTED, AppliedCommand
 from db.conversations import ConversationKey
 from db.directory import UserKey
 from db.gone_assignees import FIRST
 from db.outbox import OutboxRecord, OutboxRow
 from db.positions import Claim, Partition
-from domain.conversation import Conversation
+from domain.conversation import Conversation, Tombstone
 from domain.conversation_state import ConversationState, Decision
 from domain.directory import Directory
+from domain.history import HistoryEntry
 from domain.messages import decide_message
 from domain.outgoing import Message
 from schemas.cloudevents import Incoming
@@ -79,6 +81,28 @@ async def _read_without_lock(
     transaction = await connection.statement("read conversations")
     found = {key: transaction.get("conversations", key) for key in keys}
     return {key: state for key, state in found.items() if state is not None}
+
+
+async def _insert_history_at_once(connection: Connection, entries: Sequence[HistoryEntry]) -> None:
+    if entries:
+        transaction = await connection.statement("insert history at once")
+        for entry in entries:
+            transaction.postgres.tables["history"][entry[:3]] = entry
+
+
+async def _keep_history(connection: Connection, tombstones: Iterable[Tombstone]) -> None:
+    transaction = await connection.statement("load history")
+    kept = dict(transaction.rows("history"))
+    await statements.delete_conversations(connection, tombstones)
+    for place, entry in kept.items():
+        transaction.put("history", place, entry)
+
+
+async def _record_as_accepted(
+    connection: Connection, commands: Collection[AppliedCommand], applied_at: datetime
+) -> None:
+    accepted = [command._replace(code=ACCEPTED) for command in commands]
+    await statements_of_agents.record_commands(connection, accepted, applied_at)
 
 
 async def _number_from_sequence(
@@ -215,6 +239,11 @@ MUTANTS: dict[str, Replacements] = {
         workers.ingest.partition_slice.joined: _joined_across_gaps
     },
     "commands are not remembered": {statements_of_agents.applied_commands: _find_nothing},
+    "every outcome is accepted": {statements_of_agents.record_commands: _record_as_accepted},
+    "the history is written before the transaction": {
+        statements_of_outbox.insert_history: _insert_history_at_once
+    },
+    "a deletion leaves the history": {statements.delete_conversations: _keep_history},
     "conversations are not locked": {statements.lock_conversations: _read_without_lock},
     "addresses are not looked at again": {db.identities.check_identities: _check_nothing},
     "outbox rows are numbered by a sequence": {

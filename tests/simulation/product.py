@@ -10,6 +10,7 @@ import db.commands
 import db.conversations
 import db.directory
 import db.gone_assignees
+import db.history
 import db.identities
 import db.links
 import db.messages
@@ -77,6 +78,7 @@ def _statements() -> dict[Any, Any]:
         db.conversations,
         db.directory,
         db.gone_assignees,
+        db.history,
         db.identities,
         db.links,
         db.messages,

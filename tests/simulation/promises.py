@@ -114,6 +114,7 @@ class Promises:
         self._check_messages()
         self._check_commands()
         self._check_conversations()
+        self._check_history()
         self._check_dead_letters()
         self._check_statuses()
         self._check_notes()
@@ -162,6 +163,10 @@ class Promises:
     def _check_commands(self) -> None:
         wanted = {(event.data.account_id, event.id) for event in self._events(Command)}
         expect(self.published.results == dict.fromkeys(wanted, 1), "a command has one result")
+        expect(
+            self._tables["commands"] == self.published.outcomes,
+            "the outcome of a command is what its result says",
+        )
 
     def _check_conversations(self) -> None:
         folded = dict(self.published.folded)
@@ -178,6 +183,13 @@ class Promises:
                 "a tombstone has the last version",
             )
         expect(not folded, "what the log contains is there, or is deleted")
+
+    def _check_history(self) -> None:
+        logged = [entry for history in self.published.histories.values() for entry in history]
+        expect(
+            self._tables["history"] == {entry[:3]: entry for entry in logged},
+            "the history is what the log says of it",
+        )
 
     def _check_dead_letters(self) -> None:
         wanted = {(*log, offset) for log, offset in self._inputs.garbage}

@@ -2,6 +2,7 @@
 
 import uuid
 from collections import Counter, defaultdict
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -10,10 +11,11 @@ from msgspec import Raw, Struct
 from db.outbox import OutboxRecord
 from domain.conversation import NOTHING, Folded, fold
 from domain.delivery import ACCEPTED
+from domain.history import HistoryEntry, history_entry
 from schemas import note_text
 from schemas.catalog import STRUCT_OF, TOPIC_OF
 from schemas.commands import CommandAccepted, CommandRejected
-from schemas.conversations import ConversationEvent, MessageRecorded
+from schemas.conversations import ConversationDeleted, ConversationEvent, MessageRecorded
 from schemas.dead_letters import split_headers
 from schemas.fields import Emitted
 from schemas.ids import NAMESPACE
@@ -50,6 +52,7 @@ def expect(holds: bool, promise: str) -> None:
 class _Envelope(Struct):
     id: str
     type: str
+    time: datetime
     data: Raw
     subject: str
     causationid: str
@@ -71,7 +74,11 @@ class Published:
         self._places: dict[LogName, int] = defaultdict(int)
         self.ids: set[str] = set()
         self.folded: dict[str, Folded] = defaultdict(lambda: NOTHING)
+        self.histories: dict[str, list[HistoryEntry]] = defaultdict(list)
+        """The history of each conversation since it was deleted, if it was."""
         self.results: Counter[tuple[str, str]] = Counter()
+        self.outcomes: dict[tuple[str, str], tuple[str, int]] = {}
+        """The code and the version of each result."""
         self.recorded: Counter[str] = Counter()
         self.notes: dict[str, note_text.ShownNote] = {}
         self.statuses: dict[tuple[str, int], str] = {}
@@ -102,13 +109,16 @@ class Published:
             (topic, log[1]) == (TOPIC_OF[envelope.type], partition_of(key, PARTITIONS)),
             "an event is on its topic, and on the partition of its conversation",
         )
-        self._follow(key, data)
+        self._follow(key, data, envelope.time)
 
-    def _follow(self, key: str, data: Any) -> None:
+    def _follow(self, key: str, data: Any, time: datetime) -> None:
         if isinstance(data, ConversationEvent):
-            self._follow_conversation(key, data)
+            self._follow_conversation(key, data, time)
         elif isinstance(data, CommandAccepted | CommandRejected):
-            self.results[data.account_id, data.command_id] += 1
+            command = (data.account_id, data.command_id)
+            self.results[command] += 1
+            code = data.code if isinstance(data, CommandRejected) else "accepted"
+            self.outcomes[command] = (code, data.version)
         elif isinstance(data, NoteCreated | NoteAppended):
             try:
                 self.notes[data.note_id] = note_text.fold(self.notes.get(data.note_id), data)
@@ -121,13 +131,17 @@ class Published:
             expect(forward, f"a status moves forward: {data.status} after {before}")
             self.statuses[part] = data.status
 
-    def _follow_conversation(self, key: str, data: ConversationEvent) -> None:
+    def _follow_conversation(self, key: str, data: ConversationEvent, time: datetime) -> None:
         try:
             self.folded[key] = fold(self.folded[key], data)
         except ValueError as error:
             raise Broken(f"versions of {key} follow each other: {error}") from error
         if isinstance(data, MessageRecorded):
             self.recorded[data.message_id] += 1
+        elif isinstance(data, ConversationDeleted):
+            self.histories.pop(key, None)
+        elif (entry := history_entry(data, time)) is not None:
+            self.histories[key].append(entry)
 
 
 def _contracted_id(envelope: _Envelope, data: Any) -> str:

@@ -111,6 +111,9 @@ async def _delete(transaction: Transaction, gone: Tombstone) -> None:
         if _key(message) == key:
             transaction.remove("messages", message_key)
             transaction.put("deleted_messages", message_key, gone.deleted_at)
+    for place in list(transaction.rows("history")):
+        if place[:2] == key:
+            transaction.remove("history", place)
     for table in ("links", "requests", "windows", "conversations"):
         transaction.remove(table, key)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from db.commands import CommandKey
+from db.commands import AppliedCommand, CommandKey
 from db.directory import ChannelKey, UserKey
 from domain.directory import Channel, User
 from domain.receipts import Receipt
@@ -21,12 +21,13 @@ async def applied_commands(connection: Connection, keys: Collection[CommandKey])
 
 
 async def record_commands(
-    connection: Connection, keys: Collection[CommandKey], applied_at: datetime
+    connection: Connection, commands: Collection[AppliedCommand], applied_at: datetime
 ) -> None:
-    if keys:
+    if commands:
         transaction = await connection.statement("record commands")
-        for key in sorted(keys):
-            await transaction.insert("commands", key, applied_at)
+        for command in sorted(commands):
+            key = (command.account_id, command.command_id)
+            await transaction.insert("commands", key, (command.code, command.version))
 
 
 async def directory_versions(

@@ -1,4 +1,4 @@
-"""Fakes of the functions of `db` about positions and the outbox."""
+"""Fakes of the functions of `db` about positions, the history and the outbox."""
 
 from collections.abc import Collection, Sequence
 from operator import itemgetter
@@ -6,6 +6,7 @@ from operator import itemgetter
 from db.errors import PositionTaken
 from db.outbox import OutboxRecord, OutboxRow
 from db.positions import Claim, Partition
+from domain.history import HistoryEntry
 from tests.simulation.postgres import Connection
 
 
@@ -30,6 +31,13 @@ async def claim_positions(connection: Connection, claims: Sequence[Claim]) -> No
 async def load_position(connection: Connection, partition: Partition) -> int:
     transaction = await connection.statement("load the position")
     return transaction.get("positions", partition) or 0
+
+
+async def insert_history(connection: Connection, entries: Sequence[HistoryEntry]) -> None:
+    if entries:
+        transaction = await connection.statement("insert history")
+        for entry in entries:
+            await transaction.insert("history", entry[:3], entry)
 
 
 async def add_outbox(

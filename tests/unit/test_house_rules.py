@@ -34,7 +34,7 @@ SOURCES = modules(*PACKAGES)
 BENCH, TESTS = modules("bench"), modules("tests")
 
 TESTED_ELSEWHERE = {
-    "db/commands.py": ("integration/periodic/test_upkeep.py", "simulation/test_histories.py"),
+    "db/commands.py": ("integration/db/test_history.py", "integration/periodic/test_upkeep.py"),
     "db/conversations.py": ("e2e/test_story.py", "simulation/test_histories.py"),
     "db/databases.py": ("integration/db/test_schema.py",),
     "db/directory.py": ("e2e/test_story.py", "simulation/test_histories.py"),

@@ -4,7 +4,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from db.commands import CommandKey, applied_commands, record_commands
+from db.commands import (
+    ACCEPTED,
+    AppliedCommand,
+    CommandKey,
+    applied_commands,
+    record_commands,
+)
 from db.connect import AnyConnection
 from db.conversations import ConversationKey, conversation_key
 from db.directory import ChannelKey, channels_by_id
@@ -18,8 +24,8 @@ from domain.notes import FIRST_MESSAGES_MAX
 from domain.outgoing import Message, Outgoing
 from domain.sending import Send
 from schemas.cloudevents import Incoming
-from schemas.commands import ConversationDelete
-from schemas.fields import AccountId, ChannelId, Command
+from schemas.commands import CommandAccepted, CommandRejected, ConversationDelete
+from schemas.fields import AccountId, ChannelId, Command, Emitted
 from schemas.ids import reply_message_id
 from schemas.links import ConversationLink
 from schemas.messages import MessageSend
@@ -43,8 +49,7 @@ class ConversationCommands:
         self._directories: dict[AccountId, Directory] = {}
         self._channels: dict[ChannelKey, Channel] = {}
         self._latest: dict[ConversationKey, tuple[NoteMessage, ...]] = {}
-        self._new: list[CommandKey] = []
-        """The commands that this batch applies."""
+        self._new: list[AppliedCommand] = []
         self._messages: list[Message] = []
         self._sends: list[Send] = []
 
@@ -94,7 +99,6 @@ class ConversationCommands:
             metrics.DUPLICATES.labels(self._topic).inc()
             return ()
         self._applied.add(command)
-        self._new.append(command)
         state = self._states[key]
         channel_id = state.conversation.channel_id if state.conversation else ChannelId("")
         decision = decide_command(
@@ -106,6 +110,7 @@ class ConversationCommands:
             channel=self._channels.get((account_id, channel_id)),
             latest=self._latest.get(key, ()),
         )
+        self._new.append(_applied(event, decision.outgoing[-1].data))
         if decision.state is not state:
             self._states[key] = decision.state
         if decision.message is not None:
@@ -114,7 +119,7 @@ class ConversationCommands:
         return decision.outgoing
 
     async def save(self, connection: AnyConnection, now: datetime) -> None:
-        """Write what changed, and the ids of the commands."""
+        """Write what changed, and the outcomes of the commands."""
         await self._states.save(connection)
         await record_messages(connection, self._messages, now)
         await insert_sends(connection, self._sends)
@@ -125,6 +130,13 @@ def _reply_key(event: Incoming[Any]) -> MessageKey:
     """Returns the key of the message of a reply; for any other command the key of no message."""
     account_id = event.data.account_id
     return account_id, reply_message_id(account_id, event.id)
+
+
+def _applied(command: Incoming[Command], result: Emitted) -> AppliedCommand:
+    """Returns what is recorded of a command. The last event that it emits is its result."""
+    assert isinstance(result, CommandAccepted | CommandRejected)
+    code = ACCEPTED if isinstance(result, CommandAccepted) else result.code.value
+    return AppliedCommand(command.data.account_id, command.id, code, result.version)
 
 
 def _requests(events: Iterable[Incoming[Command]]) -> set[RequestKey]:

@@ -1,16 +1,21 @@
-"""Collects the events and dead letters of a batch as records for the outbox, by shard."""
+"""Collects what a batch emits: events and dead letters, by shard, and entries of the history."""
 
 from collections import defaultdict
 from datetime import datetime
 from functools import lru_cache
 
 from db.connect import AnyConnection
+from db.conversations import conversation_key
+from db.history import insert_history
 from db.outbox import OutboxRecord, OutboxRow, add_outbox
+from domain.history import HistoryEntry, history_entry
 from domain.outgoing import Outgoing
 from schemas.catalog import TOPIC_OF
 from schemas.cloudevents import CloudEvent, encode
+from schemas.conversations import ConversationDeleted
 from schemas.dead_letters import DEAD_LETTERS_TOPIC
 from schemas.errors import InvalidRecord
+from schemas.fields import Emitted
 from schemas.topics import RELAY_SHARDS
 from workers.kafka.partitions import partition_of
 from workers.kafka.records import KafkaRecord
@@ -48,6 +53,7 @@ class OutboxCollector:
         self._now = now
         self._rows: dict[int, list[_Row]] = defaultdict(lambda: [_Row()])
         """The rows of each shard."""
+        self._history: list[HistoryEntry] = []
         self.bytes = 0
         """The size of all values and keys so far."""
 
@@ -64,6 +70,16 @@ class OutboxCollector:
         partition = partition_of(key, self._settings.partitions)
         record = OutboxRecord(self._topics[data.TYPE], partition, key.encode(), value, None)
         self._append(record, len(value))
+        self._add_history(data)
+
+    def _add_history(self, event: Emitted) -> None:
+        entry = history_entry(event, self._now)
+        if entry is not None:
+            self._history.append(entry)
+        elif self._history and isinstance(event, ConversationDeleted):
+            # The batch deletes its rows first, and writes these afterwards.
+            key = conversation_key(event)
+            self._history = [one for one in self._history if conversation_key(one) != key]
 
     def add_dead_letter(self, record: KafkaRecord, error: InvalidRecord) -> None:
         """Add the dead letter of a record that could not be applied."""
@@ -84,6 +100,10 @@ class OutboxCollector:
         self.bytes += size
 
     async def save(self, connection: AnyConnection) -> list[OutboxRow]:
-        """Write everything to the outbox, and return the rows. Call it last before the commit."""
+        """Write the history, and all records to the outbox; return the rows of the outbox.
+
+        Call it last before the commit.
+        """
+        await insert_history(connection, self._history)
         collected = [(shard, row.records) for shard, rows in self._rows.items() for row in rows]
         return await add_outbox(connection, collected)

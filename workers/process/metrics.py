@@ -160,3 +160,9 @@ API_SECONDS = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
+API_LAG_RECORDS = Gauge(
+    "inbox_api_lag_records",
+    "Records of a topic that the API follows and has not taken yet",
+    ["topic"],
+    registry=REGISTRY,
+)

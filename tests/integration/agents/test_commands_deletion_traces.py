@@ -55,6 +55,11 @@ async def test_nothing_that_the_contact_wrote_or_is_known_by_stays_in_any_table(
     assert await count_rows(owner, "messages") == 3
     assert await count_rows(owner, "links") == 3
     assert await count_rows(owner, "entity_requests") == 2
+    assert await count_rows(owner, "history") == 4
+    await owner.execute(
+        "INSERT INTO inbox.seen (account_id, conversation_id, user_id, version)"
+        " SELECT account_id, conversation_id, 'ana', version FROM inbox.conversations"
+    )
     notes = {row[0] for row in await owner.fetch("SELECT note_id::text FROM inbox.links")}
     ids = {row[0] for row in await owner.fetch("SELECT message_id FROM inbox.messages")}
 
@@ -62,7 +67,10 @@ async def test_nothing_that_the_contact_wrote_or_is_known_by_stays_in_any_table(
     # Wait until the outbox is empty: its rows are compressed, so the search would not see them.
     await inbox.read("conversations")
     assert await columns_holding(owner, *WORDS) == set()
-    for table in ("conversations", "messages", "links", "entity_requests", "sends", "identities"):
+    for table in (
+        *("conversations", "messages", "links", "entity_requests", "sends", "identities"),
+        *("history", "seen"),
+    ):
         assert await count_rows(owner, table) == 0, table
     kept = {row[0] for row in await owner.fetch("SELECT note_id::text FROM inbox.links")}
     assert await columns_holding(owner, *(notes - kept)) == set()
@@ -71,7 +79,8 @@ async def test_nothing_that_the_contact_wrote_or_is_known_by_stays_in_any_table(
     assert [word for word in WORDS if word in log] == []
 
     # The conversation of Jonas is unchanged.
-    for table, count in {"conversations": 1, "messages": 1, "links": 1}.items():
+    kept_rows = {"conversations": 1, "messages": 1, "links": 1, "history": 1, "seen": 1}
+    for table, count in kept_rows.items():
         assert await count_rows(owner, table, JONAS) == count, table
     rows = await owner.fetch("SELECT message_id, deleted_at FROM inbox.deleted_messages")
     assert {row["message_id"] for row in rows} == ids - {

@@ -56,6 +56,7 @@ HOT = {
         "'{a}', '{c}', '{SM1}', ARRAY[gen_random_uuid()], 140",
     ),
     "applied_commands": ("text[], text[]", "'{a}', '{c}'"),
+    "load_outcome": ("text, text, uuid", "'a', 'c', gen_random_uuid()"),
     "directory_versions": ("text[]", "'{a}'"),
     "users_of_accounts": ("text[]", "'{a}'"),
     "users_by_id": ("text[], text[]", "'{a}', '{u}'"),
@@ -91,6 +92,7 @@ FILTERS = (
     # A filter on the one row that has the key.
     "Filter: (c.previous = next_offset)",
     "Filter: (direction = $3)",
+    "Filter: (direction = 'outbound'::text)",
     # A filter on the one row of a user, and on the steps of a search.
     "Filter: (u.inbox_access IS NOT TRUE)",
     "Filter: (number < $3)",

@@ -8,10 +8,18 @@ import pytest
 
 from db.connect import AnyConnection
 from db.outbox import OutboxRecord, OutboxRow
+from domain.history import HistoryEntry
 from domain.outgoing import Outgoing
 from schemas.codes import DeadLetterCode
 from schemas.commands import CommandAccepted
-from schemas.conversations import ConversationCreated, Snapshot
+from schemas.conversations import (
+    ConversationClosed,
+    ConversationCreated,
+    ConversationDeleted,
+    ConversationEvent,
+    ConversationReopened,
+    Snapshot,
+)
 from schemas.errors import InvalidRecord
 from schemas.fields import AccountId
 from schemas.topics import RELAY_SHARDS
@@ -37,6 +45,19 @@ def created(conversation_id: str) -> Outgoing:
         reason="inbound_message",
     )
     return Outgoing(f"event of {conversation_id}", "cause", data)
+
+
+def changed(struct: type[ConversationEvent], conversation_id: str, version: int) -> Outgoing:
+    data = struct(
+        account_id=AccountId("acme"),
+        conversation_id=conversation_id,
+        version=version,
+        before=Snapshot("open", None),
+        after=None,
+        actor_id="ana",
+        reason="command",
+    )
+    return Outgoing(f"event {version} of {conversation_id}", "cause", data)
 
 
 def accepted(conversation_id: str) -> Outgoing:
@@ -124,6 +145,26 @@ async def test_nothing_to_say_writes_nothing(written: WRITTEN) -> None:
     outbox = OutboxCollector(SETTINGS, NOW)
     assert await save(outbox) == []
     assert (written, outbox.bytes) == ([], 0)
+
+
+async def test_the_history_is_written_as_far_as_its_conversations_are_not_deleted_afterwards(
+    written: WRITTEN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries: list[tuple[str, int, str]] = []
+
+    async def insert_history(_: AnyConnection, given: Sequence[HistoryEntry]) -> None:
+        assert written == [], "the counters of the shards are locked last"
+        entries.extend((entry.conversation_id, entry.version, entry.type) for entry in given)
+
+    monkeypatch.setattr(collector, "insert_history", insert_history)
+    outbox = OutboxCollector(SETTINGS, NOW)
+    outbox.add(created("conversation-1"))
+    outbox.add(changed(ConversationClosed, "conversation-1", 2))
+    outbox.add(changed(ConversationClosed, "conversation-2", 2))
+    outbox.add(changed(ConversationDeleted, "conversation-1", 3))
+    outbox.add(changed(ConversationReopened, "conversation-1", 5))
+    await save(outbox)
+    assert entries == [("conversation-2", 2, "closed"), ("conversation-1", 5, "reopened")]
 
 
 async def test_a_dead_letter_goes_along_with_the_shard_of_its_own_partition(

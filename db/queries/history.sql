@@ -1,0 +1,11 @@
+-- name: insert_history
+-- What a batch adds to the history; the rows of the conversations are locked.
+INSERT INTO inbox.history (
+    account_id, conversation_id, version, type, at, actor_id, reason, assignee_id, entity_type,
+    entity_id
+)
+SELECT *
+FROM unnest(
+    $1::text[], $2::uuid[], $3::integer[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],
+    $8::text[], $9::text[], $10::text[]
+)
