@@ -1,6 +1,7 @@
 """Decodes paths, queries and bodies into the structs of an operation."""
 
 import asyncio
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -9,7 +10,6 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from schemas.fields import texts
 from workers.api.operation import Operation
 from workers.api.problem import Problem, not_found
 
@@ -17,16 +17,24 @@ BODY_BYTES_MAX = 64 * 1024
 BODY_SECONDS = 10.0
 """A client that has not sent its body by then is answered 408."""
 
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
-_UNREADABLE = "is not JSON in UTF-8"
+DETAIL_CHARACTERS_MAX = 300
+PATH_CHARACTERS_MAX = 100
+"""So much is said of a field that a client named, which may be as long as the body."""
+
+_UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 
 StructT = TypeVar("StructT", bound=Struct)
+
+
+class _Members(list[tuple[str, Any]]):
+    """The members of a JSON object as they came: a name may be among them twice."""
 
 
 def decode_path(struct: type[StructT], given: Mapping[str, str]) -> StructT:
     """Returns the fields of a path. Raises Problem: what cannot exist is not found."""
     try:
-        check_texts(given.values())
+        for name, value in given.items():
+            _check_text(value, name)
         return msgspec.convert(dict(given), struct, strict=False)
     except (msgspec.ValidationError, Problem):
         raise not_found() from None
@@ -34,23 +42,23 @@ def decode_path(struct: type[StructT], given: Mapping[str, str]) -> StructT:
 
 def decode_query(struct: type[StructT], request: web.Request) -> StructT:
     """Returns the fields of a query. An empty one counts as not given. Raises Problem."""
+    names = struct.__struct_encode_fields__
     given: dict[str, str] = {}
     for name, value in request.query.items():
+        _check_text(name, "the query")
+        _check_text(value, name)
+        if name not in names:
+            known = ", ".join(sorted(names)) or "none"
+            raise _wrong(f"{name[:PATH_CHARACTERS_MAX]!r} is unknown; known are: {known}")
         if name in given:
-            raise Problem("invalid_request", f"{_quoted(name)} is given twice")
+            raise _wrong(f"`{name}` is given twice")
         given[name] = value
-    check_texts([*given, *given.values()])
-    names = {name for name in struct.__struct_encode_fields__}
-    if unknown := given.keys() - names:
-        known = ", ".join(sorted(names)) or "none"
-        detail = f"{_quoted(min(unknown))} is unknown; known are: {known}"
-        raise Problem("invalid_request", detail)
     try:
         return msgspec.convert(
             {name: value for name, value in given.items() if value}, struct, strict=False
         )
     except msgspec.ValidationError as error:
-        raise Problem("invalid_request", _without_root(error)) from None
+        raise _wrong(_without_root(error)) from None
 
 
 async def read_body(operation: Operation, request: web.Request) -> Any:
@@ -66,36 +74,59 @@ async def read_body(operation: Operation, request: web.Request) -> Any:
         raise Problem("body_too_slow", f"the body did not come within {BODY_SECONDS} s") from None
     try:
         decoded = msgspec.json.decode(body, type=operation.body)
-        check_texts([msgspec.json.decode(body)])
+        _check_json(body)
     except msgspec.ValidationError as error:
-        raise Problem("invalid_request", _without_root(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Problem("invalid_request", f"the body {_UNREADABLE}") from None
+        raise _wrong(_without_root(error)) from None
+    except (ValueError, RecursionError):
+        # Of msgspec: a DecodeError, or a text that is not UTF-8.
+        raise _wrong("the body is not JSON in UTF-8, or is nested too deeply") from None
     return decoded
 
 
 async def _read(request: web.Request) -> bytes:
-    length = request.content_length
-    if length is None or length <= BODY_BYTES_MAX:
-        body = bytearray()
-        async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > BODY_BYTES_MAX:
-                break
-        else:
-            return bytes(body)
+    body = bytearray()
+    try:
+        if (request.content_length or 0) <= BODY_BYTES_MAX:
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > BODY_BYTES_MAX:
+                    break
+            else:
+                return bytes(body)
+    except (web.RequestPayloadError, ConnectionError, asyncio.IncompleteReadError):
+        raise _wrong("the body is not encoded as its headers say, or ended too soon") from None
     raise Problem("body_too_large", f"a body has at most {BODY_BYTES_MAX} bytes")
 
 
-def check_texts(values: Any) -> None:
+def _check_json(body: bytes) -> None:
+    """Raise Problem for what msgspec takes and no client means: a name that is given twice, and
+    texts that Postgres cannot hold."""
+    waiting: list[tuple[str, Any]] = [("", json.loads(body, object_pairs_hook=_Members))]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, str):
+            _check_text(value, path)
+        elif isinstance(value, _Members):
+            seen: set[str] = set()
+            for name, member in value:
+                inner = f"{path}.{name}".lstrip(".")[:PATH_CHARACTERS_MAX]
+                _check_text(name, path)
+                if name in seen:
+                    raise _wrong(f"`{inner}` is given twice")
+                seen.add(name)
+                waiting.append((inner, member))
+        elif isinstance(value, list):
+            waiting += [(f"{path}[{index}]", item) for index, item in enumerate(value)]
+
+
+def _check_text(text: str, path: str) -> None:
     """Raise Problem for a text that Postgres cannot hold: NUL, or a lone surrogate."""
-    for text in texts(list(values)):
-        if "\0" in text or _SURROGATE.search(text):
-            raise Problem("invalid_request", "a text has a NUL or half of a surrogate pair")
+    if _UNSTORABLE.search(text):
+        raise _wrong(f"a text has a NUL or half of a surrogate pair - at `{path}`")
 
 
-def _quoted(name: str) -> str:
-    return repr(name[:64])
+def _wrong(detail: str) -> Problem:
+    return Problem("invalid_request", detail[:DETAIL_CHARACTERS_MAX])
 
 
 def _without_root(error: msgspec.ValidationError) -> str:

@@ -1,6 +1,7 @@
 """Makes the routes of the API from its operations: who asks, what is asked, what is answered."""
 
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from time import perf_counter
@@ -12,7 +13,7 @@ from aiokafka.errors import KafkaError
 from db.errors import is_transient
 from workers.api.caller import Caller
 from workers.api.decoding import decode_path, decode_query, read_body
-from workers.api.encoding import encode
+from workers.api.encoding import json_answer
 from workers.api.operation import PREFIX, Answer, Call, Nothing, Operation
 from workers.api.problem import Problem, not_found
 from workers.process import metrics
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 AWAY_SECONDS = 1
+"""When a client may ask again, after Kafka or Postgres did not answer."""
 
 
 class Admission(Protocol):
@@ -36,14 +38,13 @@ class Admission(Protocol):
 
 def common_codes(operation: Operation) -> tuple[str, ...]:
     """Returns the codes of the problems that every operation of this form may have."""
-    codes: list[str] = []
+    codes = ["invalid_request", "unavailable"]
     if not operation.is_public:
         codes += ["unauthorized", "no_inbox_access", "too_many_requests"]
         if operation.method != "GET":
             codes += ["foreign_origin", "not_json"]
     if operation.path is not Nothing:
         codes.append("not_found")
-    codes += ["invalid_request", "unavailable"]
     if operation.body is not None:
         codes += ["body_too_slow", "body_too_large", "not_json"]
     return tuple(dict.fromkeys(codes))
@@ -60,7 +61,8 @@ def add_operations(
     for address in {operation.address: None for operation in operations}:
         allowed = sorted(each.method for each in operations if each.address == address)
         router.add_route("*", PREFIX + address, _refuse_method(", ".join(allowed)))
-    router.add_route("*", PREFIX + "/{unknown:.*}", _refuse_path)
+    for path in (PREFIX, PREFIX + "/{unknown:.*}"):
+        router.add_route("*", path, _refuse_path)
 
 
 def _route(operation: Operation, admission: Admission, api: Any) -> Route:
@@ -69,10 +71,8 @@ def _route(operation: Operation, admission: Admission, api: Any) -> Route:
         try:
             with admission.place(operation):
                 response = await _answer(operation, admission, api, request)
-        except Problem as problem:
-            response = problem.answer()
-            if problem.status in {408, 413}:
-                response.force_close()  # rather than wait for the rest of the body
+        except Exception as error:
+            response = _failed(operation, request, error)
         metrics.API_REQUESTS.labels(operation.name, response.status).inc()
         metrics.API_SECONDS.labels(operation.name).observe(perf_counter() - began)
         return response
@@ -83,41 +83,46 @@ def _route(operation: Operation, admission: Admission, api: Any) -> Route:
 async def _answer(
     operation: Operation, admission: Admission, api: Any, request: web.Request
 ) -> web.StreamResponse:
-    try:
-        caller: Any = None if operation.is_public else await admission.admit(request, operation)
-        call = Call(
-            caller=caller,
-            path=decode_path(operation.path, request.match_info),
-            query=decode_query(operation.query, request),
-            body=await read_body(operation, request),
-            request=request,
-        )
-        return _response(await operation.handle(api, call))
-    except Exception as error:
-        if not isinstance(error, KafkaError) and not is_transient(error):
-            raise
-        log.warning("%s: %s", operation.name, type(error).__name__)
-        raise Problem(
-            "unavailable",
-            "Kafka or Postgres does not answer; the same request may be sent again",
-            {"Retry-After": str(AWAY_SECONDS)},
-        ) from None
-
-
-def _response(answered: Any) -> web.StreamResponse:
+    caller: Any = None if operation.is_public else await admission.admit(request, operation)
+    call = Call(
+        caller=caller,
+        path=decode_path(operation.path, request.match_info),
+        query=decode_query(operation.query, request),
+        body=await read_body(operation, request),
+        request=request,
+    )
+    answered = await operation.handle(api, call)
     if isinstance(answered, web.StreamResponse):
         return answered
-    if not isinstance(answered, Answer):
-        answered = Answer(body=answered)
-    headers = {"Cache-Control": "no-store", **answered.headers}
-    if answered.body is None:
-        return web.Response(status=answered.status, headers=headers)
-    return web.Response(
-        body=encode(answered.body),
-        status=answered.status,
-        headers=headers,
-        content_type="application/json",
-    )
+    if isinstance(answered, Answer):
+        return json_answer(answered.body, answered.status, answered.headers)
+    return json_answer(answered)
+
+
+def _failed(operation: Operation, request: web.Request, error: Exception) -> web.Response:
+    problem = _problem_of(operation, error)
+    response = problem.answer()
+    if request.writer.output_size and request.transport is not None:
+        # An answer had begun, and no other can follow it: the client sees that it broke off.
+        request.transport.abort()
+    elif problem.status in {408, 413}:
+        response.force_close()  # rather than wait for the rest of the body
+    return response
+
+
+def _problem_of(operation: Operation, error: Exception) -> Problem:
+    """Returns what a request is answered that failed. Nothing of the request is logged."""
+    if isinstance(error, Problem):
+        return error
+    name = type(error).__name__
+    if isinstance(error, KafkaError) or is_transient(error):
+        log.warning("%s: %s", operation.name, name)
+        detail = "Kafka or Postgres does not answer; the same request may be sent again"
+        return Problem("unavailable", detail, {"Retry-After": str(AWAY_SECONDS)})
+    # The message of an error may quote what a contact wrote, or a client's secret.
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error("%s: a bug: %s\n%s", operation.name, name, where)
+    return Problem("internal_error", "this is a fault of the inbox, and its log has it")
 
 
 def _refuse_method(allowed: str) -> Route:

@@ -70,6 +70,9 @@ class Operation:
     """Of the answer."""
     is_public: bool = False
     """Whether it needs no caller."""
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    """The type of each header of the request that it reads beside those of every request, by its
+    name, with a description. It decodes them by itself."""
 
     @property
     def is_stream(self) -> bool:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from aiohttp import web
+from msgspec import Struct
 
 from schemas.codes import RejectionCode
-from workers.api.encoding import encode
+from workers.api.encoding import json_answer
 
 PROBLEM_TYPE = "application/problem+json"
 
@@ -25,11 +26,25 @@ STATUS_OF: dict[str, int] = {
     "window_closed": 422,
     "too_long": 422,
     "too_many_requests": 429,
+    "internal_error": 500,
     "unavailable": 503,
 }
 """The status of each code of the API. Every other rejection of a command is 409."""
 
 STATUS_OF |= {code: 409 for code in RejectionCode if code not in STATUS_OF}
+
+
+class ProblemDetails(Struct, frozen=True, kw_only=True):
+    """What is wrong with a request."""
+
+    type: str = "about:blank"
+    title: str
+    """The name of the status."""
+    status: int
+    code: str
+    """What programs go by."""
+    detail: str
+    """What people read. Its wording may change."""
 
 
 class Problem(Exception):
@@ -46,16 +61,9 @@ class Problem(Exception):
 
     def answer(self) -> web.Response:
         """Returns the answer to the request."""
-        body = {
-            "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
-            "status": self.status,
-            "code": self.code,
-            "detail": self.detail,
-        }
-        return web.Response(
-            body=encode(body), status=self.status, headers=self.headers, content_type=PROBLEM_TYPE
-        )
+        title = HTTPStatus(self.status).phrase
+        body = ProblemDetails(title=title, status=self.status, code=self.code, detail=self.detail)
+        return json_answer(body, self.status, self.headers, PROBLEM_TYPE)
 
 
 def unauthorized(detail: str, error: str | None = None) -> Problem:

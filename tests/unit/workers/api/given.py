@@ -84,5 +84,7 @@ async def served(operations: Sequence[Operation]) -> AsyncIterator[Client]:
     """Serve operations for as long as the context lasts."""
     app = web.Application()
     add_operations(app.router, operations, FakeAdmission(), None)
-    async with TestClient(TestServer(app)) as client:
+    server = TestServer(app)
+    await server.start_server(access_log=None)  # as the worker's server
+    async with TestClient(server) as client:
         yield client
