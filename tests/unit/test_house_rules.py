@@ -79,6 +79,7 @@ TESTED_ELSEWHERE = {
     "workers/agents/work.py": ("unit/workers/agents/test_table.py",),
     "workers/api/caller.py": ("integration/api/test_me.py",),
     "workers/api/operation.py": ("unit/workers/api/test_handling.py",),
+    "workers/api/operations/document.py": ("unit/workers/api/test_openapi.py",),
     "workers/api/operations/me.py": ("integration/api/test_me.py",),
     "workers/api/service.py": ("integration/api/test_me.py",),
     "workers/cli/dead_letters.py": (

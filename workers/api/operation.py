@@ -75,6 +75,11 @@ class Operation:
     name, with a description. It decodes them by itself."""
 
     @property
+    def answers_json(self) -> bool:
+        """Whether its answers are JSON; otherwise they are a stream or a file."""
+        return self.content_type == "application/json"
+
+    @property
     def is_stream(self) -> bool:
         """Whether its answer goes on for as long as the client listens."""
         return self.content_type == "text/event-stream"

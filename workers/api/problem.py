@@ -23,15 +23,25 @@ STATUS_OF: dict[str, int] = {
     "address_in_use": 409,
     "body_too_large": 413,
     "not_json": 415,
-    "window_closed": 422,
-    "too_long": 422,
     "too_many_requests": 429,
     "internal_error": 500,
     "unavailable": 503,
 }
-"""The status of each code of the API. Every other rejection of a command is 409."""
+"""The status of each code of the API's own."""
 
-STATUS_OF |= {code: 409 for code in RejectionCode if code not in STATUS_OF}
+_STATUS_OF_REJECTION = {
+    RejectionCode.NOT_INSTALLER: 403,
+    RejectionCode.WINDOW_CLOSED: 422,
+    RejectionCode.TOO_LONG: 422,
+}
+
+
+def status_of(code: str) -> int:
+    """Returns the status of a problem. A RejectionCode stands for a command that was rejected: 409,
+    but for some. It may be spelled as a code of the API's own."""
+    if isinstance(code, RejectionCode):
+        return _STATUS_OF_REJECTION.get(code, 409)
+    return STATUS_OF[code]
 
 
 class ProblemDetails(Struct, frozen=True, kw_only=True):
@@ -56,7 +66,7 @@ class Problem(Exception):
         super().__init__(code)
         self.code = code
         self.detail = detail
-        self.status = STATUS_OF[code]
+        self.status = status_of(code)
         self.headers = dict(headers or {})
 
     def answer(self) -> web.Response:
