@@ -4,25 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-import orjson
 from aiohttp import web
-
-_OPTIONS = orjson.OPT_UTC_Z
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 """Of every answer in JSON: it is a person's own, and it is nothing but JSON."""
 
 
-def encode(value: Any) -> bytes:
-    """Returns the JSON of structs, dicts and lists of them. Times have to be in UTC, as Postgres
-    gives them; they are written with a `Z`."""
-    return orjson.dumps(value, default=_plain, option=_OPTIONS)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, msgspec.Struct):
-        return msgspec.structs.asdict(value)
-    raise TypeError(f"no JSON for {type(value).__name__}")
+encode = msgspec.json.Encoder().encode
+"""Returns the JSON of structs, dicts and lists of them, without what is UNSET. Times have to be in
+UTC, as Postgres gives them; they are written with a `Z`."""
 
 
 def json_answer(

@@ -38,6 +38,15 @@ def test_times_are_in_utc() -> None:
     assert encode(at) == b'"2026-03-01T14:00:00.250000Z"'
 
 
+class Sparse(msgspec.Struct):
+    number: int
+    text: str | msgspec.UnsetType = msgspec.UNSET
+
+
+def test_what_is_unset_is_left_out_and_numbers_have_any_length() -> None:
+    assert encode(Sparse(10**30)) == b'{"number":1000000000000000000000000000000}'
+
+
 def test_what_is_no_json_is_an_error() -> None:
     with pytest.raises(TypeError):
-        encode({1, 2})
+        encode(object())
