@@ -117,7 +117,7 @@ async def _run(
         context.fleet.start(worker)
     await context.traffic.publish_directory()
     await context.fleet.until_ready()
-    await until(lambda: _is_applied(context), "the directory is known")
+    await until(lambda: _applied(context), "the directory is known")
     await context.traffic.open_windows()
     timing = context.timing
     running = asyncio.ensure_future(
@@ -187,8 +187,8 @@ async def _drained(context: FaultContext) -> Left:
     return Left({"applied meanwhile": dict(after.items() - before.items())})
 
 
-async def _is_applied(context: FaultContext) -> bool:
-    return await context.monitor.lag() == 0
+async def _applied(context: FaultContext) -> Left:
+    return Left({"lag": await context.monitor.partitions_left()})
 
 
 async def _left(context: FaultContext) -> Left:

@@ -2,7 +2,7 @@
 
 from tests.faults.fault_context import FAULT_WAIT_SECONDS, FaultContext, InjectFault
 from tests.faults.points import POINTS
-from tests.harness.waiting import until
+from tests.harness.waiting import Left, until
 
 FENCED = ("ProducerFenced", "KafkaError")
 """The errors after which a shard starts again that another worker took over: see
@@ -78,11 +78,11 @@ def _fenced(context: FaultContext) -> int:
 async def _until_applied(context: FaultContext, ends: dict[tuple[str, int], int]) -> None:
     """Wait until other workers have applied everything up to these offsets."""
 
-    async def applied() -> bool:
+    async def left() -> Left:
         positions = await context.monitor.positions()
-        return all(positions.get(key, 0) >= end for key, end in ends.items())
+        return Left({str(key): max(0, end - positions.get(key, 0)) for key, end in ends.items()})
 
-    await until(applied, "others do a frozen worker's work", 2 * FAULT_WAIT_SECONDS)
+    await until(left, "others do a frozen worker's work", 2 * FAULT_WAIT_SECONDS)
 
 
 async def rolling_restart(context: FaultContext) -> int:
