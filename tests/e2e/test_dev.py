@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import aiohttp
 import psutil
 import pytest
 
@@ -224,11 +226,25 @@ async def until_replies_are_read(output: str, count: int) -> None:
         await process.communicate()
 
 
+async def users_of_the_api(output: str) -> list[str]:
+    """Returns who the API says is asking, for each of the printed commands."""
+    found = []
+    commands = [line.split("  (")[0] for line in output.splitlines() if "/api/v1/me" in line]
+    async with aiohttp.ClientSession(raise_for_status=True) as session:
+        for command in commands:
+            _curl, _option, header, url = shlex.split(command)
+            name, _, value = header.partition(": ")
+            async with session.get(url, headers={name: value}) as answer:
+                found.append((await answer.json())["user_id"])
+    return found
+
+
 async def test_it_runs_on_alone_in_its_directory_and_sends_until_ctrl_c(tmp_path: Path) -> None:
     async with dev(tmp_path) as run:
         await run.read_until(RUNS)
         # The reply of the day, and this one.
         await until_replies_are_read(run.output, 2)
+        assert await users_of_the_api(run.output) == ["ana", "bo", "cleo"]
         async with dev(tmp_path, "--exit") as second:
             assert await second.end() == 1
             assert f"another `inbox dev` runs in {tmp_path}" in second.output
@@ -274,7 +290,7 @@ async def test_an_event_that_the_story_does_not_know_fails_the_day(tmp_path: Pat
 async def test_it_fails_when_its_worker_is_lost(tmp_path: Path) -> None:
     async with dev(tmp_path) as run:
         await run.read_until(RUNS)
-        (worker,) = [each for each in running_in(tmp_path) if each.command[-1] == "worker"]
+        (worker,) = [each for each in running_in(tmp_path) if "worker" in each.command]
         os.kill(worker.pid, signal.SIGKILL)
         assert await run.end() == 1
         assert "the worker ended" in run.output

@@ -2,19 +2,25 @@
 
 import json
 import shlex
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.text import Text
 
 from schemas.commands import ConversationClose
-from schemas.fields import Command, ConversationId
+from schemas.fields import AccountId, Command, ConversationId, UserId
 from schemas.messages import MessageSend
-from workers.dev.sales_day.story import ACCOUNT, VIEWER
+from workers.api.operation import PREFIX
+from workers.dev.sales_day.story import ACCOUNT, USERS, VIEWER
 from workers.settings import Settings
 
 
 def print_hints(
-    console: Console, given: Settings, running: Settings, conversation_id: ConversationId
+    console: Console,
+    given: Settings,
+    running: Settings,
+    conversation_id: ConversationId,
+    token_of: Callable[[AccountId, UserId], str],
 ) -> None:
     """Print where everything runs, and commands to try on one of the day's conversations.
 
@@ -38,9 +44,22 @@ def print_hints(
         f"  curl {web}/metrics        (and /healthz, /readyz)",
         "  psql \"$INBOX_DATABASE_URL\" -c 'SELECT * FROM inbox.conversations'",
         "",
+        "The API, as each of the users, for 12 hours:",
+        "",
+        *(
+            f"  curl -H 'Authorization: Bearer {token_of(user.account_id, user.user_id)}' "
+            f"{api_url(running, '/me')}        ({user.name})"
+            for user in USERS
+        ),
+        "",
         "It all runs until Ctrl-C.",
     ]
     console.print(Text("\n".join(lines)))
+
+
+def api_url(running: Settings, address: str) -> str:
+    """Returns the URL of an operation of the API."""
+    return f"{running.local_url}{PREFIX}{address}"
 
 
 def _command(kind: type[Command], conversation_id: ConversationId, **data: str) -> str:

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
@@ -21,7 +21,8 @@ from schemas.fields import ConversationId
 from workers.dev.embedded.jars import kafka_jars
 from workers.dev.embedded.ports import free_port, port_is_free
 from workers.dev.embedded.process import EmbeddedServerError
-from workers.dev.hints import print_hints
+from workers.dev.hints import api_url, print_hints
+from workers.dev.issuer import Issuer
 from workers.dev.sales_day.actors import Actors
 from workers.dev.sales_day.crm import Crm
 from workers.dev.sales_day.day import Day
@@ -85,6 +86,8 @@ def dev_settings(environment: Mapping[str, str], console: Console, auth_token: s
         console.print(f"port {settings.web_port} is taken: the web server is on {port}")
     if "INBOX_TWILIO_API_URL" in given:
         console.print("INBOX_TWILIO_API_URL is not used: replies go to a stand-in for Twilio")
+    if "INBOX_API_ISSUER" in given:
+        console.print("INBOX_API_ISSUER is not used: the API takes the tokens of this run alone")
     return replace(
         settings,
         data_dir=settings.data_dir.resolve(),
@@ -153,6 +156,7 @@ class _Run:
     console: Console
     auth_token: str
     exits: bool
+    issuer: Issuer = field(default_factory=Issuer)
     day_is_over: bool = False
     interrupted: bool = False
 
@@ -193,13 +197,16 @@ class _Run:
             with self._step(f"a worker, on port {settings.web_port}"):
                 # Not the user's data directory: a real worker may have left webhooks there.
                 own = replace(settings, data_dir=self.directory)
+                own = self.issuer.trusted_by(own, self.directory)
                 worker = await running.enter_async_context(worker_child(own, self.directory))
                 running.callback(self.console.print, "stopping the worker, Kafka and Postgres")
                 await worker.wait_ready()
             conversation_id = await self._play(settings, worker)
             self.day_is_over = True
             if not self.exits:
-                print_hints(self.console, self.settings, settings, conversation_id)
+                print_hints(
+                    self.console, self.settings, settings, conversation_id, self.issuer.token
+                )
                 await worker.wait_ended()
 
     async def _play(self, settings: Settings, worker: WorkerChild) -> ConversationId:
@@ -216,6 +223,8 @@ class _Run:
             directory = AccountDirectory(publisher, connection, worker.check)
             with self._step(_account_description()):
                 await directory.seed()
+            with self._step("the API knows them"):
+                await self._check_api(session, settings)
             actors = Actors(
                 webhook=Webhook(settings, session),
                 publisher=publisher,
@@ -227,6 +236,15 @@ class _Run:
             await day.play()
             self.console.print(await summarize(day, connection))
             return next(iter(day.names))
+
+    async def _check_api(self, session: aiohttp.ClientSession, settings: Settings) -> None:
+        """Ask the API as each user who they are. Raises CommandFailed."""
+        for user in USERS:
+            token = self.issuer.token(user.account_id, user.user_id)
+            headers = {"Authorization": f"Bearer {token}"}
+            async with session.get(api_url(settings, "/me"), headers=headers) as answer:
+                if answer.status != 200 or (await answer.json())["user_id"] != user.user_id:
+                    raise CommandFailed(f"the API does not know {user.name}: {answer.status}")
 
     @contextmanager
     def _step(self, description: str) -> Iterator[None]:

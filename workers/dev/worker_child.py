@@ -7,13 +7,14 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import get_args
 
 import aiohttp
 
 from workers.dev.embedded import guard
 from workers.dev.embedded.process import GuardedProcess, locked
 from workers.process.errors import CommandFailed
-from workers.settings import Settings
+from workers.settings import Role, Settings
 
 WORKER_READY_SECONDS = 90.0
 """A new worker has to wait until the group session of a worker that was just killed ends."""
@@ -24,6 +25,7 @@ WORKER_STOP_SECONDS = 12.0
 WORKER_LOCK_SECONDS = 30.0
 WORKER_POLL_SECONDS = 0.1
 LOG_LINES = 20
+ROLES = ",".join(get_args(Role))
 
 
 class WorkerChild:
@@ -79,7 +81,7 @@ async def worker_child(settings: Settings, directory: Path) -> AsyncIterator[Wor
     log.unlink(missing_ok=True)
     spec = guard.ServerSpec(
         # -P: a directory of the caller with the name of a package must not hide that package.
-        command=[sys.executable, "-P", "-m", "workers", "worker"],
+        command=[sys.executable, "-P", "-m", "workers", "worker", "--roles", ROLES],
         directory=str(directory),
         environment=None,
         user=None,
