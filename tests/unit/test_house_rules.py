@@ -108,6 +108,7 @@ TESTED_ELSEWHERE = {
     "workers/dev/twilio_stand_in/server.py": ("integration/twilio/test_mock_library.py",),
     "workers/follow/follower.py": ("integration/cli/test_watch.py",),
     "workers/kafka/installation.py": ("integration/worker/test_installation_check.py",),
+    "workers/kafka/kept_producer.py": ("integration/webhooks/spool/test_spool_outages.py",),
     "workers/kafka/records.py": ("unit/test_fuzz_inputs.py",),
     "workers/outbox/progress_marker.py": (
         "integration/security/test_kafka_security.py",
@@ -120,7 +121,6 @@ TESTED_ELSEWHERE = {
     "workers/settings/declared.py": ("unit/workers/settings/test_settings.py",),
     "workers/webhooks/channel_cache.py": ("integration/webhooks/test_routes_inbound.py",),
     "workers/webhooks/delivery.py": ("integration/webhooks/spool/test_spool_outages.py",),
-    "workers/webhooks/producer.py": ("integration/webhooks/spool/test_spool_outages.py",),
     "workers/webhooks/receiver.py": ("integration/webhooks/spool/test_spool_outages.py",),
     "workers/worker/app.py": ("integration/worker/test_outages.py",),
     "workers/worker/database.py": ("integration/worker/test_outages.py",),

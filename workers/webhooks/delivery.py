@@ -15,11 +15,11 @@ from schemas.cloudevents import EVENT_HEADERS, CloudEvent, encode
 from schemas.codes import DeadLetterCode
 from schemas.dead_letters import DEAD_LETTERS_TOPIC, Header, webhook_headers
 from schemas.errors import InvalidRecord
+from workers.kafka.kept_producer import KeptProducer
 from workers.kafka.partitions import partition_of
 from workers.settings import Settings
 from workers.webhooks.callback_part import with_channel_of_reply
 from workers.webhooks.channel_cache import ChannelCache
-from workers.webhooks.producer import WebhookProducer
 from workers.webhooks.webhook import ANY_CHANNEL, Webhook
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class ProducedRecord(NamedTuple):
 class Delivery:
     """The one way of a webhook into Kafka, whether it comes from Twilio or from the spool."""
 
-    def __init__(self, settings: Settings, producer: WebhookProducer, pool: Pool) -> None:
+    def __init__(self, settings: Settings, producer: KeptProducer, pool: Pool) -> None:
         self._settings = settings
         self._producer = producer
         self._pool = pool

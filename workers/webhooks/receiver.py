@@ -29,10 +29,10 @@ from contextlib import suppress
 from weakref import WeakValueDictionary
 
 from db.connect import Pool
+from workers.kafka.kept_producer import KeptProducer
 from workers.process.retries import doubled_seconds
 from workers.settings import Settings
 from workers.webhooks.delivery import Delivery
-from workers.webhooks.producer import WebhookProducer
 from workers.webhooks.spool.segment import SpoolRecord
 from workers.webhooks.spool.spool import Chunk, Spool, SpoolRefused
 from workers.webhooks.webhook import Webhook
@@ -48,6 +48,12 @@ while a server is away, and then the webhook goes to the spool at once."""
 
 ANSWER_SECONDS = 2.9
 """How long a webhook may take in all, once it is read."""
+
+REQUEST_MILLISECONDS = 10_000
+"""How long aiokafka retries a record. By then its webhook is in the spool, too."""
+
+BATCH_BYTES_MAX = 256 * 1024
+REQUEST_BYTES_MAX = 8 * 1024 * 1024
 
 DRAIN_SECONDS = 30.0
 """How long Kafka may take for drained webhooks; then the producer is replaced."""
@@ -67,7 +73,14 @@ class Receiver:
         """Nothing goes to Kafka before `checked` is set: the database may be of other topics."""
         directory, prefix = settings.data_dir / "spool", settings.topic_prefix
         self._spool = Spool(directory, settings.spool_bytes, prefix, self._are_ours)
-        self._producer = WebhookProducer(settings, checked)
+        self._producer = KeptProducer(
+            settings,
+            checked,
+            "webhooks",
+            max_batch_size=BATCH_BYTES_MAX,
+            max_request_size=REQUEST_BYTES_MAX,
+            request_timeout_ms=REQUEST_MILLISECONDS,
+        )
         self._delivery = Delivery(settings, self._producer, pool)
         self._checked = checked
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

@@ -93,7 +93,7 @@ PRIVATE_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "_sender",
         ),
     },
-    "workers/webhooks/producer.py": {
+    "workers/kafka/kept_producer.py": {
         "aiokafka.producer.sender:Sender": ("sender_task",),
         "aiokafka:AIOKafkaProducer": ("_sender",),
     },

@@ -1,7 +1,8 @@
-"""The Kafka producer of the webhooks. A worker starts and goes on while Kafka is down."""
+"""A Kafka producer that is kept running. A worker starts and goes on while Kafka is down."""
 
 import asyncio
 import logging
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -11,7 +12,7 @@ from workers.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# At DEBUG aiokafka logs each record, which holds the texts of contacts.
+# At DEBUG aiokafka logs each record, which holds the texts of contacts and users.
 logging.getLogger("aiokafka.producer.producer").setLevel(logging.INFO)
 
 PRODUCER_START_SECONDS = 15.0
@@ -20,20 +21,17 @@ PRODUCER_START_SECONDS = 15.0
 PRODUCER_PAUSE_SECONDS = 1.0
 """How long to wait before the next producer is made."""
 
-WEBHOOK_REQUEST_MILLISECONDS = 10_000
-"""How long aiokafka retries a record. By then its webhook is in the spool, too."""
 
-WEBHOOK_BATCH_BYTES_MAX = 256 * 1024
-WEBHOOK_REQUEST_BYTES_MAX = 8 * 1024 * 1024
-
-
-class WebhookProducer:
+class KeptProducer:
     """Makes a producer, and the next one whenever it does not start, fails, or is renewed."""
 
-    def __init__(self, settings: Settings, checked: asyncio.Event) -> None:
-        """The first producer is made once `checked` is set."""
+    def __init__(self, settings: Settings, checked: asyncio.Event, name: str, **given: Any) -> None:
+        """The first producer is made once `checked` is set. `name` begins log lines, and names the
+        producer to Kafka; `given` are further arguments of aiokafka's producer."""
         self._settings = settings
         self._checked = checked
+        self._name = name
+        self._given = given
         self._producer: AIOKafkaProducer | None = None
         self._started = asyncio.Event()
         self._unfit = asyncio.Event()
@@ -44,9 +42,13 @@ class WebhookProducer:
             await self._started.wait()
         return self._producer
 
-    def renew(self) -> None:
-        """Replace the producer, because Kafka takes nothing through it."""
-        self._unfit.set()
+    def renew(self, unfit: AIOKafkaProducer | None = None) -> None:
+        """Replace the producer, because Kafka takes nothing through it.
+
+        With `unfit`, only if that is still the present one.
+        """
+        if unfit is None or unfit is self._producer:
+            self._unfit.set()
 
     async def keep(self) -> None:
         """Keep a producer running, for ever."""
@@ -58,7 +60,7 @@ class WebhookProducer:
                     await producer.start()
                 await self._serve(producer)
             except (KafkaError, OSError, TimeoutError) as error:
-                log.info("webhooks: no producer yet: %s", type(error).__name__)
+                log.info("%s: no producer yet: %s", self._name, type(error).__name__)
             finally:
                 self._producer = None
                 self._started.clear()
@@ -66,13 +68,7 @@ class WebhookProducer:
             await asyncio.sleep(PRODUCER_PAUSE_SECONDS)
 
     def _new(self) -> AIOKafkaProducer:
-        return new_producer(
-            self._settings,
-            client_id="inbox-webhooks",
-            max_batch_size=WEBHOOK_BATCH_BYTES_MAX,
-            max_request_size=WEBHOOK_REQUEST_BYTES_MAX,
-            request_timeout_ms=WEBHOOK_REQUEST_MILLISECONDS,
-        )
+        return new_producer(self._settings, client_id=f"inbox-{self._name}", **self._given)
 
     async def _serve(self, producer: AIOKafkaProducer) -> None:
         """Return when `renew` was called, or when the producer's sender task ended.
@@ -87,6 +83,6 @@ class WebhookProducer:
             await asyncio.wait(
                 [unfit, producer._sender.sender_task], return_when=asyncio.FIRST_COMPLETED
             )
-            log.warning("webhooks: a new producer")
+            log.warning("%s: a new producer", self._name)
         finally:
             unfit.cancel()
