@@ -48,6 +48,15 @@ async def lock_conversations(
     return {(row[0], row[1]): Conversation(*row) for row in rows}
 
 
+async def has_conversation(
+    connection: AnyConnection, account_id: AccountId, conversation_id: ConversationId
+) -> bool:
+    """Returns whether an account has a conversation that is not deleted. Locks nothing."""
+    query = QUERIES["has_conversation"]
+    found: bool = await connection.fetchval(query, account_id, conversation_id)
+    return found
+
+
 async def save_conversations(
     connection: AnyConnection,
     new: Iterable[Conversation],

@@ -12,6 +12,12 @@ WHERE (c.account_id, c.conversation_id) IN (
 ORDER BY c.account_id, c.conversation_id
 FOR UPDATE
 
+-- name: has_conversation
+-- Whether an account has a conversation.
+SELECT EXISTS (
+    SELECT FROM inbox.conversations WHERE account_id = $1 AND conversation_id = $2::uuid
+)
+
 -- name: insert_conversations
 -- New conversations. If another batch inserted one meanwhile, it is a unique violation: try again.
 INSERT INTO inbox.conversations (

@@ -1,10 +1,13 @@
 """The parts of the API: what its operations work with."""
 
+import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from db.connect import Pool, pool
 from workers.api.access.admission import Admission
+from workers.api.commands.gateway import Commands
+from workers.api.topic_follower import TopicFollower
 from workers.settings import Settings, required
 
 APPLICATION = "inbox api"
@@ -14,24 +17,37 @@ CONNECTIONS_MAX = 8
 class Api:
     """All parts of the API of one process."""
 
-    def __init__(self, settings: Settings) -> None:
-        """The pool connects when first used, so the API starts without Postgres."""
+    def __init__(self, settings: Settings, checked: asyncio.Event) -> None:
+        """The pool connects when first used, so the API starts without Postgres.
+
+        Nothing is published before `checked` is set: the database may be of other topics.
+        """
         self.settings = settings
         url = required(settings.api_database_url, "INBOX_API_DATABASE_URL")
         self.pool: Pool = pool(url, APPLICATION, CONNECTIONS_MAX)
         self.admission = Admission(settings, self.pool)
+        self.commands = Commands(settings, self.pool, checked)
+        listeners = dict.fromkeys(self.commands.listener.topics, self.commands.listener)
+        self.follower = TopicFollower(settings, listeners, self.commands.positions_of_commands)
+        self._checked = checked
 
     async def start(self) -> None:
         """Start what needs neither Kafka nor Postgres to answer."""
         await self.pool
+        self.commands.start()
 
     def work(self) -> Sequence[Coroutine[Any, Any, None]]:
         """What runs for as long as the worker does, and must never fail."""
-        return ()
+        return (self.commands.run(), self._follow())
+
+    async def _follow(self) -> None:
+        await self._checked.wait()
+        await self.follower.run()
 
     async def stop(self) -> None:
         """Begin nothing more, and end the streams."""
 
     async def close(self) -> None:
         """Release everything."""
+        await self.commands.close()
         self.pool.terminate()

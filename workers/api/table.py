@@ -1,12 +1,23 @@
 """The table of all operations."""
 
 from workers.api.operation import Operation
-from workers.api.operations import channels, me, session, users
+from workers.api.operations import (
+    channel_changes,
+    channels,
+    commands,
+    me,
+    my_settings,
+    session,
+    users,
+)
 from workers.api.operations.document import with_document
 
 OPERATIONS: tuple[Operation, ...] = with_document(
     *me.OPERATIONS,
+    *my_settings.OPERATIONS,
     *session.OPERATIONS,
     *users.OPERATIONS,
     *channels.OPERATIONS,
+    *channel_changes.OPERATIONS,
+    *commands.OPERATIONS,
 )

@@ -2,17 +2,25 @@
 
 It joins no group and commits nothing: each process follows all partitions by itself. It goes on
 where it was after an outage of Kafka. Where it cannot, it goes to the present ends, and tells those
-who listen that they may have missed something.
+who listen that they may have missed something. A part may have some partitions begin earlier.
 """
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from time import monotonic
 from typing import Protocol
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 
+from db.errors import is_transient
+from db.positions import Partition
 from workers.kafka.adaptive_fetch import AdaptiveFetchConsumer, fetch_arguments
 from workers.kafka.clients import client_arguments, stop_consumer
 from workers.kafka.records import KafkaRecord
@@ -33,6 +41,12 @@ METADATA_MILLISECONDS = 10_000
 """How often Kafka is asked for the partitions. aiokafka's five minutes are too long to miss those
 that are new."""
 
+POLL_RECORDS_MAX = 1000
+"""Taking so many takes some milliseconds, in which the process answers nobody."""
+
+CATCH_UP_SECONDS, CATCH_UP_PAUSE_SECONDS = 2.0, 0.02
+"""How long it may take to read what Kafka has, and how often that is looked at."""
+
 PARTITION_BYTES_MAX = 256 * 1024
 """Of one partition in one poll; a larger batch comes alone. With `FETCH_BYTES_MAX` it limits what
 is in memory."""
@@ -45,7 +59,7 @@ class Listener(Protocol):
         """Take records of one partition of a topic, in order. `topic` is without the prefix."""
 
     def placed(self) -> None:
-        """Note that the follower has a place at the present ends, for the first time or again.
+        """Note that the follower has a place, for the first time or again.
 
         What was published before may have been missed, since the start or since the last record.
         """
@@ -58,8 +72,20 @@ class _PartitionsChanged(Exception):
 class TopicFollower:
     """Reads the records of topics, and hands them to those who listen."""
 
-    def __init__(self, settings: Settings, listeners: Mapping[str, Listener]) -> None:
-        """`listeners` has the one of each topic, by its name without the prefix."""
+    def __init__(
+        self,
+        settings: Settings,
+        listeners: Mapping[str, Listener],
+        begin: Callable[[], Awaitable[Mapping[Partition, int]]] | None = None,
+    ) -> None:
+        """`listeners` has the one of each topic, by its name without the prefix.
+
+        `begin` returns the offsets at which some partitions begin; the others begin at their
+        present ends.
+        """
+        self._begin = begin
+        self._consumer: AdaptiveFetchConsumer | None = None
+        """The one that follows."""
         self._settings = settings
         self._names = {settings.topic(name): name for name in listeners}
         self._listeners = listeners
@@ -80,14 +106,18 @@ class TopicFollower:
                 await consumer.start()
                 await self._find_place(consumer)
                 failures = 0
+                self._consumer = consumer
                 await self._follow(consumer)
             except (NoOffsetForPartitionError, OffsetOutOfRangeError, _PartitionsChanged) as error:
                 log.warning("the API lost its place: %s", type(error).__name__)
                 self._positions = {}
-            except (KafkaError, OSError, TimeoutError) as error:
+            except Exception as error:
+                if not isinstance(error, KafkaError) and not is_transient(error):
+                    raise
                 failures += 1
                 await pause("the API follows nothing", error, failures, _wait_only)
             finally:
+                self._consumer = None
                 await stop_consumer(consumer)
             end_if_cancelled()
 
@@ -98,12 +128,13 @@ class TopicFollower:
             enable_auto_commit=False,
             auto_offset_reset="none",
             metadata_max_age_ms=METADATA_MILLISECONDS,
+            max_poll_records=POLL_RECORDS_MAX,
             **fetch_arguments(len(self._names), self._settings.partitions)
             | {"max_partition_fetch_bytes": PARTITION_BYTES_MAX},
         )
 
     async def _find_place(self, consumer: AdaptiveFetchConsumer) -> None:
-        """Continue at the known positions, or begin at the present ends. Raises KafkaError."""
+        """Continue at the known positions, or begin. Raises KafkaError, and what `begin` does."""
         if self._positions:
             consumer.assign(list(self._positions))
             for partition, position in self._positions.items():
@@ -111,13 +142,41 @@ class TopicFollower:
             return
         partitions = await self._partitions()
         consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        for partition, end in ends.items():
-            consumer.seek(partition, end)
-        self._positions = ends
-        log.info("the API follows %d partitions", len(ends))
+        places = await consumer.end_offsets(partitions)
+        places |= await self._earlier_places(consumer, places)
+        for partition, place in places.items():
+            consumer.seek(partition, place)
+        self._positions = places
+        log.info("the API follows %d partitions", len(places))
         for listener in dict.fromkeys(self._listeners.values()):
             listener.placed()
+
+    async def _earlier_places(
+        self, consumer: AdaptiveFetchConsumer, ends: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        """Returns where the partitions begin that do not begin at their ends: at a record that
+        Kafka still has."""
+        given = await self._begin() if self._begin else {}
+        wanted = {part: given[tuple(part)] for part in ends if tuple(part) in given}
+        kept = await consumer.beginning_offsets(list(wanted)) if wanted else {}
+        return {part: min(max(place, kept[part]), ends[part]) for part, place in wanted.items()}
+
+    async def has_taken_all(self, names: Collection[str]) -> bool:
+        """Whether, within CATCH_UP_SECONDS, all records of some topics were taken that Kafka had
+        when this was called. Names are without the prefix."""
+        consumer = self._consumer
+        if consumer is None:
+            return False
+        partitions = [part for part in self._positions if self._names[part.topic] in names]
+        try:
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                # The position, since markers at the end of a partition are no records.
+                for partition, end in (await consumer.end_offsets(partitions)).items():
+                    while await consumer.position(partition) < end:  # noqa: ASYNC110  # no signal
+                        await asyncio.sleep(CATCH_UP_PAUSE_SECONDS)
+        except (KafkaError, ConsumerStoppedError, TimeoutError):
+            return False
+        return self._consumer is consumer
 
     async def _partitions(self) -> list[TopicPartition]:
         counts = await count_partitions(self._settings)
@@ -138,6 +197,8 @@ class TopicFollower:
                 topic = self._names[partition.topic]
                 self._listeners[topic].take(topic, records)
                 self._positions[partition] = records[-1].offset + 1
+            # A full buffer is handed out without a pause.
+            await asyncio.sleep(0)
             if monotonic() >= check_at:
                 check_at = monotonic() + CHECK_SECONDS
                 await self._measure(consumer)

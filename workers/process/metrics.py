@@ -166,3 +166,14 @@ API_LAG_RECORDS = Gauge(
     ["topic"],
     registry=REGISTRY,
 )
+API_COMMANDS = Counter(
+    "inbox_api_commands",
+    "Requests about commands answered, by code: accepted, that of the rejection, or pending",
+    ["code"],
+    registry=REGISTRY,
+)
+API_WAITING = Gauge(
+    "inbox_api_waiting",
+    "Requests to the API that wait for what they published to be applied",
+    registry=REGISTRY,
+)

@@ -212,12 +212,13 @@ class WebRole(WorkerRole):
 class ApiRole(WorkerRole):
     """Serves the HTTP API."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, check: InstallationCheck) -> None:
         self._settings = settings
+        self._check = check
 
     async def start(self, pool: Pool) -> None:
         """Make the API. It has a pool of its own."""
-        self._api = Api(self._settings)
+        self._api = Api(self._settings, self._check.all_fits)
         await self._api.start()
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
@@ -255,6 +256,6 @@ def roles_of(
         "relay": lambda: RelayRole(settings),
         "send": lambda: SendRole(settings, sender_hooks, check),
         "web": lambda: WebRole(settings, check),
-        "api": lambda: ApiRole(settings),
+        "api": lambda: ApiRole(settings, check),
     }
     return [make() for name, make in makers.items() if name in names]

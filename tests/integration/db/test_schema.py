@@ -26,6 +26,7 @@ HOT = {
     "load_position": ("text, integer", "'t', 1"),
     "load_positions": ("text[], integer[]", "'{t}', '{1}'"),
     "lock_conversations": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
+    "has_conversation": ("text, uuid", "'a', gen_random_uuid()"),
     "update_conversations": (
         "text[], uuid[], text[], text[], text[], integer[], integer[], timestamptz[],"
         " timestamptz[], timestamptz[], integer[], timestamptz[], boolean[], text[], uuid[]",

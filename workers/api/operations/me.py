@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from domain.directory import User
 from schemas.directory import NotificationSettings
 from workers.api.operation import Call, Operation
 from workers.api.service import Api
@@ -18,9 +19,8 @@ class Me(Struct, frozen=True, kw_only=True):
     notification_settings: NotificationSettings
 
 
-async def read_me(_api: Api, call: Call) -> Me:
-    """Returns the caller."""
-    user = call.caller.user
+def me_of(user: User) -> Me:
+    """Returns a user as they are shown to themselves."""
     return Me(
         account_id=user.account_id,
         user_id=user.user_id,
@@ -29,6 +29,11 @@ async def read_me(_api: Api, call: Call) -> Me:
         available=user.available,
         notification_settings=user.settings,
     )
+
+
+async def read_me(_api: Api, call: Call) -> Me:
+    """Returns the caller."""
+    return me_of(call.caller.user)
 
 
 OPERATIONS = (

@@ -1,0 +1,29 @@
+"""One question at a time to a server, however many ask."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+AnswerT = TypeVar("AnswerT")
+
+
+class Shared(Generic[AnswerT]):
+    """Asks a server for many at once. Each gets an answer to a question asked after they came."""
+
+    def __init__(self, ask: Callable[[], Awaitable[AnswerT]]) -> None:
+        self._ask = ask
+        self._turn = asyncio.Lock()
+        self._next: asyncio.Task[AnswerT] | None = None
+        """The question that is not asked yet."""
+
+    async def get(self) -> AnswerT:
+        """Returns the answer. Raises what `ask` raises."""
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._ask_in_turn())
+        # Shielded: others wait for it too.
+        return await asyncio.shield(self._next)
+
+    async def _ask_in_turn(self) -> AnswerT:
+        async with self._turn:
+            self._next = None
+            return await self._ask()

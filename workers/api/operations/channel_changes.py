@@ -1,0 +1,123 @@
+"""Connecting a channel, and removing it."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from db.directory import channel_by_address
+from db.directory_lists import listed_channels
+from schemas.directory import ChannelInstalled, ChannelRemoved
+from schemas.fields import ADDRESS_CHARACTERS_MAX, AccountId, ChannelId, ExternalId
+from schemas.fields import Channel as ChannelField
+from schemas.ids import uuid5_text
+from workers.api.commands.event_ids import event_id
+from workers.api.operation import Answer, Call, Operation
+from workers.api.operations.channels import Channel, shown_channel
+from workers.api.problem import Problem, not_found
+from workers.api.service import Api
+
+_PHONE = r"\+[1-9][0-9]{4,14}"
+_ADDRESS = rf"^({_PHONE}|whatsapp:{_PHONE}|messenger:[0-9A-Za-z_.-]+)\Z"
+"""The senders of Twilio, as it writes them: a webhook finds its channel by the same text. Phone
+numbers have at most 15 digits (ITU-T E.164)."""
+
+NAME_CHARACTERS_MAX = 256
+
+
+class NewChannel(Struct, frozen=True, forbid_unknown_fields=True):
+    """A channel to connect."""
+
+    provider: ExternalId
+    address: Annotated[
+        str,
+        Meta(
+            pattern=_ADDRESS,
+            max_length=ADDRESS_CHARACTERS_MAX,
+            description="The sender: `whatsapp:+...`, `messenger:...`, or `+...` for SMS.",
+        ),
+    ]
+    name: Annotated[str, Meta(pattern=r"\S", max_length=NAME_CHARACTERS_MAX)]
+
+
+class ChannelPath(Struct, frozen=True, forbid_unknown_fields=True):
+    """A channel of the account."""
+
+    channel_id: ChannelField
+
+
+async def connect_channel(api: Api, call: Call) -> Answer:
+    """Publish the installation of a channel by the caller.
+
+    The channel's id follows from the request's, so that a repeat connects the same one.
+    """
+    account_id, body, id_ = call.caller.account_id, call.body, event_id(call.request.headers)
+    channel_id = ChannelId(uuid5_text(f"{account_id}/channel/{id_}"))
+    known = await _channel(api, account_id, channel_id)
+    if known is not None:
+        return Answer(body=known, status=201)
+    with api.commands.only_one((account_id, body.address)) as is_first:
+        if not is_first or await _is_in_use(api, account_id, body.address):
+            raise Problem("address_in_use", "a channel of this account has this address")
+        change = ChannelInstalled(
+            account_id=account_id,
+            channel_id=channel_id,
+            provider=body.provider,
+            address=body.address,
+            name=body.name,
+            installed_by=call.caller.user_id,
+        )
+        if not await api.commands.change_directory(change, id_):
+            return Answer(status=202)
+    connected = await _channel(api, account_id, channel_id)
+    return Answer(body=connected, status=201) if connected else Answer(status=202)
+
+
+async def remove_channel(api: Api, call: Call) -> Answer:
+    """Publish the removal of a channel that the caller installed. Its conversations stay."""
+    account_id, channel_id = call.caller.account_id, call.path.channel_id
+    channel = await _channel(api, account_id, channel_id)
+    if channel is None:
+        raise not_found()
+    if channel.installed_by != call.caller.user_id:
+        raise Problem("not_installer", "only the user who installed the channel may remove it")
+    if not channel.removed:
+        change = ChannelRemoved(account_id=account_id, channel_id=channel_id)
+        if not await api.commands.change_directory(change, event_id(call.request.headers)):
+            return Answer(status=202)
+        channel = await _channel(api, account_id, channel_id)
+    return Answer(body=channel)
+
+
+async def _channel(api: Api, account_id: AccountId, channel_id: ChannelId) -> Channel | None:
+    async with api.pool.acquire() as connection:
+        found = await listed_channels(connection, account_id, channel_id)
+    return shown_channel(found[0], api.settings.public_url) if found else None
+
+
+async def _is_in_use(api: Api, account_id: AccountId, address: str) -> bool:
+    async with api.pool.acquire() as connection:
+        return await channel_by_address(connection, account_id, address) is not None
+
+
+OPERATIONS = (
+    Operation(
+        name="connectChannel",
+        method="POST",
+        address="/channels",
+        summary="Connect a channel. The user who asks has installed it, and alone may remove it.",
+        handle=connect_channel,
+        body=NewChannel,
+        answers={201: Channel, 202: None},
+        codes=("address_in_use",),
+    ),
+    Operation(
+        name="removeChannel",
+        method="DELETE",
+        address="/channels/{channel_id}",
+        summary="Remove a channel that the user who asks installed. Its conversations stay.",
+        handle=remove_channel,
+        path=ChannelPath,
+        answers={200: Channel, 202: None},
+        codes=("not_installer",),
+    ),
+)
