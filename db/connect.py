@@ -15,7 +15,6 @@ from db.errors import of_connecting, reason
 from db.queries import QUERIES
 from db.session import (
     SESSION,
-    STATEMENT_SECONDS,
     TRANSACTION_SECONDS,
     check_server,
     check_session,
@@ -40,7 +39,7 @@ _NEXT_HOST = (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttrib
 
 
 class _Sessions:
-    """Opens sessions of one database, as workers, commands or migrations use them."""
+    """Opens sessions of one database, as workers, commands, the API or migrations use them."""
 
     def __init__(self, url: str, application_name: str, session: Mapping[str, str]) -> None:
         """`session` has the settings to ask for. Raises ValueError for a wrong URL."""
@@ -106,7 +105,7 @@ class _Sessions:
             self._url.dsn,
             host=host,
             port=port,
-            command_timeout=STATEMENT_SECONDS + 5 if self._session else None,
+            command_timeout=_command_seconds(self._session),
             connection_class=_connection_class(options),
             server_settings=self._server_settings,
             target_session_attrs=SessionAttribute.read_write,
@@ -115,11 +114,17 @@ class _Sessions:
         try:
             check_server(connection)
             if self._session:
-                await check_session(connection)
+                await check_session(connection, self._session)
         except BaseException:
             connection.terminate()
             raise
         return connection
+
+
+def _command_seconds(session: Mapping[str, str]) -> float | None:
+    """Returns how long to wait for an answer: a little longer than the server's own limit."""
+    limit = session.get("statement_timeout")
+    return int(limit) / 1000 + 5 if limit else None
 
 
 @lru_cache(maxsize=4)
@@ -163,15 +168,21 @@ async def _leave_as_is(_connection: AnyConnection) -> None:
     """Do nothing: our queries change no session, and each reset would cost a round trip."""
 
 
-def pool(url: str, application_name: str, connections_max: int) -> Pool:
+def pool(
+    url: str,
+    application_name: str,
+    connections_max: int,
+    session: Mapping[str, str] = SESSION,
+) -> Pool:
     """Returns a pool that connects on first use, so that a worker starts without its database.
 
-    To acquire a connection raises what `connect` does.
+    `session` has the settings of each session, which is checked for them. To acquire a connection
+    raises what `connect` does.
     """
     return asyncpg.create_pool(
         min_size=0,
         max_size=connections_max,
-        connect=_Sessions(url, application_name, SESSION).open_for_pool,
+        connect=_Sessions(url, application_name, session).open_for_pool,
         reset=_leave_as_is,
     )
 

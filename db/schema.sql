@@ -727,11 +727,13 @@ CREATE INDEX commands_by_age ON inbox.commands USING btree (applied_at);
 
 CREATE INDEX conversations_assigned ON inbox.conversations USING btree (account_id, assignee_id, activity_slot) WHERE ((status = 'open'::text) AND (assignee_id IS NOT NULL));
 
-CREATE INDEX conversations_by_address ON inbox.conversations USING btree (account_id, "left"(lower(ltrim(substr(contact_address, (strpos(contact_address, ':'::text) + 1)), '+'::text)), 64) COLLATE "C") WHERE (contact_address <> ''::text);
+CREATE INDEX conversations_by_address ON inbox.conversations USING btree (account_id, "left"(lower((ltrim(substr(contact_address, (strpos(contact_address, ':'::text) + 1)), '+'::text) COLLATE pg_c_utf8)), 64)) WHERE (contact_address <> ''::text);
 
-CREATE INDEX conversations_by_name ON inbox.conversations USING btree (account_id, "left"(lower(contact_name), 64) COLLATE "C") WHERE (contact_name IS NOT NULL);
+CREATE INDEX conversations_by_name ON inbox.conversations USING btree (account_id, "left"(lower((contact_name COLLATE pg_c_utf8)), 64)) WHERE (contact_name IS NOT NULL);
 
 CREATE INDEX conversations_closed ON inbox.conversations USING btree (account_id, activity_slot) WHERE (status = 'closed'::text);
+
+CREATE INDEX conversations_merged ON inbox.conversations USING btree (account_id, merged_into) WHERE (merged_into IS NOT NULL);
 
 CREATE INDEX conversations_of_assignee ON inbox.conversations USING btree (assignee_id, account_id, conversation_id) WHERE (assignee_id IS NOT NULL);
 
@@ -739,7 +741,7 @@ CREATE INDEX conversations_unassigned ON inbox.conversations USING btree (accoun
 
 CREATE INDEX deleted_messages_by_age ON inbox.deleted_messages USING btree (deleted_at);
 
-CREATE INDEX identities_by_address ON inbox.identities USING btree (account_id, "left"(lower(ltrim(substr(address, (strpos(address, ':'::text) + 1)), '+'::text)), 64) COLLATE "C") WHERE (address <> ''::text);
+CREATE INDEX identities_by_address ON inbox.identities USING btree (account_id, "left"(lower((ltrim(substr(address, (strpos(address, ':'::text) + 1)), '+'::text) COLLATE pg_c_utf8)), 64)) WHERE (address <> ''::text);
 
 CREATE INDEX identities_of_conversation ON inbox.identities USING btree (conversation_id);
 

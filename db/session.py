@@ -1,10 +1,11 @@
-"""What every session of a worker must have, and the check that it has it.
+"""What every session of a worker and of the API must have, and the check that it has it.
 
 A pooler such as PgBouncer may drop what a session asks for at its start. Without its limits, a
 frozen worker would keep its locks for ever; without its planner settings, a query may read a whole
 table for each batch.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
@@ -39,6 +40,18 @@ SESSION = {
     "jit": "off",
 }
 
+API_STATEMENT_SECONDS = 5
+"""A longer statement of the API is cancelled: whoever asked does not wait for it any more."""
+
+# The API asks for pages of sections: how many rows there are decides how to find them, so each
+# statement is planned with its own values. It writes single rows, and holds no lock for long.
+API_SESSION = SESSION | {
+    "plan_cache_mode": "force_custom_plan",
+    "statement_timeout": f"{API_STATEMENT_SECONDS * 1000}",
+    "idle_in_transaction_session_timeout": f"{API_STATEMENT_SECONDS * 1000}",
+    "transaction_timeout": f"{2 * API_STATEMENT_SECONDS * 1000}",
+}
+
 
 def check_server(connection: "asyncpg.Connection[Any]") -> None:
     """Raise UnfitDatabase for a server or a database that can never hold the inbox.
@@ -58,10 +71,12 @@ def check_server(connection: "asyncpg.Connection[Any]") -> None:
         )
 
 
-async def check_session(connection: "asyncpg.Connection[Any]") -> None:
-    """Raise UnfitUrl unless the session has what was asked for at its start."""
-    found = await connection.fetch(QUERIES["session_settings"], list(SESSION))
+async def check_session(
+    connection: "asyncpg.Connection[Any]", session: Mapping[str, str] = SESSION
+) -> None:
+    """Raise UnfitUrl unless a session has the settings that were asked for at its start."""
+    found = await connection.fetch(QUERIES["session_settings"], list(session))
     has = {row["name"]: row["setting"] for row in found}
-    missing = [name for name, value in SESSION.items() if has.get(name) != value]
+    missing = [name for name, value in session.items() if has.get(name) != value]
     if missing:
         raise UnfitUrl(f"a pooler does not pass on {', '.join(missing)}: {POOLED}")

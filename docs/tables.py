@@ -14,7 +14,8 @@ from pathlib import Path
 
 from prometheus_client.metrics import MetricWrapperBase
 
-from db.session import SESSION
+from db.databases import API, WORKER
+from db.session import API_SESSION, SESSION
 from schemas.catalog import INBOUND, OUTBOUND
 from schemas.codes import DeadLetterCode, RejectionCode
 from schemas.topics import DAY_MILLISECONDS, FOR_EVER, TOPICS
@@ -140,9 +141,11 @@ def _imported_rooms(room: str) -> set[str]:
 
 
 def session() -> str:
-    """The statements that give the workers' role the settings of a session."""
+    """The statements that give the roles the settings of their sessions."""
     return "\n".join(
-        f"    ALTER ROLE inbox_worker SET {name} = '{value}';" for name, value in SESSION.items()
+        f"    ALTER ROLE {role} SET {name} = '{value}';"
+        for role, settings in ((WORKER, SESSION), (API, API_SESSION))
+        for name, value in settings.items()
     )
 
 

@@ -18,15 +18,20 @@ CREATE INDEX conversations_closed ON inbox.conversations (account_id, activity_s
 
 -- By the beginning of a name or an address, in lower case, without the channel's prefix and the `+`.
 -- An index holds at most some kilobytes of a value, and a name may be longer. Each has a condition that
--- always holds, so that no query of a worker takes it for one that finds rows by their account.
+-- always holds, so that no query of a worker takes it for one that finds rows by their account. The
+-- collation knows the small letters of every alphabet, whatever the locale of the database.
 CREATE INDEX conversations_by_name ON inbox.conversations
-    (account_id, left(lower(contact_name), 64) COLLATE "C") WHERE contact_name IS NOT NULL;
+    (account_id, left(lower(contact_name COLLATE pg_c_utf8), 64)) WHERE contact_name IS NOT NULL;
 CREATE INDEX conversations_by_address ON inbox.conversations
-    (account_id, left(lower(ltrim(substr(contact_address, strpos(contact_address, ':') + 1), '+')), 64) COLLATE "C")
+    (account_id, left(lower(ltrim(substr(contact_address, strpos(contact_address, ':') + 1), '+') COLLATE pg_c_utf8), 64))
     WHERE contact_address <> '';
 CREATE INDEX identities_by_address ON inbox.identities
-    (account_id, left(lower(ltrim(substr(address, strpos(address, ':') + 1), '+')), 64) COLLATE "C")
+    (account_id, left(lower(ltrim(substr(address, strpos(address, ':') + 1), '+') COLLATE pg_c_utf8), 64))
     WHERE address <> '';
+
+-- To find what was merged into a conversation.
+CREATE INDEX conversations_merged ON inbox.conversations (account_id, merged_into)
+    WHERE merged_into IS NOT NULL;
 
 ALTER TABLE inbox.commands
     ADD COLUMN code text,

@@ -53,6 +53,7 @@ TESTED_ELSEWHERE = {
     "db/positions.py": ("integration/ingest/test_batch_loop_positions.py",),
     "db/redrives.py": ("integration/dead_letters/test_redrive.py",),
     "db/session.py": ("integration/db/test_connect_urls.py", "integration/db/test_poolers.py"),
+    "db/seen.py": ("integration/api/operations/test_seen.py",),
     "db/sends.py": ("integration/sending/test_sender.py",),
     "db/windows.py": ("integration/periodic/test_window_warnings.py",),
     "domain/conversation_state.py": ("unit/domain/test_lifecycle_deletion.py",),
@@ -82,6 +83,7 @@ TESTED_ELSEWHERE = {
     "workers/api/operations/document.py": ("unit/workers/api/test_openapi.py",),
     "workers/api/operations/me.py": ("integration/api/test_me.py",),
     "workers/api/service.py": ("integration/api/test_me.py",),
+    "workers/api/operations/sections.py": ("integration/api/operations/test_conversations.py",),
     "workers/cli/dead_letters.py": (
         "integration/dead_letters/test_reader.py",
         "integration/dead_letters/test_redrive.py",

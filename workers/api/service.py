@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from db.connect import Pool, pool
+from db.session import API_SESSION
 from workers.api.access.admission import Admission
 from workers.api.commands.gateway import Commands
 from workers.api.topic_follower import TopicFollower
@@ -24,7 +25,7 @@ class Api:
         """
         self.settings = settings
         url = required(settings.api_database_url, "INBOX_API_DATABASE_URL")
-        self.pool: Pool = pool(url, APPLICATION, CONNECTIONS_MAX)
+        self.pool: Pool = pool(url, APPLICATION, CONNECTIONS_MAX, API_SESSION)
         self.admission = Admission(settings, self.pool)
         self.commands = Commands(settings, self.pool, checked)
         listeners = dict.fromkeys(self.commands.listener.topics, self.commands.listener)

@@ -1,12 +1,19 @@
 """What operations and events of the API say of conversations, and how a user sees one."""
 
 from datetime import datetime
+from uuid import UUID
 
 from msgspec import Struct
 
 from db.listed_conversations import ListedConversation
 from domain.conversation import Section, section_of
 from schemas.fields import Direction, Status, UserId
+
+
+class ConversationPath(Struct, frozen=True, forbid_unknown_fields=True):
+    """The conversation that an operation is about."""
+
+    id: UUID
 
 
 class UserName(Struct, frozen=True, kw_only=True):

@@ -5,8 +5,11 @@ from workers.api.operations import (
     channel_changes,
     channels,
     commands,
+    conversations,
     me,
     my_settings,
+    sections,
+    seen,
     session,
     users,
 )
@@ -20,4 +23,7 @@ OPERATIONS: tuple[Operation, ...] = with_document(
     *channels.OPERATIONS,
     *channel_changes.OPERATIONS,
     *commands.OPERATIONS,
+    *sections.OPERATIONS,
+    *conversations.OPERATIONS,
+    *seen.OPERATIONS,
 )
