@@ -133,6 +133,17 @@ async def save_channels(
     await connection.execute(QUERIES["save_channels"], *zip(*rows, strict=True), installed_at)
 
 
+async def save_last_received(
+    connection: AnyConnection, keys: Iterable[ChannelKey], now: datetime
+) -> None:
+    """Write that messages of contacts were recorded on channels; a time never goes back.
+
+    Channels that another transaction has locked are passed over.
+    """
+    accounts, ids = zip(*keys, strict=True)
+    await connection.execute(QUERIES["save_last_received"], accounts, ids, now)
+
+
 async def save_webhook_account(
     connection: AnyConnection, account_id: AccountId, channel_id: ChannelId, webhook_account_id: str
 ) -> None:

@@ -71,6 +71,21 @@ SET provider = excluded.provider, address = excluded.address, name = excluded.na
     -- Another address may belong to another account of the provider.
     webhook_account_id = CASE WHEN c.address = excluded.address THEN c.webhook_account_id END
 
+-- name: save_last_received
+-- When messages of contacts were last recorded on some channels. It waits for no lock: what another
+-- transaction has locked is passed over, and the rest is locked in order.
+WITH free AS MATERIALIZED (
+    SELECT c.account_id, c.channel_id
+    FROM unnest($1::text[], $2::text[]) AS k (account_id, channel_id)
+    JOIN inbox.channels AS c USING (account_id, channel_id)
+    WHERE c.last_received_at IS NULL OR c.last_received_at < $3
+    ORDER BY c.account_id, c.channel_id
+    FOR UPDATE OF c SKIP LOCKED
+)
+UPDATE inbox.channels AS c SET last_received_at = $3
+FROM free AS f
+WHERE c.account_id = f.account_id AND c.channel_id = f.channel_id
+
 -- name: save_webhook_account
 -- The provider's account of the newest webhook to a channel, if it is another one than before.
 UPDATE inbox.channels

@@ -115,6 +115,7 @@ class Promises:
         self._check_commands()
         self._check_conversations()
         self._check_history()
+        self._check_channels()
         self._check_dead_letters()
         self._check_statuses()
         self._check_notes()
@@ -190,6 +191,18 @@ class Promises:
             self._tables["history"] == {entry[:3]: entry for entry in logged},
             "the history is what the log says of it",
         )
+
+    def _check_channels(self) -> None:
+        """A channel says when some message of a contact was recorded that is no import."""
+        times = {
+            applied.now
+            for applied in self.history
+            if isinstance(applied.event.data, MessageReceived) and not applied.event.data.historical
+        }
+        found = set(self._tables["last received"].values())
+        expect(found <= times, "a message was recorded when its channel says so")
+        if times:
+            self._met["a channel that says when it received"] += bool(found)
 
     def _check_dead_letters(self) -> None:
         wanted = {(*log, offset) for log, offset in self._inputs.garbage}

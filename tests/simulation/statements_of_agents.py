@@ -1,7 +1,7 @@
 """Fakes of the functions of `db` about commands, replies and the directory."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -13,6 +13,8 @@ from domain.receipts import Receipt
 from domain.sending import Send
 from schemas.fields import AccountId
 from tests.simulation.postgres import Connection, Transaction
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 async def applied_commands(connection: Connection, keys: Collection[CommandKey]) -> set[CommandKey]:
@@ -91,6 +93,19 @@ async def save_channels(
             key = (channel.account_id, channel.channel_id)
             await transaction.lock("channels", key)
             transaction.put("channels", key, channel)
+
+
+async def save_last_received(
+    connection: Connection, keys: Iterable[ChannelKey], now: datetime
+) -> None:
+    transaction = await connection.statement("save when messages were last received")
+    for key in sorted(keys):
+        if transaction.get("channels", key) is None:
+            continue
+        if not transaction.try_lock("channels", key):
+            connection.met("a channel that was locked")
+        elif now > (transaction.get("last received", key) or _NEVER):
+            transaction.put("last received", key, now)
 
 
 def _place(send: Send) -> Any:

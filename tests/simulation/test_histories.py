@@ -17,6 +17,8 @@ MET_IN_ANY_CASE = {
     "a conversation of a gone assignee that was locked",
     "a merger",
     "a message to an assignee who is gone",
+    "a channel that says when it received",
+    "a channel that was locked",
     "a close that was overtaken",
     "a deletion",
     "a partition that was rewound",

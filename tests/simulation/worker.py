@@ -19,6 +19,7 @@ from tests.simulation.published import expect
 from tests.simulation.turns import CURRENT, Process, Turns
 from tests.unit.domain.given.memory_inbox import Applied
 from workers.agents.directory_cache import DirectoryCache
+from workers.agents.last_received import LastReceived
 from workers.agents.table import AGENTS, AgentContext
 from workers.agents.work import Work
 from workers.ingest.batch_loop import BatchLoop
@@ -127,7 +128,7 @@ class Worker:
         self._context = Context()
         self._context.run(CURRENT.set, self.process)
         self._context.run(KAFKA.set, kafka)
-        self._agents = AgentContext(DirectoryCache(), settings.app_url)
+        self._agents = AgentContext(DirectoryCache(), LastReceived(), settings.app_url)
         self._positions = Positions(AGENTS, self._pool.acquire, _nothing)
         self._feeds: dict[str, Feed] = {}
         self.lanes: dict[LogName, Lane] = {}

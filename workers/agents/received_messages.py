@@ -26,6 +26,7 @@ from schemas.messages import MessageReceived
 from workers.agents.contact_addresses import ContactAddresses
 from workers.agents.conversation_states import ConversationStates
 from workers.agents.directory_cache import DirectoryCache
+from workers.agents.last_received import LastReceived
 from workers.process import metrics
 
 TOPIC = "messages.received"
@@ -52,8 +53,11 @@ def answer_key(data: MessageReceived) -> ProviderKey | None:
 class ReceivedMessages:
     """One batch of received messages."""
 
-    def __init__(self, directories: DirectoryCache, app_url: str) -> None:
+    def __init__(
+        self, directories: DirectoryCache, last_received: LastReceived, app_url: str
+    ) -> None:
         self._cache = directories
+        self._last_received = last_received
         self._app_url = app_url
         self._ids: dict[MessageSource, MessageIds] = {}
         self._states = ConversationStates()
@@ -138,9 +142,13 @@ class ReceivedMessages:
         return opened_at
 
     async def save(self, connection: AnyConnection, now: datetime) -> None:
-        """Write the messages, each conversation once, and where addresses lead."""
+        """Write the messages, each conversation once, and where addresses lead.
+
+        Last comes what messages that cannot be stored must not change.
+        """
         await self._addresses.save(connection)
         await record_messages(connection, self._messages, now)
+        await self._last_received.save(connection, self._messages, now)
 
 
 def _assignee_of(state: ConversationState) -> str | None:

@@ -10,6 +10,7 @@ from workers.agents.commands import ConversationCommands
 from workers.agents.delivery_receipts import DeliveryReceipts
 from workers.agents.directory_cache import DirectoryCache
 from workers.agents.directory_changes import DirectoryChanges
+from workers.agents.last_received import LastReceived
 from workers.agents.note_changes import NoteChanges
 from workers.agents.received_messages import ReceivedMessages
 from workers.agents.work import Work
@@ -19,6 +20,7 @@ class AgentContext(NamedTuple):
     """What all agents of a worker share."""
 
     directories: DirectoryCache
+    last_received: LastReceived
     app_url: str
 
 
@@ -49,7 +51,9 @@ def _commands(topic: str, records_max: int = sys.maxsize) -> Agent:
 AGENTS: dict[str, Agent] = {
     "messages.received": Agent(
         INBOUND["messages.received"],
-        lambda context: ReceivedMessages(context.directories, context.app_url),
+        lambda context: ReceivedMessages(
+            context.directories, context.last_received, context.app_url
+        ),
     ),
     "assignments": _commands("assignments"),
     "lifecycle": _commands("lifecycle"),

@@ -14,6 +14,7 @@ from db.connect import Pool
 from db.outbox import OutboxRow
 from schemas.cloudevents import Decoders
 from workers.agents.directory_cache import DirectoryCache
+from workers.agents.last_received import LastReceived
 from workers.agents.table import AGENTS, AgentContext
 from workers.api.handling import add_operations
 from workers.api.service import Api
@@ -80,7 +81,7 @@ class IngestRole(WorkerRole):
     async def _read(self, name: str, stream: Any) -> None:
         """The body of an agent: Faust runs it with the stream of its topic's polls."""
         agent = AGENTS[name]
-        context = AgentContext(self._directories, self._settings.app_url)
+        context = AgentContext(self._directories, LastReceived(), self._settings.app_url)
         loop = BatchLoop(
             name,
             Decoders(agent.structs),

@@ -31,6 +31,7 @@ from tests.harness.waiting import LIMIT_SECONDS, until
 from workers.agents.commands import ConversationCommands
 from workers.agents.directory_cache import DirectoryCache
 from workers.agents.directory_changes import DirectoryChanges
+from workers.agents.last_received import LastReceived
 from workers.agents.received_messages import ReceivedMessages
 from workers.agents.work import Work
 from workers.settings import Settings, required
@@ -43,7 +44,7 @@ def _begin(topic: str) -> Work:
         return DirectoryChanges()
     if topic == "lifecycle":
         return ConversationCommands(topic, DirectoryCache(), "")
-    return ReceivedMessages(DirectoryCache(), "")
+    return ReceivedMessages(DirectoryCache(), LastReceived(), "")
 
 
 class Batch:

@@ -24,6 +24,7 @@ from tests.unit.domain.given.samples import (
     notes,
 )
 from workers.agents.directory_cache import DirectoryCache
+from workers.agents.last_received import LastReceived
 from workers.agents.received_messages import ReceivedMessages
 from workers.settings import Settings, required
 
@@ -42,7 +43,7 @@ async def apply(
     connection: Connection, *events: Incoming[MessageReceived]
 ) -> list[tuple[Outgoing, ...]]:
     """Record messages as one batch; what each of them emits."""
-    batch = ReceivedMessages(DirectoryCache(), "https://inbox.example.com")
+    batch = ReceivedMessages(DirectoryCache(), LastReceived(), "https://inbox.example.com")
     async with connection.transaction():
         await batch.load(connection, events)
         now = await connection.fetchval(QUERIES["clock"])

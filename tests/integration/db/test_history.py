@@ -65,6 +65,14 @@ async def test_what_is_done_to_a_conversation_is_in_its_history_and_each_command
     assert [row[2] for row in log] == wanted
     assert await history(owner) == log
 
+    # The channel says when one of the contact's messages was recorded: it is written now and then.
+    received = await owner.fetchval("SELECT last_received_at FROM inbox.channels")
+    assert received in {
+        datetime.fromisoformat(read.event["time"])
+        for read in await inbox.read("conversations")
+        if read.kind == "conversation.message_recorded" and read.data["direction"] == "inbound"
+    }
+
     worker_connection = await connect(required(settings.database_url, "database"), "test")
     try:
         results = {read.data["command_id"]: read.data for read in await inbox.read("results")}

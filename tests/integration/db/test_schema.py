@@ -62,6 +62,7 @@ HOT = {
     "users_of_accounts": ("text[]", "'{a}'"),
     "users_by_id": ("text[], text[]", "'{a}', '{u}'"),
     "channels_by_id": ("text[], text[]", "'{a}', '{c}'"),
+    "save_last_received": ("text[], text[], timestamptz", "'{a}', '{c}', 'now'"),
     "channel_by_address": ("text, text", "'a', 'whatsapp:+1'"),
     "try_lock_conversations": ("text[], uuid[]", "'{a}', ARRAY[gen_random_uuid()]"),
     "earlier_failures": (
@@ -94,6 +95,8 @@ FILTERS = (
     "Filter: (c.previous = next_offset)",
     "Filter: (direction = $3)",
     "Filter: (direction = 'outbound'::text)",
+    # A filter on the one row of a channel.
+    "Filter: ((last_received_at IS NULL) OR (last_received_at < $3))",
     # A filter on the one row of a user, and on the steps of a search.
     "Filter: (u.inbox_access IS NOT TRUE)",
     "Filter: (number < $3)",
