@@ -11,6 +11,7 @@ from db.migrate import Migration, migrations
 from tests.harness.worker import Worker
 
 NEWEST = len(migrations())
+_RIGHTS = db.migrate._API_RIGHTS
 
 LATER_SQL = f"""
 -- readable_from: {NEWEST}
@@ -36,6 +37,9 @@ main()
 def pretend(monkeypatch: pytest.MonkeyPatch, *known: Migration) -> None:
     """Let this process be a program that knows these migrations."""
     monkeypatch.setattr(db.migrate, "migrations", lambda: list(known))
+    # The rights of the API are on tables of the newest migration; older programs grant nothing.
+    rights = _RIGHTS if len(known) >= NEWEST else f"migrations/{db.migrate._BOOTSTRAP}"
+    monkeypatch.setattr(db.migrate, "_API_RIGHTS", rights)
 
 
 class LaterWorker(Worker):

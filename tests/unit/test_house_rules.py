@@ -111,6 +111,10 @@ TESTED_ELSEWHERE = {
     "workers/follow/follower.py": ("integration/cli/test_watch.py",),
     "workers/kafka/installation.py": ("integration/worker/test_installation_check.py",),
     "workers/kafka/kept_producer.py": ("integration/webhooks/spool/test_spool_outages.py",),
+    "workers/kafka/topic_log.py": (
+        "integration/cli/test_rebuild_history.py",
+        "integration/dead_letters/test_reader.py",
+    ),
     "workers/kafka/records.py": ("unit/test_fuzz_inputs.py",),
     "workers/outbox/progress_marker.py": (
         "integration/security/test_kafka_security.py",

@@ -12,6 +12,7 @@ from workers.cli.doctor import doctor
 from workers.cli.erase import erase
 from workers.cli.migrate import migrate
 from workers.cli.passthrough import faust
+from workers.cli.rebuild_history import rebuild_history
 from workers.cli.reconcile import reconcile
 from workers.cli.send import send
 from workers.cli.topics import topics
@@ -39,6 +40,7 @@ for command in (
     erase,
     faust,
     migrate,
+    rebuild_history,
     reconcile,
     send,
     topics,

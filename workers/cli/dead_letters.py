@@ -21,10 +21,11 @@ from schemas.codes import DeadLetterCode
 from schemas.dead_letters import DEAD_LETTERS_TOPIC
 from workers.cli.failures import expected_failures
 from workers.cli.target import check_target
-from workers.dead_letters.reader import KAFKA_ANSWER_SECONDS, DeadLetterReader, DeadLetterRecord
+from workers.dead_letters.reader import DeadLetterReader, DeadLetterRecord
 from workers.dead_letters.redrive import Redriver, RedriveResult
 from workers.kafka.clients import new_producer
 from workers.kafka.topic_admin import require_topics
+from workers.kafka.topic_log import KAFKA_ANSWER_SECONDS
 from workers.process.errors import CommandFailed
 from workers.settings import Settings, required
 

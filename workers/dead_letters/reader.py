@@ -1,27 +1,18 @@
 """Reads dead letters: all that exist now, a few at a time, or one by partition and offset."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from aiokafka import TopicPartition
-from aiokafka.errors import KafkaTimeoutError
+from aiokafka import ConsumerRecord
 
 from db.redrives import DeadLetterKey
 from schemas.dead_letters import DEAD_LETTERS_TOPIC, Header, Origin, split_headers
-from workers.kafka.clients import new_consumer, stop_consumer
+from workers.kafka.topic_log import TopicLog
 from workers.settings import Settings
-
-FETCH_BYTES_MAX = 8 * 1024 * 1024
-"""Limits what memory holds, however many dead letters there are."""
 
 RECORDS_MAX = 200
 """The most dead letters that are returned at once."""
-
-KAFKA_ANSWER_SECONDS = 30
-"""The longest wait for an answer of Kafka."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +49,14 @@ class DeadLetterReader:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._topic = settings.topic(DEAD_LETTERS_TOPIC)
-        self._consumer = new_consumer(
-            settings,
-            self._topic,
-            auto_offset_reset="earliest",
-            fetch_max_bytes=FETCH_BYTES_MAX,
-            max_partition_fetch_bytes=FETCH_BYTES_MAX,
-            request_timeout_ms=KAFKA_ANSWER_SECONDS * 1000,
-        )
+        self._log = TopicLog(settings, DEAD_LETTERS_TOPIC, records_max=RECORDS_MAX)
 
     async def __aenter__(self) -> Self:
-        try:
-            await self._consumer.start()
-        except BaseException:
-            await stop_consumer(self._consumer)
-            raise
+        await self._log.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await stop_consumer(self._consumer)
+    async def __aexit__(self, *_: object) -> None:
+        await self._log.__aexit__()
 
     async def records(self) -> AsyncIterator[list[DeadLetterRecord]]:
         """Yield all dead letters that exist now, in order per partition, a few at a time.
@@ -90,52 +64,16 @@ class DeadLetterReader:
         Dead letters that arrive meanwhile are not read. Otherwise a redrive would never end when
         its records are dead-lettered again.
         """
-        ends = await self._ends()
-        while unread := [tp for tp in ends if await self._position(tp) < ends[tp]]:
-            found = [record for record in await self._poll(*unread) if _before_end(record, ends)]
-            if found:
-                yield [_read(record) for record in found]
+        async for records in self._log.records():
+            yield [_read(record) for record in records]
 
     async def at(self, place: DeadLetterKey) -> DeadLetterRecord | None:
         """Returns the dead letter at a partition and offset, or None if there is none."""
-        partition, offset = place
-        tp = TopicPartition(self._topic, partition)
-        end = (await self._ends()).get(tp, 0)
-        if offset >= end:
-            return None
-        self._consumer.seek(tp, offset)
-        while await self._position(tp) < end:
-            # Kafka answers with a later record when it no longer has this offset, or when the
-            # offset is that of a transaction's control record.
-            if found := await self._poll(tp):
-                return _read(found[0]) if found[0].offset == offset else None
-        return None
-
-    async def _ends(self) -> dict[TopicPartition, int]:
-        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(
-            self._consumer.assignment()
-        )
-        return ends
-
-    async def _position(self, tp: TopicPartition) -> int:
-        try:
-            async with asyncio.timeout(KAFKA_ANSWER_SECONDS):
-                position: int = await self._consumer.position(tp)
-                return position
-        except TimeoutError as error:
-            raise KafkaTimeoutError(f"no position of {tp.topic}[{tp.partition}]") from error
-
-    async def _poll(self, *tps: TopicPartition) -> list[Any]:
-        polled = await self._consumer.getmany(*tps, timeout_ms=200, max_records=RECORDS_MAX)
-        return [record for records in polled.values() for record in records]
+        record = await self._log.at(*place)
+        return None if record is None else _read(record)
 
 
-def _before_end(record: Any, ends: dict[TopicPartition, int]) -> bool:
-    end: int = ends[TopicPartition(record.topic, record.partition)]
-    return bool(record.offset < end)
-
-
-def _read(record: Any) -> DeadLetterRecord:
+def _read(record: ConsumerRecord) -> DeadLetterRecord:
     headers = tuple(record.headers)
     origin: Origin | None
     try:

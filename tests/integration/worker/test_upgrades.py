@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from bench.load.message_load import MessageLoad
 from bench.load.publishing import publish
 from bench.mock_twilio import MockTwilio
 from bench.runs.workers import until_applied
+from db.commands import Outcome, load_outcome
+from db.connect import connect
 from db.databases import ensure_database
 from db.migrate import migrate, migrations
 from db.outbox import OutboxRecord, add_outbox
 from tests.conftest import OWNER_PASSWORD, WORKER_PASSWORD
 from tests.harness.inbox import Owner
-from tests.harness.input_events import conversation, message
+from tests.harness.input_events import ACCOUNT, conversation, message
 from tests.harness.program_versions import LATER, NEWEST, LaterWorker, pretend
 from tests.harness.sending_inbox import MARIA
 from tests.harness.topics import Topics
@@ -111,10 +114,12 @@ ROWS_OF_0_2_0 = (
     " '00000000-0000-4000-8000-000000000001', 'command-1', 'wa1', 'whatsapp:+14155238886', $2,"
     " (ARRAY['one', 'two'])[part], '{}', 'queued', 0, now(), now(), false"
     " FROM generate_series(1, 2) AS part",
+    "INSERT INTO inbox.commands VALUES ('acme', 'command-0', now())",
     "INSERT INTO inbox.outbox_shards SELECT shard, 0 FROM generate_series(0, 3) AS shard",
 )
-"""What version 0.2.0 wrote, at migration 3: a conversation with a link, a message, and a reply of
-two parts that are not sent yet. $1 is the conversation, $2 the contact."""
+"""What version 0.2.0 wrote, at migration 3: a conversation with a link, a message, a reply of two
+parts that are not sent yet, and a command that was applied. $1 is the conversation, $2 the
+contact."""
 
 WAITING = OutboxRecord("conversations", 0, b"k", b'{"id": "waiting", "data": {}}', None)
 
@@ -144,6 +149,21 @@ async def written_by_old(
         database_url=postgres.url(name, "inbox_worker", WORKER_PASSWORD),
         given_migration_database_url=url,
     )
+
+
+async def test_what_an_old_version_has_written_gets_a_place_among_conversations_but_no_outcome(
+    written_by_old: Settings,
+) -> None:
+    worker = await connect(required(written_by_old.database_url, "database"), "test")
+    try:
+        [[newest, slot]] = await worker.fetch(
+            "SELECT last_message_at, activity_slot FROM inbox.conversations"
+        )
+        assert slot <= newest < slot + timedelta(minutes=15)
+        assert (slot.minute % 15, slot.second, slot.microsecond) == (0, 0, 0)
+        assert await load_outcome(worker, ACCOUNT, "command-0") == Outcome(None, None)
+    finally:
+        await worker.close()
 
 
 async def test_a_worker_goes_on_with_what_an_old_version_has_written(
