@@ -91,7 +91,7 @@ CREATE TABLE inbox.conversations (
     window_watched boolean DEFAULT false NOT NULL,
     last_direction text,
     merged_into uuid,
-    activity_slot timestamp with time zone GENERATED ALWAYS AS (date_bin('00:15:00'::interval, COALESCE(last_message_at, created_at), '2000-01-01 00:00:00+00'::timestamp with time zone)) STORED NOT NULL,
+    activity_slot timestamp with time zone GENERATED ALWAYS AS (date_bin('00:15:00'::interval, COALESCE(last_message_at, created_at), '2000-01-01 00:00:00+00'::timestamp with time zone)) STORED,
     CONSTRAINT conversations_closed_at_tells_status CHECK (((closed_at IS NOT NULL) = (status = 'closed'::text))),
     CONSTRAINT conversations_last_direction_is_known CHECK ((last_direction = ANY (ARRAY['inbound'::text, 'outbound'::text]))),
     CONSTRAINT conversations_link_count_is_not_negative CHECK ((link_count >= 0)),

@@ -4,7 +4,7 @@
 
 -- The table is written anew once, because of the stored column.
 ALTER TABLE inbox.conversations
-    ADD COLUMN activity_slot timestamptz NOT NULL GENERATED ALWAYS AS (
+    ADD COLUMN activity_slot timestamptz GENERATED ALWAYS AS (
         date_bin('15 minutes', coalesce(last_message_at, created_at), '2000-01-01 00:00:00+00')
     ) STORED;
 COMMENT ON COLUMN inbox.conversations.activity_slot IS 'The quarter of an hour of the last message. The sections are indexed by it: an index on the time itself would end HOT updates, since each message changes that.';
