@@ -745,7 +745,7 @@ CREATE INDEX identities_by_address ON inbox.identities USING btree (account_id, 
 
 CREATE INDEX identities_of_conversation ON inbox.identities USING btree (conversation_id);
 
-CREATE INDEX messages_of_conversation ON inbox.messages USING btree (conversation_id, sent_at);
+CREATE INDEX messages_in_order ON inbox.messages USING btree (conversation_id, sent_at, version);
 
 CREATE INDEX receipts_by_age ON inbox.receipts USING btree (received_at);
 

@@ -42,6 +42,7 @@ TESTED_ELSEWHERE = {
         "integration/api/operations/test_channels.py",
         "integration/api/operations/test_users.py",
     ),
+    "db/history_pages.py": ("integration/api/operations/test_history.py",),
     "db/identities.py": ("integration/agents/test_contact_addresses_races.py",),
     "db/installation.py": (
         "integration/cli/test_adopt.py",

@@ -54,7 +54,18 @@ QUERIES_OF_THE_API = {
     "listed_conversations": Planned(
         "text, uuid[], integer, bigint",
         "'a', ARRAY[gen_random_uuid()], 141, 50",
-        ("conversations_pkey", "channels_pkey", "users_pkey", "messages_of_conversation"),
+        ("conversations_pkey", "channels_pkey", "users_pkey", "messages_in_order"),
+    ),
+    "message_page": Planned(
+        "text, uuid, timestamptz, integer, bigint",
+        "'a', gen_random_uuid(), now(), 7, 51",
+        ("conversations_pkey", "messages_in_order", "sends_of_message"),
+    ),
+    "message_media": Planned("text, uuid", "'a', gen_random_uuid()", ("messages_pkey",)),
+    "history_page": Planned(
+        "text, uuid, integer, bigint",
+        "'a', gen_random_uuid(), 7, 51",
+        ("conversations_pkey", "history_pkey", "users_pkey"),
     ),
     "seen_versions": Planned(
         "text, uuid[], text[]", "'a', ARRAY[gen_random_uuid()], '{u}'", ("seen_pkey",)
@@ -82,6 +93,9 @@ async def test_a_query_of_the_api_goes_by_its_indexes(database: Settings, name: 
         # Whole slots come in their order: only the rows of one slot are sorted at a time.
         assert re.search(r"Presorted Key: (c\.)?activity_slot\n", plan), plan
         assert "activity_slot <=" in plan, plan
+    if name == "message_page":
+        # As many rows are read as the page has, even where all messages are of one time.
+        assert "Index Scan Backward using messages_in_order" in plan, plan
 
 
 async def test_the_sessions_of_the_api_have_its_own_limits(database: Settings) -> None:

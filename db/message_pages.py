@@ -1,0 +1,123 @@
+"""Pages of a conversation's messages, from the newest to the oldest; the files of one message."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from db.connect import AnyConnection
+from db.queries import QUERIES
+from schemas.fields import (
+    LATEST_YEAR,
+    AccountId,
+    ConversationId,
+    Direction,
+    Instant,
+    MessageId,
+    Version,
+    check_year,
+)
+from schemas.message_context import MessageContext
+from schemas.messages import Media
+
+_MEDIA = msgspec.json.Decoder(tuple[Media, ...])
+_CONTEXT = msgspec.json.Decoder(MessageContext)
+
+
+class MessagePlace(Struct, frozen=True, array_like=True):
+    """The place of a message among those of its conversation."""
+
+    sent_at: Instant
+    version: Version
+
+    def __post_init__(self) -> None:
+        check_year("sent_at", self.sent_at)
+
+
+NEWEST = MessagePlace(datetime.fromisoformat(f"{LATEST_YEAR}-12-31T23:59:59.999999Z"), 2**31 - 1)
+"""A place after every message."""
+
+
+class PartStatus(Struct, frozen=True, kw_only=True):
+    """What became of a part of a reply."""
+
+    status: str
+    """The provider's word, once the provider has the part, or `failed`; before that the part's
+    state here: queued, posting or uncertain."""
+    error_code: int | None
+    """The provider's code; while it is queued, of why the provider did not take it yet."""
+
+
+class StoredMessage(NamedTuple):
+    """A message of a conversation."""
+
+    message_id: MessageId
+    direction: Direction
+    sender_name: str | None
+    sender_address: str
+    body: str
+    media: tuple[Media, ...]
+    sent_at: datetime
+    version: int
+    historical: bool
+    context: MessageContext | None
+    parts: tuple[PartStatus, ...]
+    """Of a reply; none of a message that was sent elsewhere."""
+
+    @property
+    def place(self) -> MessagePlace:
+        """Its place in the conversation."""
+        return MessagePlace(self.sent_at, self.version)
+
+
+async def message_page(
+    connection: AnyConnection,
+    account_id: AccountId,
+    conversation_id: ConversationId,
+    before: MessagePlace,
+    messages_max: int,
+) -> list[StoredMessage] | None:
+    """Returns the newest messages before a place, newest first.
+
+    None if the account has no such conversation.
+    """
+    query = QUERIES["message_page"]
+    place = before.sent_at, before.version
+    rows = await connection.fetch(query, account_id, conversation_id, *place, messages_max)
+    if not rows:
+        return None
+    return [_message(row) for row in rows if row["message_id"] is not None]
+
+
+def _message(row: asyncpg.Record) -> StoredMessage:
+    return StoredMessage(
+        message_id=row["message_id"],
+        direction=row["direction"],
+        sender_name=row["sender_name"],
+        sender_address=row["sender_address"],
+        body=row["body"],
+        media=_MEDIA.decode(row["media"]),
+        sent_at=row["sent_at"],
+        version=row["version"],
+        historical=row["historical"],
+        context=_CONTEXT.decode(row["context"]) if row["context"] else None,
+        parts=_parts(row["statuses"] or (), row["error_codes"] or ()),
+    )
+
+
+def _parts(statuses: Sequence[str], error_codes: Sequence[int | None]) -> tuple[PartStatus, ...]:
+    return tuple(
+        PartStatus(status=status, error_code=error_code)
+        for status, error_code in zip(statuses, error_codes, strict=True)
+    )
+
+
+async def message_media(
+    connection: AnyConnection, account_id: AccountId, message_id: MessageId
+) -> tuple[Media, ...]:
+    """Returns the files of a message; none if the account has no such message."""
+    media: str | None = await connection.fetchval(QUERIES["message_media"], account_id, message_id)
+    return _MEDIA.decode(media) if media is not None else ()

@@ -1,0 +1,26 @@
+-- name: message_page
+-- The newest $5 messages of a conversation before a place ($3, $4), newest first, each reply with its
+-- parts. One row without a message: there is none before. No row: there is no such conversation. The
+-- account is compared behind the limit, or else all its messages might be looked at for one page.
+SELECT m.message_id::text, m.direction, m.sender_name, m.sender_address, m.body, m.media, m.sent_at,
+       m.historical, m.version, m.context, parts.statuses, parts.error_codes
+FROM inbox.conversations AS c
+LEFT JOIN LATERAL (
+    SELECT * FROM inbox.messages AS older
+    WHERE older.conversation_id = c.conversation_id
+      AND (older.sent_at, older.version) < ($3::timestamptz, $4::integer)
+    ORDER BY older.sent_at DESC, older.version DESC
+    LIMIT $5
+) AS m ON m.account_id = c.account_id
+LEFT JOIN LATERAL (
+    SELECT array_agg(coalesce(s.status, s.state) ORDER BY s.part) AS statuses,
+           array_agg(s.error_code ORDER BY s.part) AS error_codes
+    FROM inbox.sends AS s
+    WHERE m.direction = 'outbound' AND s.account_id = c.account_id AND s.message_id = m.message_id
+) AS parts ON true
+WHERE c.account_id = $1 AND c.conversation_id = $2
+ORDER BY m.sent_at DESC, m.version DESC
+
+-- name: message_media
+-- The files of a message.
+SELECT media FROM inbox.messages WHERE account_id = $1 AND message_id = $2
