@@ -6,10 +6,11 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.harness.api import Answered, ApiClient
-from tests.harness.api_calls import given, path
+from tests.harness.api_calls import BODIES, given, key, path
 from tests.harness.inbox import Inbox
 from tests.harness.input_events import CHANNEL, command, conversation, message, user
 from tests.harness.tokens import AUDIENCE, ISSUER, SigningKey, write_jwks
@@ -66,11 +67,23 @@ NOTHING = {
 }
 
 
+def test_each_operation_with_a_body_has_a_valid_one() -> None:
+    with_body = {key(operation): operation.body for operation in OPERATIONS if operation.body}
+    assert with_body.keys() == BODIES.keys()
+    for name, body in with_body.items():
+        msgspec.convert(BODIES[name], body)
+
+
 async def ask(client: ApiClient, operation: Operation, ids: Ids, **headers: str) -> Answered:
     """Send a valid request."""
     return await client.request(
         operation.method, path(operation, ids), headers=headers, **given(operation)
     )
+
+
+def deletes(operation: Operation) -> bool:
+    """Whether nothing can be asked afterwards."""
+    return operation.method == "DELETE" or operation.address.endswith("/delete")
 
 
 def wrong_credentials() -> dict[str, dict[str, str]]:
@@ -150,6 +163,7 @@ async def test_another_accounts_ids_are_404_as_ids_of_nothing_are(
             assert foreign.body == (await ask(eve, operation, NOTHING)).body, operation.name
     assert await state() == before
     # Whose ids they are finds what they name.
-    for operation in WITH_IDS:
-        if operation.method == "GET" and not operation.address.startswith("/media"):
-            assert (await ask(ana, operation, ids)).status == 200, operation.name
+    for operation in sorted(WITH_IDS, key=deletes):
+        if not operation.address.startswith("/media"):  # there is no provider
+            answered = await ask(ana, operation, ids)
+            assert answered.status in {200, 202, 204, 409, 422}, (operation.name, answered.body)
