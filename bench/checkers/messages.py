@@ -7,6 +7,13 @@ from datetime import UTC, datetime
 import msgspec
 
 from bench.checkers.events import check_events
+from bench.checkers.history import (
+    LoggedHistory,
+    Outcome,
+    check_history,
+    check_outcomes,
+    outcome_of,
+)
 from bench.checkers.notes import Linked, check_notes
 from bench.checkers.promises import Broken, expect, expect_once
 from bench.checkers.tables import owner_connection
@@ -38,6 +45,7 @@ async def check(settings: Settings) -> dict[str, int]:
     check_unseen(log)
     check_recorded(inputs, log)
     conversations = await check_rows(settings, log)
+    await check_history(settings, log.history)
     return {
         "messages": log.recorded.total(),
         # They were sent before their conversation was deleted, and recorded not at all.
@@ -106,6 +114,7 @@ class ConversationLog:
     replies: Counter[str] = field(default_factory=Counter)
     deleted: set[str] = field(default_factory=set)
     """The conversations that were deleted at any time."""
+    history: LoggedHistory = field(default_factory=LoggedHistory)
     linked: Linked = field(default_factory=Linked)
     newest: dict[str, datetime] = field(default_factory=dict)
     """When the newest message of each conversation's contact was recorded."""
@@ -129,11 +138,13 @@ async def read_log(settings: Settings, inputs: Inputs, log: ConversationLog) -> 
             log.folded[key] = fold(log.folded[key], data)
         except ValueError as error:
             raise Broken(f"conversation {key}: {error}") from error
+        recorded_at = datetime.fromisoformat(event["time"])
+        log.history.apply(data, recorded_at)
         log.unseen.discard(key)
         if data.reason == "assignee_gone":
             log.left.add((key, data.version))
         if isinstance(data, MessageRecorded):
-            _add_message(log, data, datetime.fromisoformat(event["time"]))
+            _add_message(log, data, recorded_at)
         elif isinstance(data, ConversationDeleted):
             log.deleted.add(key)
             log.messages.pop(key, None)
@@ -217,17 +228,21 @@ async def check_notifications(settings: Settings, log: ConversationLog) -> int:
 
 
 async def check_results(settings: Settings, inputs: Inputs, log: ConversationLog) -> int:
-    """Check that each command has one result, and each accepted reply one event in the log.
+    """Check that each command has one result, which is its outcome, and each accepted reply one
+    event in the log.
 
     Returns how many results there are. Raises Broken.
     """
     answered: Counter[str] = Counter()
+    outcomes: dict[tuple[str, str], Outcome] = {}
     replies: set[str] = set()
     async for event in read(settings, "results"):
         data = event["data"]
         answered[data["command_id"]] += 1
+        outcomes[data["account_id"], data["command_id"]] = outcome_of(data)
         if data["command_type"] == MessageSend.TYPE and "code" not in data:
             replies.add(reply_message_id(data["account_id"], data["command_id"]))
     expect_once(answered, inputs.commands.keys(), "result of a command")
     expect_once(log.replies, replies, "log event of an accepted reply")
+    await check_outcomes(settings, outcomes)
     return answered.total()

@@ -14,6 +14,7 @@ import asyncpg
 from bench.checkers import messages as checker
 from bench.checkers import sent as sent_checker
 from bench.checkers.events import check_events, check_partitions
+from bench.checkers.history import check_history
 from bench.checkers.notes import check_notes
 from bench.checkers.promises import Broken, expect
 from bench.checkers.tables import owner_connection
@@ -27,10 +28,10 @@ from workers.settings import Settings
 
 INVARIANTS = {
     "I1": "every acknowledged message has one row; no row is without a message",
-    "I2": "one event per cause and rule, ids unique and derived",
+    "I2": "one event per cause and rule, ids unique and derived; the history is what the log says",
     "I3": "versions without a gap, in order, on one partition",
     "I4": "one conversation per contact; nothing unseen in a closed one, or of a user who is gone",
-    "I5": "one result per command",
+    "I5": "one result per command, and its outcome is the same",
     "I6": "each message is in one note per entity, as it was written",
     "I7": "delivery status is the maximum of the receipts, and never goes back",
     "I8": "at most one send per part; one of unknown outcome gets its id, or an event says so",
@@ -83,6 +84,8 @@ async def check(
         await _check_messages(settings, inputs, history)
     with findings.checking("I2"):
         findings.counted["events"] = await check_events(settings)
+    with findings.checking("I2"):
+        await check_history(settings, log.history)
     with findings.checking("I2"):
         findings.counted["notifications"] = await checker.check_notifications(settings, log)
     with findings.checking("I4"):

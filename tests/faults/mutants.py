@@ -4,7 +4,8 @@ A mutant is put into a worker's process from outside, as the points are.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -15,6 +16,8 @@ import domain.audience
 import domain.notes
 import domain.outgoing
 import domain.sending
+from db.commands import AppliedCommand, record_commands
+from db.connect import AnyConnection
 from db.positions import claim_positions
 from domain.directory import Directory
 from domain.sending import NotTaken, Send, Unknown
@@ -22,7 +25,7 @@ from tests.faults.product_functions import ProductFunction
 from workers.agents import commands, received_messages
 from workers.ingest import batch_loop
 from workers.kafka.clients import new_producer
-from workers.outbox import kafka_transaction, shard
+from workers.outbox import collector, kafka_transaction, shard
 from workers.periodic import gone_assignees
 from workers.settings import Settings, required
 from workers.twilio import client
@@ -83,6 +86,13 @@ def _random_id(*_: object, **__: object) -> str:
     return str(uuid4())
 
 
+async def _record_without_outcomes(
+    connection: AnyConnection, applied: Collection[AppliedCommand], applied_at: datetime
+) -> None:
+    bare = [command._replace(code="", version=0) for command in applied]
+    await record_commands(connection, bare, applied_at)
+
+
 async def _nobody(*_: object) -> None:
     return None
 
@@ -125,6 +135,13 @@ MUTANTS = {
         (
             (ProductFunction(Directory, "is_gone"), lambda *_: False),
             (ProductFunction(gone_assignees, "next_gone_assignee"), _nobody),
+        ),
+    ),
+    "no history and no outcomes": Mutant(
+        frozenset({"I2", "I5"}),
+        (
+            (ProductFunction(collector, "insert_history"), _nobody),
+            (ProductFunction(commands, "record_commands"), _record_without_outcomes),
         ),
     ),
     "random event ids": Mutant(

@@ -139,6 +139,7 @@ SCENARIOS: dict[str, Callable[[SmallRun], Awaitable[None]]] = {
     "POST again on time-out": answers_lost,
     "relay without fencing": killed_in_relay,
     "conversations stay with who is gone": assignee_leaves,
+    "no history and no outcomes": assignee_leaves,
     "random event ids": repeats,
 }
 
