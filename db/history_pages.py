@@ -49,4 +49,4 @@ async def history_page(
 def _change(row: asyncpg.Record) -> StoredChange:
     *values, entity_type, entity_id = row.values()
     entity = Entity(type=entity_type, id=entity_id) if entity_type is not None else None
-    return StoredChange(*values, entity)
+    return StoredChange._make([*values, entity])

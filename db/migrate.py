@@ -167,7 +167,14 @@ async def load_schema(connection: AnyConnection) -> Schema:
 
 async def verify(connection: AnyConnection) -> None:
     """Raise SchemaMismatch unless this program runs on what the database is migrated to."""
-    _check(await load_schema(connection), len(migrations()))
+    try:
+        schema = await load_schema(connection)
+    except asyncpg.InsufficientPrivilegeError:
+        # A role that was made after the last migration, such as that of the API.
+        raise SchemaMismatch(
+            "this user has no rights in the database yet: run `inbox migrate`, which grants them"
+        ) from None
+    _check(schema, len(migrations()))
 
 
 def _check(schema: Schema, known: int) -> None:

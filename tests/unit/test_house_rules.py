@@ -83,6 +83,7 @@ TESTED_ELSEWHERE = {
     "workers/api/operation.py": ("unit/workers/api/test_handling.py",),
     "workers/api/operations/document.py": ("unit/workers/api/test_openapi.py",),
     "workers/api/operations/me.py": ("integration/api/test_me.py",),
+    "workers/api/postgres_watch.py": ("integration/worker/test_api_role.py",),
     "workers/api/service.py": ("integration/api/test_me.py",),
     "workers/api/operations/sections.py": ("integration/api/operations/test_conversations.py",),
     "workers/cli/dead_letters.py": (

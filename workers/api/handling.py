@@ -51,13 +51,17 @@ def common_codes(operation: Operation) -> tuple[str, ...]:
 
 
 def add_operations(
-    router: web.UrlDispatcher, operations: Sequence[Operation], admission: Admission, api: Any
+    router: web.UrlDispatcher,
+    operations: Sequence[Operation],
+    admission: Admission,
+    api: Any,
+    is_open: Callable[[], bool] = lambda: True,
 ) -> None:
     """Add a route for each operation, and the answers to all other methods and paths below
-    `PREFIX`. `api` is handed to the operations."""
+    `PREFIX`. `api` is handed to the operations. While it is not open, they are unavailable."""
     for operation in operations:
         path = PREFIX + operation.address
-        router.add_route(operation.method, path, _route(operation, admission, api))
+        router.add_route(operation.method, path, _route(operation, admission, api, is_open))
     for address in {operation.address: None for operation in operations}:
         allowed = sorted(each.method for each in operations if each.address == address)
         router.add_route("*", PREFIX + address, _refuse_method(", ".join(allowed)))
@@ -65,10 +69,14 @@ def add_operations(
         router.add_route("*", path, _refuse_path)
 
 
-def _route(operation: Operation, admission: Admission, api: Any) -> Route:
+def _route(
+    operation: Operation, admission: Admission, api: Any, is_open: Callable[[], bool]
+) -> Route:
     async def answer(request: web.Request) -> web.StreamResponse:
         began = perf_counter()
         try:
+            if not (operation.is_public or is_open()):
+                raise _unavailable()
             with admission.place(operation):
                 response = await _answer(operation, admission, api, request)
         except Exception as error:
@@ -117,12 +125,16 @@ def _problem_of(operation: Operation, error: Exception) -> Problem:
     name = type(error).__name__
     if isinstance(error, KafkaError) or is_transient(error):
         log.warning("%s: %s", operation.name, name)
-        detail = "Kafka or Postgres does not answer; the same request may be sent again"
-        return Problem("unavailable", detail, {"Retry-After": str(AWAY_SECONDS)})
+        return _unavailable()
     # The message of an error may quote what a contact wrote, or a client's secret.
     where = "".join(traceback.format_tb(error.__traceback__))
     log.error("%s: a bug: %s\n%s", operation.name, name, where)
     return Problem("internal_error", "this is a fault of the inbox, and its log has it")
+
+
+def _unavailable() -> Problem:
+    detail = "Kafka or Postgres does not answer; the same request may be sent again"
+    return Problem("unavailable", detail, {"Retry-After": str(AWAY_SECONDS)})
 
 
 def _refuse_method(allowed: str) -> Route:

@@ -33,7 +33,9 @@ class InboxApp(faust.App):
 
     def __init__(self, settings: Settings, roles: Collection[Role] = DEFAULT_ROLES) -> None:
         brokers = required(settings.kafka, "INBOX_KAFKA")
-        self.database = Database(required(settings.database_url, "INBOX_DATABASE_URL"))
+        self._only_serves = set(roles) == {"api"}
+        """Whether it has the rights of the API's Postgres role alone, which changes nothing."""
+        self.database = Database(_database_url(settings, only_serves=self._only_serves))
         super().__init__(settings.group, **faust_settings(settings, brokers))
         self.settings = settings
         metrics.INFO.labels(settings.topic_prefix).set(1)
@@ -47,7 +49,11 @@ class InboxApp(faust.App):
         topics = [settings.topic(name) for name in AGENTS] if self._ingests else []
         self.positions = Positions(topics, self.database.acquire, self._alive)
         self._check = InstallationCheck(
-            settings, self.database, self._alive, waits_for_login=self._spools
+            settings,
+            self.database,
+            self._alive,
+            waits_for_login=self._spools,
+            claims=not self._only_serves,
         )
         hooks = Hooks(self._committed, self._alive)
         self.roles = roles_of(roles, settings, self.positions, hooks, self._check)
@@ -93,8 +99,9 @@ class InboxApp(faust.App):
             self.async_exit_stack.push_async_callback(role.close)
         for role in self.roles:
             self._run(role.work())
-        upkeep = Upkeep(pool, self._alive, is_sign_of_life=not self._ingests)
-        self._run([self._keep_up(upkeep)])
+        if not self._only_serves:
+            upkeep = Upkeep(pool, self._alive, is_sign_of_life=not self._ingests)
+            self._run([self._keep_up(upkeep)])
 
     async def _keep_up(self, upkeep: Upkeep) -> None:
         """Do the upkeep, once the database is known to be of this worker's topics."""
@@ -125,10 +132,11 @@ class InboxApp(faust.App):
     @property
     def ready(self) -> bool:
         """Whether the group has assigned its partitions, and every role does what it was given."""
-        if not self.reads:
-            return self.started
-        assigned = self.positions.assigned is not None and not self.rebalancing
-        return assigned and all(role.ready for role in self.roles)
+        if self.reads:
+            begun = self.positions.assigned is not None and not self.rebalancing
+        else:
+            begun = self.started
+        return begun and all(role.ready for role in self.roles)
 
     def on_webserver_init(self, web: Web) -> None:
         """Add our routes to Faust's web server."""
@@ -152,3 +160,10 @@ class InboxApp(faust.App):
         """Everything has stopped by now, and the roles and the pool are closed."""
         await super().on_shutdown()
         self.watchdog.stop()
+
+
+def _database_url(settings: Settings, *, only_serves: bool) -> str:
+    """Returns the URL with which a worker logs in. Raises SettingsError."""
+    if only_serves:
+        return required(settings.api_database_url, "INBOX_API_DATABASE_URL")
+    return required(settings.database_url, "INBOX_DATABASE_URL")

@@ -17,6 +17,7 @@ from workers.agents.directory_cache import DirectoryCache
 from workers.agents.last_received import LastReceived
 from workers.agents.table import AGENTS, AgentContext
 from workers.api.handling import add_operations
+from workers.api.postgres_watch import PostgresWatch
 from workers.api.service import Api
 from workers.api.table import OPERATIONS
 from workers.ingest.batch_loop import BatchLoop
@@ -213,22 +214,30 @@ class WebRole(WorkerRole):
 class ApiRole(WorkerRole):
     """Serves the HTTP API."""
 
-    def __init__(self, settings: Settings, check: InstallationCheck) -> None:
+    def __init__(self, settings: Settings, hooks: Hooks, check: InstallationCheck) -> None:
         self._settings = settings
+        self._hooks = hooks
         self._check = check
 
     async def start(self, pool: Pool) -> None:
         """Make the API. It has a pool of its own."""
         self._api = Api(self._settings, self._check.all_fits)
+        self._postgres = PostgresWatch(self._api.pool, self._hooks.alive)
         await self._api.start()
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """The routes of all operations."""
-        add_operations(router, OPERATIONS, self._api.admission, self._api)
+        """The routes of all operations. Until the schema is known to fit, they are unavailable."""
+        is_open = self._check.schema_fits.is_set
+        add_operations(router, OPERATIONS, self._api.admission, self._api, is_open)
 
     def work(self) -> Sequence[BackgroundWork]:
-        """What follows Kafka for the API."""
-        return self._api.work()
+        """What follows Kafka for the API, and the watch on Postgres."""
+        return (*self._api.work(), self._postgres.run())
+
+    @property
+    def ready(self) -> bool:
+        """Whether Postgres answers, and results and events are followed."""
+        return self._postgres.answers and self._api.follower.has_place
 
     async def stop(self) -> None:
         """End the streams, so that clients go to another worker."""
@@ -248,15 +257,15 @@ def roles_of(
 ) -> list[WorkerRole]:
     """Make the roles with these names."""
     if not {"ingest", "relay"}.isdisjoint(names):
-        # The sender's idle rounds must not hide from the watchdog that nothing is read.
-        sender_hooks = replace(hooks, alive=lambda: None)
+        # The idle rounds of the others must not hide from the watchdog that nothing is read.
+        idle_hooks = replace(hooks, alive=lambda: None)
     else:
-        sender_hooks = hooks
+        idle_hooks = hooks
     makers: dict[Role, Callable[[], WorkerRole]] = {
         "ingest": lambda: IngestRole(settings, positions, hooks),
         "relay": lambda: RelayRole(settings),
-        "send": lambda: SendRole(settings, sender_hooks, check),
+        "send": lambda: SendRole(settings, idle_hooks, check),
         "web": lambda: WebRole(settings, check),
-        "api": lambda: ApiRole(settings, check),
+        "api": lambda: ApiRole(settings, idle_hooks, check),
     }
     return [make() for name, make in makers.items() if name in names]

@@ -80,10 +80,10 @@ def operation(handle: Any = echo, **given: Any) -> Operation:
 
 
 @asynccontextmanager
-async def served(operations: Sequence[Operation]) -> AsyncIterator[Client]:
+async def served(operations: Sequence[Operation], *, is_open: bool = True) -> AsyncIterator[Client]:
     """Serve operations for as long as the context lasts."""
     app = web.Application()
-    add_operations(app.router, operations, FakeAdmission(), None)
+    add_operations(app.router, operations, FakeAdmission(), None, lambda: is_open)
     server = TestServer(app)
     await server.start_server(access_log=None)  # as the worker's server
     async with TestClient(server) as client:

@@ -78,6 +78,13 @@ async def test_when_kafka_or_postgres_is_away_the_client_may_ask_again(
     assert "s3cret" not in caplog.text
 
 
+async def test_nothing_but_what_is_public_is_answered_before_the_database_is_known_to_fit() -> None:
+    operations = [operation(), operation(name="open", address="/open", is_public=True)]
+    async with served(operations, is_open=False) as client:
+        assert (await client.get(f"{PREFIX}/echo")).status == 503
+        assert (await client.get(f"{PREFIX}/open")).status == 200
+
+
 async def test_a_bug_is_logged_without_anything_of_the_request(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
