@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from bench.runs.processes import log_tail
+from tests.harness.api import trusting
 from tests.harness.container import ContainerWorker, can_mount, image, user_id
 from tests.harness.inbox import Owner
 from tests.harness.input_events import channel, message, user
@@ -27,7 +28,7 @@ ADVICE = (
     "the directory with `chown -R`"
 )
 
-ROLES = ("ingest", "relay", "send", "web")
+ROLES = ("ingest", "relay", "send", "web", "api")
 
 
 @pytest.fixture
@@ -50,7 +51,10 @@ async def test_each_role_starts_and_they_work_together(
 ) -> None:
     workers = [
         ContainerWorker(
-            replace(settings, web_port=free_port()), tmp_path / f"{role}.log", role, volume
+            replace(trusting(settings), web_port=free_port()),
+            tmp_path / f"{role}.log",
+            role,
+            volume,
         )
         for role in ROLES
     ]
