@@ -19,6 +19,8 @@ from db.session import API_SESSION, SESSION
 from schemas.catalog import INBOUND, OUTBOUND
 from schemas.codes import DeadLetterCode, RejectionCode
 from schemas.topics import DAY_MILLISECONDS, FOR_EVER, TOPICS
+from workers.api.problem import STATUS_OF
+from workers.api.table import OPERATIONS
 from workers.process import metrics
 from workers.settings import Settings
 from workers.twilio.form_fields import MESSAGE_FIELDS, STATUS_FIELDS, FormField
@@ -26,6 +28,7 @@ from workers.twilio.form_fields import MESSAGE_FIELDS, STATUS_FIELDS, FormField
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = (
     "README.md",
+    "docs/api.md",
     "docs/architecture.md",
     "docs/contract.md",
     "docs/operating.md",
@@ -149,6 +152,28 @@ def session() -> str:
     )
 
 
+def operations() -> str:
+    """Every operation of the HTTP API, and the codes of its own problems."""
+    return _table(
+        ("operation", "what it does", "answers", "codes of its own"),
+        (
+            (
+                f"`{each.method} {each.address}`",
+                each.summary,
+                ", ".join(map(str, sorted(each.answers))),
+                ", ".join(f"`{code}`" for code in sorted(map(str, each.codes))),
+            )
+            for each in OPERATIONS
+        ),
+    )
+
+
+def problems() -> str:
+    """Every code of the HTTP API's own, by its status."""
+    found = sorted(STATUS_OF.items(), key=lambda item: item[1])
+    return _table(("code", "status"), ((f"`{code}`", str(status)) for code, status in found))
+
+
 def form_fields(fields: Iterable[FormField], *, used: bool) -> str:
     """The fields of one of Twilio's forms that have a use, or those that have none yet."""
     listed = [field for field in fields if bool(field.use) is used]
@@ -168,6 +193,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "codes": codes,
     "rooms": rooms,
     "session": session,
+    "operations": operations,
+    "problems": problems,
     "message fields": partial(form_fields, MESSAGE_FIELDS, used=True),
     "unused message fields": partial(form_fields, MESSAGE_FIELDS, used=False),
     "status fields": partial(form_fields, STATUS_FIELDS, used=True),

@@ -41,7 +41,8 @@ class ApiFuzzer:
         headers: Mapping[str, str],
         known: Mapping[str, list[str]],
     ) -> None:
-        """`headers` say who asks. `known` has values of fields of paths that are in the account."""
+        """`headers` say who asks. `known` has values of fields of paths that are in the account, by
+        the beginning of the path and the name, as `conversations.id`."""
         load_all_checks()
         self._url = url + document["servers"][0]["url"]
         self._headers = dict(headers)
@@ -79,10 +80,11 @@ class ApiFuzzer:
 
     def _known_path(self, operation: Any) -> dict[str, str]:
         """Returns a path of something that is there, unless it would be gone afterwards."""
-        names = {each.name for each in operation.path_parameters}
         if operation.method == "delete" or operation.path.endswith("/delete"):
             return {}
-        return {name: next(self._known[name]) for name in names & self._known.keys()}
+        subject = operation.path.split("/")[1]
+        names = {f"{subject}.{each.name}": each.name for each in operation.path_parameters}
+        return {names[name]: next(self._known[name]) for name in names.keys() & self._known.keys()}
 
     def _ask(
         self,

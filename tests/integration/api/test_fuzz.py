@@ -31,12 +31,11 @@ async def fuzzer_of(inbox: Inbox, ana: ApiClient) -> ApiFuzzer:
     await inbox.apply(*(message(contact, "Hello", media=MEDIA) for contact in CONTACTS))
     ids = [str(row[0]) for row in await inbox.owner.fetch("SELECT message_id FROM inbox.messages")]
     document = (await ana.get("/openapi.json")).json
-    known: dict[str, list[str]] = {
-        "conversation_id": [conversation(contact) for contact in CONTACTS],
-        "channel_id": [CHANNEL],
-        "message_id": ids,
-        "n": ["0", "1"],
-        "command_id": ["c1"],
+    known = {
+        "conversations.id": [conversation(contact) for contact in CONTACTS],
+        "channels.channel_id": [str(CHANNEL)],
+        "media.message_id": ids,
+        "media.n": ["0", "1"],
     }
     headers = {"X-Inbox-Account": ACCOUNT, "X-Inbox-User": "ana"}
     return ApiFuzzer(inbox.settings.local_url, document, headers, known)

@@ -1,13 +1,26 @@
 """The id of what a request publishes: the header `Idempotency-Key`, or a new one."""
 
 import uuid
+from typing import Annotated
 
+from msgspec import Meta
 from multidict import MultiMapping
 
 from schemas.cloudevents import ID_CHARACTERS_MAX
 from workers.api.problem import Problem
 
 KEY_HEADER = "Idempotency-Key"
+
+_Key = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=ID_CHARACTERS_MAX,
+        description="Names the request: a repeat changes nothing, and is answered as the first.",
+    ),
+]
+HEADERS = {KEY_HEADER: _Key}
+"""The headers of an operation that publishes."""
 
 
 def event_id(headers: MultiMapping[str]) -> str:

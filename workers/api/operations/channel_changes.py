@@ -10,7 +10,7 @@ from schemas.directory import ChannelInstalled, ChannelRemoved
 from schemas.fields import ADDRESS_CHARACTERS_MAX, AccountId, ChannelId, ExternalId
 from schemas.fields import Channel as ChannelField
 from schemas.ids import uuid5_text
-from workers.api.commands.event_ids import event_id
+from workers.api.commands.event_ids import HEADERS, event_id
 from workers.api.operation import Answer, Call, Operation
 from workers.api.operations.channels import Channel, shown_channel
 from workers.api.problem import Problem, not_found
@@ -104,6 +104,7 @@ OPERATIONS = (
         name="connectChannel",
         method="POST",
         address="/channels",
+        headers=HEADERS,
         summary="Connect a channel. The user who asks has installed it, and alone may remove it.",
         handle=connect_channel,
         body=NewChannel,
@@ -114,6 +115,7 @@ OPERATIONS = (
         name="removeChannel",
         method="DELETE",
         address="/channels/{channel_id}",
+        headers=HEADERS,
         summary="Remove a channel that the user who asks installed. Its conversations stay.",
         handle=remove_channel,
         path=ChannelPath,

@@ -1,7 +1,6 @@
 """The commands on a conversation, and what became of each."""
 
 from typing import Annotated, NamedTuple
-from uuid import UUID
 
 from msgspec import Meta, Struct
 
@@ -17,22 +16,17 @@ from schemas.fields import Command
 from schemas.links import ConversationLink, ConversationUnlink, EntityRequest
 from schemas.messages import MessageSend
 from workers.api.commands.bodies import body_of, filled_in
-from workers.api.commands.event_ids import event_id
+from workers.api.commands.event_ids import HEADERS, event_id
 from workers.api.commands.outcomes import ANSWERS, answer_about
 from workers.api.operation import Answer, Call, Handle, Operation
 from workers.api.service import Api
-
-
-class ConversationPath(Struct, frozen=True, forbid_unknown_fields=True):
-    """A conversation of the account."""
-
-    conversation_id: UUID
+from workers.api.shapes import ConversationPath
 
 
 class CommandPath(Struct, frozen=True, forbid_unknown_fields=True):
     """A command of the account."""
 
-    command_id: Annotated[str, Meta(max_length=ID_CHARACTERS_MAX)]
+    id: Annotated[str, Meta(max_length=ID_CHARACTERS_MAX)]
 
 
 _COMMON_CODES = (
@@ -124,7 +118,7 @@ def _submitting(command: type[Command]) -> Handle:
             command,
             call.body,
             account_id=call.caller.account_id,
-            conversation_id=call.path.conversation_id,
+            conversation_id=call.path.id,
             actor_id=call.caller.user_id,
         )
         return answer_about(command_id, await api.commands.submit(data, command_id))
@@ -134,7 +128,7 @@ def _submitting(command: type[Command]) -> Handle:
 
 async def read_command(api: Api, call: Call) -> Answer:
     """Answers what became of a command, as the request that sent it would be answered now."""
-    command_id = call.path.command_id
+    command_id = call.path.id
     outcome = await api.commands.outcome_of(call.caller.account_id, command_id, api.follower)
     return answer_about(command_id, outcome)
 
@@ -144,7 +138,8 @@ OPERATIONS = (
         Operation(
             name=kind.name,
             method="POST",
-            address=f"/conversations/{{conversation_id}}/{kind.segment}",
+            address=f"/conversations/{{id}}/{kind.segment}",
+            headers=HEADERS,
             summary=kind.summary,
             handle=_submitting(kind.command),
             path=ConversationPath,
@@ -157,7 +152,7 @@ OPERATIONS = (
     Operation(
         name="readCommand",
         method="GET",
-        address="/commands/{command_id}",
+        address="/commands/{id}",
         summary="What became of a command: the answer that the request would get now.",
         handle=read_command,
         path=CommandPath,

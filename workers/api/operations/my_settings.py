@@ -10,7 +10,7 @@ from schemas.directory import (
 )
 from schemas.fields import EventData
 from workers.api.commands.bodies import closed, filled_in
-from workers.api.commands.event_ids import event_id
+from workers.api.commands.event_ids import HEADERS, event_id
 from workers.api.operation import Answer, Call, Operation
 from workers.api.operations.me import Me, me_of
 from workers.api.service import Api
@@ -62,6 +62,7 @@ OPERATIONS = (
         name="setAvailability",
         method="PUT",
         address="/me/availability",
+        headers=HEADERS,
         summary="Say whether conversations can be assigned to the user who asks.",
         handle=set_availability,
         body=Availability,
@@ -71,6 +72,7 @@ OPERATIONS = (
         name="setNotificationSettings",
         method="PUT",
         address="/me/notification-settings",
+        headers=HEADERS,
         summary="Choose the media of some kinds of notifications; the other kinds stay.",
         handle=set_notification_settings,
         body=NotificationSettingsBody,
