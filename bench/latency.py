@@ -164,11 +164,11 @@ async def _send_and_read(
 ) -> tuple[Paced, list[Arrival]]:
     seconds = len(ids) / rate + LAST_NOTIFICATION_SECONDS
     async with (
-        _process(settings, "bench.load.arrivals", len(ids), seconds) as reader,
-        _process(settings, "bench.load.pacer", first, len(ids), plan.conversations, rate) as sender,
+        process(settings, "bench.load.arrivals", len(ids), seconds) as reader,
+        process(settings, "bench.load.pacer", first, len(ids), plan.conversations, rate) as sender,
     ):
-        paced = msgspec.json.decode(await _output(sender), type=Paced)
-        return paced, msgspec.json.decode(await _output(reader), type=list[Arrival])
+        paced = msgspec.json.decode(await output(sender), type=Paced)
+        return paced, msgspec.json.decode(await output(reader), type=list[Arrival])
 
 
 def _waits(
@@ -202,12 +202,12 @@ def percentile(ascending: Sequence[float], part: float) -> float:
 
 
 @asynccontextmanager
-async def _process(settings: Settings, module: str, *arguments: float) -> AsyncIterator[Process]:
+async def process(settings: Settings, module: str, *arguments: float) -> AsyncIterator[Process]:
     """Run a process of the measurement once it is ready; killed at the end if it still runs.
 
     Raises RuntimeError if it ended before it was ready.
     """
-    process = await asyncio.create_subprocess_exec(
+    started = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         module,
@@ -216,21 +216,22 @@ async def _process(settings: Settings, module: str, *arguments: float) -> AsyncI
         stdout=PIPE,
     )
     try:
-        assert process.stdout is not None
-        if await process.stdout.readline() != b"ready\n":
+        assert started.stdout is not None
+        if await started.stdout.readline() != b"ready\n":
             raise RuntimeError(f"{module} did not get ready")
-        yield process
+        yield started
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        if started.returncode is None:
+            started.kill()
+            await started.wait()
 
 
-async def _output(process: Process) -> bytes:
-    output, _ = await process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"a process of the measurement ended with {process.returncode}")
-    return output
+async def output(ended: Process) -> bytes:
+    """Returns what a process of the measurement prints until it ends. Raises RuntimeError."""
+    printed, _ = await ended.communicate()
+    if ended.returncode:
+        raise RuntimeError(f"a process of the measurement ended with {ended.returncode}")
+    return printed
 
 
 def _line(found: Latency) -> str:

@@ -52,17 +52,17 @@ DETAILS = {
 def answer_about(command_id: str, outcome: Outcome | None) -> Answer:
     """Returns the answer about a command. Raises Problem for a rejected one.
 
-    Without an outcome it says where to ask for it. So it does for one that is not known, since an
-    older program applied the command.
+    Without an outcome it says where to ask for it. So it does for one that this program does not
+    know: an older program applied the command, or a newer one rejected it for a new reason.
     """
     code = outcome.code if outcome else None
     metrics.API_COMMANDS.labels(code or "pending").inc()
-    if outcome is None or code is None:
-        location = f"{PREFIX}/commands/{quote(command_id, safe='')}"
-        pending = CommandPending(command_id=command_id)
-        return Answer(body=pending, status=202, headers={"Location": location})
-    if code == ACCEPTED:
+    if outcome is not None and code == ACCEPTED:
         version = outcome.version or 0
         return Answer(body=CommandResult(command_id=command_id, code="accepted", version=version))
-    rejection = RejectionCode(code)
-    raise Problem(rejection, DETAILS[rejection])
+    if code is not None and code in set(RejectionCode):
+        rejection = RejectionCode(code)
+        raise Problem(rejection, DETAILS[rejection])
+    location = f"{PREFIX}/commands/{quote(command_id, safe='')}"
+    pending = CommandPending(command_id=command_id)
+    return Answer(body=pending, status=202, headers={"Location": location})

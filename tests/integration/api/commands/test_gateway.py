@@ -15,7 +15,7 @@ import pytest
 from msgspec import convert
 
 from db.connect import pool
-from schemas.commands import ConversationClose
+from schemas.commands import ConversationClose, ConversationReopen
 from schemas.fields import AccountId
 from tests.harness.api import Answered, ApiClient
 from tests.harness.inbox import Inbox, Owner, open_inbox
@@ -23,8 +23,10 @@ from tests.harness.input_events import conversation, message, user
 from tests.harness.topics import Topics
 from tests.harness.waiting import until
 from tests.harness.worker import Worker
+from workers.api.commands import gateway
 from workers.api.commands.gateway import Commands
 from workers.api.problem import Problem
+from workers.api.topic_follower import TopicFollower
 from workers.dev.embedded.ports import free_port
 from workers.settings import Settings, required
 
@@ -169,15 +171,32 @@ async def running(settings: Settings) -> AsyncIterator[Commands]:
         await connections.close()
 
 
-async def test_a_result_that_is_missed_is_found_in_postgres(
-    inbox: Inbox, settings: Settings
+async def test_a_result_is_heard_of_or_found_in_postgres(
+    inbox: Inbox, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await inbox.apply(message(MARIA))
     given = {"account_id": "acme", "conversation_id": conversation(MARIA), "actor_id": "ana"}
+    close, reopen = convert(given, ConversationClose), convert(given, ConversationReopen)
+    # Whatever the machine does meanwhile.
+    monkeypatch.setattr(gateway, "RESULT_SECONDS", 60.0)
     async with running(settings) as commands:
-        outcome = await commands.submit(convert(given, ConversationClose), "c1")
+        outcome = await commands.submit(close, "missed")
         assert outcome == ("accepted", 3)
-        assert await commands.submit(convert(given, ConversationClose), "c1") == outcome
+        assert await commands.submit(close, "missed") == outcome
+
+    monkeypatch.setattr(gateway, "OVERDUE_SECONDS", 3600.0)
+    async with running(settings) as commands:
+        listener = commands.listener
+        listener.ready.clear()
+        listeners = dict.fromkeys(listener.topics, listener)
+        follower = TopicFollower(settings, listeners, commands.positions_of_commands)
+        following = asyncio.create_task(follower.run())
+        try:
+            await listener.ready.wait()
+            assert await commands.submit(reopen, "heard") == ("accepted", 4)
+        finally:
+            following.cancel()
+            await asyncio.wait([following])
 
 
 @pytest.mark.parametrize(

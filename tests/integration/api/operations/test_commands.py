@@ -1,10 +1,12 @@
 """Commands over HTTP: what is published, and how each outcome is answered."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from tests.harness.api import Answered, ApiClient
 from tests.harness.inbox import Inbox
 from tests.harness.input_events import conversation, event, message, user
+from workers.settings import Settings
 
 MARIA = "whatsapp:+4915112345678"
 ADDRESS = f"/conversations/{conversation(MARIA)}"
@@ -84,3 +86,79 @@ async def test_each_command_is_answered_by_its_outcome(
     await inbox.assert_exact()
     assert accepted(await ana.post(f"{ADDRESS}/delete")) == 12
     assert (await ana.post(f"{ADDRESS}/close")).code == "not_found"
+
+
+WRONG: list[tuple[str, Any, str]] = [
+    # A typo must not unassign, and what the API fills in is not for the client to say.
+    ("assign", {"asignee_id": "bo"}, "asignee_id"),
+    ("assign", {"assignee_id": None, "actor_id": "bo"}, "actor_id"),
+    ("assign", {"assignee_id": "bo", "conversation_id": conversation(MARIA)}, "conversation_id"),
+    ("assign", {}, "assignee_id"),
+    ("assign", {"assignee_id": "a b"}, "assignee_id"),
+    ("close", {"expected_version": "3"}, "expected_version"),
+    ("close", {"expected_version": 2**31}, "expected_version"),
+    ("close", [], "object"),
+    ("link", {"entity": {"type": "deal"}}, "entity"),
+    ("link", {"entity": DEAL | {"name": "x"}}, "name"),
+    ("link", {"entity": {"type": "company", "id": "c1"}}, "entity.type"),
+    ("entity-requests", {"entity": {"type": "lead", "name": ""}}, "entity.name"),
+    ("entity-requests", {"entity": {"type": "lead", "name": "x", "id": "l1"}}, "id"),
+    ("reply", {}, "body"),
+    ("reply", {"body": None}, "body"),
+    ("reply", {"body": "Hi", "media_urls": [""]}, "media_urls[0]"),
+    ("reply", {"body": "Hi", "content_variables": {"1": 2}}, "content_variables"),
+    ("reply", {"body": "a\0"}, "NUL"),
+    ("reply", {"body": "Hi", "content_variables": {"\0": ""}}, "NUL"),
+]
+
+LEAD = b'{"entity": {"type": "lead", "name": "x", "fields": {"a": %s}}}'
+HOSTILE = [
+    b"",
+    b"null",
+    b'{"body": "\\ud800"}',
+    b'{"body": "\xff"}',
+    b"[" * 60_000,
+    LEAD % (b"[" * 1_000 + b"]" * 1_000),
+    LEAD % (b'{"a":' * 200 + b"1" + b"}" * 200),
+    LEAD % (b"1" * 5_000),
+    LEAD % b"1e999",
+    LEAD % b"NaN",
+]
+
+
+async def test_what_is_wrong_is_refused_and_not_published(
+    inbox: Inbox, ana: ApiClient, settings: Settings
+) -> None:
+    await inbox.apply(message(MARIA), user("eve", account="rival"))
+    for path, body, where in WRONG:
+        refused = await ana.post(f"{ADDRESS}/{path}", body)
+        assert (refused.status, refused.code) == (400, "invalid_request"), (path, body)
+        assert where in refused.json["detail"], refused.json
+    for text in HOSTILE:
+        for path in ("entity-requests", "reply"):
+            refused = await ana.request(
+                "POST",
+                f"{ADDRESS}/{path}",
+                data=text,
+                headers={"Content-Type": "application/json"},
+            )
+            assert (refused.status, refused.code) == (400, "invalid_request"), text[:100]
+    long = await ana.post(f"{ADDRESS}/close", headers={"Idempotency-Key": "x" * 257})
+    assert (long.status, long.code) == (400, "invalid_request")
+    # Ids of nothing, and of another account.
+    async with ApiClient(settings, "eve", "rival") as eve:
+        for client, path in (
+            (eve, f"{ADDRESS}/close"),
+            (ana, f"/conversations/{conversation('whatsapp:+1')}/close"),
+            (ana, "/conversations/x/close"),
+            (ana, "/conversations/%00/close"),
+        ):
+            assert (await client.post(path)).code == "not_found", path
+    for path in ("/commands/%00", "/commands/%ff", f"/commands/{'x' * 257}", "/commands/%20"):
+        assert (await ana.get(path)).code == "not_found", path
+    assert [await inbox.topics.read(topic) for topic in ("assignments", "lifecycle", "links")] == [
+        [],
+        [],
+        [],
+    ]
+    assert await inbox.topics.read("messages.send") == []

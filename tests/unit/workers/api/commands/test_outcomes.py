@@ -16,7 +16,11 @@ def test_an_accepted_command_is_answered_with_its_version() -> None:
     )
 
 
-@pytest.mark.parametrize("outcome", [None, Outcome(None, None)], ids=["none", "not known"])
+@pytest.mark.parametrize(
+    "outcome",
+    [None, Outcome(None, None), Outcome("new_code", 3)],
+    ids=["none", "of an older program", "of a newer program"],
+)
 def test_without_an_outcome_it_says_where_to_ask(outcome: Outcome | None) -> None:
     answer = answer_about("a/b?%", outcome)
     assert (answer.status, answer.body) == (202, CommandPending(command_id="a/b?%"))
