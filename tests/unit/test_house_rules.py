@@ -102,7 +102,6 @@ TESTED_ELSEWHERE = {
     "workers/dev/sales_day/story.py": ("e2e/test_dev.py",),
     "workers/dev/sales_day/summary.py": ("e2e/test_dev.py",),
     "workers/dev/sales_day/webhook.py": ("e2e/test_dev.py",),
-    "workers/dev/stack.py": ("e2e/test_dev.py",),
     "workers/dev/worker_child.py": ("e2e/test_dev.py",),
     "workers/dev/twilio_stand_in/callbacks.py": ("integration/twilio/test_mock_callbacks.py",),
     "workers/dev/twilio_stand_in/errors.py": ("integration/twilio/test_mock_refusals.py",),

@@ -1,9 +1,10 @@
 """What operations and events of the API say of conversations, and how a user sees one."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from db.listed_conversations import ListedConversation
 from domain.conversation import Section, section_of
@@ -14,6 +15,10 @@ class ConversationPath(Struct, frozen=True, forbid_unknown_fields=True):
     """The conversation that an operation is about."""
 
     id: UUID
+
+
+PageLimit = Annotated[int, Meta(ge=1, le=100)]
+"""How many items a page has at most."""
 
 
 class UserName(Struct, frozen=True, kw_only=True):

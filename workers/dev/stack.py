@@ -48,7 +48,7 @@ async def servers(settings: Settings, directory: Path) -> AsyncIterator[Settings
         await _start(embedded)
         if kafka is not None:
             # The security of some other Kafka would keep clients from the embedded one.
-            settings = replace(settings, kafka=(kafka.bootstrap,), **_kafka_security_defaults())
+            settings = replace(settings, kafka=(kafka.bootstrap,), **kafka_security_defaults())
         if postgres is not None:
             settings = await with_database(settings, postgres, DATABASE)
         yield settings
@@ -57,13 +57,13 @@ async def servers(settings: Settings, directory: Path) -> AsyncIterator[Settings
             await asyncio.to_thread(server.stop)
 
 
-def _kafka_security_defaults() -> dict[str, Any]:
+def kafka_security_defaults() -> dict[str, Any]:
     """Returns the default of each setting of Kafka's security, by the name of its field."""
     defaults = Settings.from_environment({})
     return {
         item.name: getattr(defaults, item.name)
-        for item, variable in zip(fields(Settings), Settings.variables(), strict=True)
-        if variable.name.startswith(PREFIX)
+        for item in fields(Settings)
+        if item.metadata["variable"].name.startswith(PREFIX)
     }
 
 

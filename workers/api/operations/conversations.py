@@ -24,7 +24,7 @@ from workers.api.cursor import read_cursor, write_cursor
 from workers.api.operation import Call, Operation
 from workers.api.problem import Problem, not_found
 from workers.api.service import Api
-from workers.api.shapes import Conversation, ConversationPath, seen_by
+from workers.api.shapes import Conversation, ConversationPath, PageLimit, seen_by
 
 CONTACT_CHARACTERS_MIN = 3
 
@@ -36,7 +36,7 @@ class ConversationsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_field
     contact: Annotated[str, Meta(max_length=256)] | None = None
     """The start of a name or an address. A number may have the prefix of its channel, `+` and
     blanks, or not. It has at least 3 characters, of which the first 64 count."""
-    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+    limit: PageLimit = 50
     cursor: str | None = None
     """`next` of the page before."""
 

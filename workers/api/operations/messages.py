@@ -1,9 +1,8 @@
 """The messages of a conversation, page by page."""
 
 from datetime import datetime
-from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from db.message_pages import NEWEST, MessagePlace, PartStatus, StoredMessage, message_page
 from schemas.fields import ConversationId, Direction
@@ -12,9 +11,7 @@ from workers.api.cursor import read_cursor, write_cursor
 from workers.api.operation import PREFIX, Call, Operation
 from workers.api.problem import not_found
 from workers.api.service import Api
-from workers.api.shapes import ConversationPath
-
-PageLimit = Annotated[int, Meta(ge=1, le=100)]
+from workers.api.shapes import ConversationPath, PageLimit
 
 
 class PageQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
