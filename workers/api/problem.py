@@ -23,6 +23,7 @@ STATUS_OF: dict[str, int] = {
     "address_in_use": 409,
     "body_too_large": 413,
     "not_json": 415,
+    "file_too_large": 422,
     "too_many_requests": 429,
     "internal_error": 500,
     "unavailable": 503,

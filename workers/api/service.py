@@ -8,6 +8,8 @@ from db.connect import Pool, pool
 from db.session import API_SESSION
 from workers.api.access.admission import Admission
 from workers.api.commands.gateway import Commands
+from workers.api.entity_search import EntitySearch
+from workers.api.media.fetcher import MediaFetcher
 from workers.api.topic_follower import TopicFollower
 from workers.settings import Settings, required
 
@@ -30,11 +32,15 @@ class Api:
         self.commands = Commands(settings, self.pool, checked)
         listeners = dict.fromkeys(self.commands.listener.topics, self.commands.listener)
         self.follower = TopicFollower(settings, listeners, self.commands.positions_of_commands)
+        self.media = MediaFetcher(settings)
+        self.entities = EntitySearch(settings.crm_search_url)
         self._checked = checked
 
     async def start(self) -> None:
         """Start what needs neither Kafka nor Postgres to answer."""
         await self.pool
+        await self.media.start()
+        await self.entities.start()
         self.commands.start()
 
     def work(self) -> Sequence[Coroutine[Any, Any, None]]:
@@ -51,4 +57,6 @@ class Api:
     async def close(self) -> None:
         """Release everything."""
         await self.commands.close()
+        await self.media.close()
+        await self.entities.close()
         self.pool.terminate()

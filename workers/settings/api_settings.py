@@ -6,7 +6,7 @@ from pathlib import Path
 
 from workers.settings.database_url import postgres_url
 from workers.settings.declared import setting
-from workers.settings.values import file, http_url, integer, networks
+from workers.settings.values import file, host_patterns, http_url, integer, networks
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -62,6 +62,13 @@ class ApiSettings:
         "Largest number of streams of events that a process of the API has open",
         integer(1, 1_000_000),
         "10000",
+    )
+    media_hosts: tuple[str, ...] = setting(
+        "INBOX_MEDIA_HOSTS",
+        "Hosts from which the API fetches the files of messages, besides Twilio's API itself: "
+        "names, and `*.` with the end of names",
+        host_patterns,
+        "*.twilio.com,*.twiliocdn.com,s3-external-1.amazonaws.com",
     )
     crm_search_url: str | None = setting(
         "INBOX_CRM_SEARCH_URL",

@@ -18,6 +18,8 @@ from workers.settings.variables import WrongValue, is_blank_at_an_end
 DIGITS_MAX = 20
 
 _HOST_NAME = re.compile(r"[\w.-]+")
+_HOST_PATTERN = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
+"""At least two parts, of which the last begins with a letter: that of an address does not."""
 _WEBHOOK_PATH = re.compile(r"/twilio/[a-z]+$")
 _BEGINNING = re.compile(r"[a-z0-9]+:\S*|[^\s:]*")
 _ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")  # so in Twilio's OpenAPI documents
@@ -154,6 +156,17 @@ def networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
         raise WrongValue(
             "must be networks such as 10.0.0.0/8,fd00::/8, with no bits set behind the prefix"
         ) from None
+
+
+def host_patterns(value: str) -> tuple[str, ...]:
+    """Returns the names, and the ends of names, of a list `files.example.com,*.example.com`."""
+    found = [part.strip().lower() for part in value.split(",")] if value else []
+    if not all(map(_HOST_PATTERN.fullmatch, found)):
+        raise WrongValue(
+            "must be names of hosts such as files.example.com,*.example.com: no addresses, ports "
+            "or URLs"
+        )
+    return tuple(found)
 
 
 def listening_host(value: str) -> str:

@@ -36,6 +36,20 @@ def test_networks_of_both_families_are_trusted() -> None:
         ("INBOX_API_USER_RATE", "0", "from 1 to 100000"),
         ("INBOX_API_ACCOUNT_RATE", "1.5", "from 1 to 100000"),
         ("INBOX_API_STREAMS_MAX", "many", "from 1 to 1000000"),
+        *(
+            ("INBOX_MEDIA_HOSTS", wrong, "must be names of hosts")
+            for wrong in (
+                "*",
+                "*.com",
+                "localhost",
+                "169.254.169.254",
+                "[::1]",
+                "https://files.example.com",
+                "files.example.com:443",
+                "files.*.com",
+                "a.example.com,,b.example.com",
+            )
+        ),
         ("INBOX_CRM_SEARCH_URL", "ftp://crm", "http or https"),
         ("INBOX_CRM_SEARCH_URL", "https://crm/?q=1", "without query"),
     ],
@@ -43,6 +57,12 @@ def test_networks_of_both_families_are_trusted() -> None:
 def test_a_wrong_value_is_refused(name: str, value: str, wrong: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name}: .*{wrong}"):
         Settings.from_environment({name: value})
+
+
+def test_files_come_from_twilio_or_where_else_it_is_said() -> None:
+    assert "*.twiliocdn.com" in Settings.from_environment({}).media_hosts
+    given = {"INBOX_MEDIA_HOSTS": "Files.Example.com, *.example.org"}
+    assert Settings.from_environment(given).media_hosts == ("files.example.com", "*.example.org")
 
 
 def test_the_api_may_log_in_as_a_user_of_its_own() -> None:

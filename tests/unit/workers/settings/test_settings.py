@@ -43,6 +43,7 @@ EVERYTHING = {
     "INBOX_API_USER_RATE": "10",
     "INBOX_API_ACCOUNT_RATE": "50",
     "INBOX_API_STREAMS_MAX": "200",
+    "INBOX_MEDIA_HOSTS": "files.example.com,*.example.com",
     "INBOX_CRM_SEARCH_URL": "https://inbox:secret@crm.example.com/search",
 }
 

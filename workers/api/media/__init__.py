@@ -1,0 +1,1 @@
+"""The files of messages: fetched from the provider, and from nowhere else."""

@@ -1,0 +1,163 @@
+"""Fetches the files of messages, and passes them on as they come."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from schemas.fields import AccountId, MessageId
+from schemas.messages import Media
+from workers.api.caller import Caller
+from workers.api.media.addresses import ForbiddenAddress, PublicResolver
+from workers.api.media.headers import content_type_of, file_headers
+from workers.api.media.sources import ForbiddenSource, Sources, parse_url
+from workers.api.media.turns import Turns
+from workers.api.problem import Problem
+from workers.settings import Settings
+
+log = logging.getLogger(__name__)
+
+FILE_BYTES_MAX = 16 * 1024 * 1024
+"""WhatsApp takes files of up to 16 MB, and other channels smaller ones: see
+twilio.com/docs/whatsapp/guidance-whatsapp-media-messages."""
+
+CHUNK_BYTES = 64 * 1024
+FETCHES_MAX = 32
+FETCHES_OF_USER_MAX = 8
+"""Files that are passed on at once. Each takes a few chunks of memory."""
+
+TURN_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 10.0
+FILE_SECONDS = 60.0
+"""How long to wait for a turn, for a connection, for the next piece, and for the whole file."""
+
+REDIRECTS_MAX = 3
+"""Twilio's API redirects once, to the server that keeps the files."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class MediaFetcher:
+    """Fetches files from the provider. Start it inside a running event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._sources = Sources(
+            settings.twilio_api_url, settings.media_hosts, settings.twilio_accounts
+        )
+        self._api_host = URL(settings.twilio_api_url).raw_host or ""
+        self._turns = Turns(FETCHES_MAX, FETCHES_OF_USER_MAX)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        """Make the client."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=PublicResolver(self._api_host), limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=FILE_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
+            ),
+            # What is packed might be huge.
+            auto_decompress=False,
+            headers={"Accept-Encoding": "identity"},
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def pass_on(
+        self, request: web.Request, caller: Caller, file: Media, message_id: MessageId, number: int
+    ) -> web.StreamResponse:
+        """Answer a request with a file. Raises Problem, also when a part of it was sent already."""
+        user = (caller.account_id, caller.user_id)
+        try:
+            async with (
+                asyncio.timeout(TURN_SECONDS + FILE_SECONDS),
+                self._turns.turn(user, TURN_SECONDS),
+                self._fetched(file.url, caller.account_id) as answer,
+            ):
+                answered_type = answer.headers.get("Content-Type")
+                content_type = content_type_of(answered_type, file.content_type)
+                headers = file_headers(content_type, message_id, number)
+                return await _stream(request, answer, headers)
+        except ForbiddenSource as error:
+            log.info("a file is not fetched: %s", error)
+            raise Problem("not_found", "this file is not where the inbox may fetch it") from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.info("a file could not be fetched: %s", type(error).__name__)
+            if isinstance(getattr(error, "os_error", None), ForbiddenAddress):
+                raise Problem("not_found", "this file is at no public address") from None
+            raise _unavailable() from None
+
+    @asynccontextmanager
+    async def _fetched(
+        self, text: str, account_id: AccountId
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Yield the answer that has a file. Raises ForbiddenSource, Problem and ClientError."""
+        assert self._session is not None, "it was started"
+        url = parse_url(text)
+        for _ in range(1 + REDIRECTS_MAX):
+            source = self._sources.source(url, account_id)
+            async with self._session.get(
+                source.url, headers=source.headers, allow_redirects=False
+            ) as answer:
+                if answer.status not in _REDIRECTS:
+                    _check(answer)
+                    yield answer
+                    return
+                url = _joined(source.url, answer.headers.get("Location", ""))
+        log.info("a file could not be fetched: too many redirects")
+        raise _unavailable()
+
+
+def _joined(url: URL, location: str) -> URL:
+    try:
+        return parse_url(str(url.join(URL(location, encoded=True))))
+    except ValueError:
+        raise ForbiddenSource("redirected to no URL") from None
+
+
+def _check(answer: aiohttp.ClientResponse) -> None:
+    """Raise Problem for an answer without a file, or with one that is too large."""
+    if answer.status in {404, 410}:
+        raise Problem("not_found", "the provider does not have this file any more")
+    if answer.status != 200 or answer.headers.get("Content-Encoding", "identity") != "identity":
+        log.info("a file could not be fetched: %s answers %s", answer.url.host, answer.status)
+        raise _unavailable()
+    if (answer.content_length or 0) > FILE_BYTES_MAX:
+        raise _too_large()
+
+
+async def _stream(
+    request: web.Request, answer: aiohttp.ClientResponse, headers: dict[str, str]
+) -> web.StreamResponse:
+    response = web.StreamResponse(headers=headers)
+    response.content_length = answer.content_length
+    size = 0
+    async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
+        size += len(chunk)
+        if size > FILE_BYTES_MAX:
+            raise _too_large()
+        if not response.prepared:
+            # As late as this: until then a failure has an answer of its own.
+            await response.prepare(request)
+        await response.write(chunk)
+    if not response.prepared:
+        await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
+def _too_large() -> Problem:
+    return Problem("file_too_large", f"a file of more than {FILE_BYTES_MAX} bytes is not fetched")
+
+
+def _unavailable() -> Problem:
+    detail = "the provider does not give the file now; the same request may be sent again"
+    return Problem("unavailable", detail, {"Retry-After": "1"})
