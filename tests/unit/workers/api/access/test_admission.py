@@ -1,0 +1,96 @@
+"""What admission decides without Postgres: which proof counts, and how much is taken at once."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.tokens import AUDIENCE, ISSUER, SigningKey, write_jwks
+from tests.unit.workers.api.access.given import request
+from tests.unit.workers.api.given import operation
+from workers.api.access.admission import Admission
+from workers.api.access.limits import REQUESTS_MAX
+from workers.api.problem import Problem
+from workers.settings import Settings
+
+KEY = SigningKey.make("one")
+NO_POOL: Any = None
+BEARER, WRONG = ("Authorization", f"Bearer {KEY.token()}"), ("Authorization", "Bearer wrong")
+COOKIE = ("Cookie", f"inbox_session={KEY.token(sub='bo')}")
+PROXY = (("X-Inbox-Account", "acme"), ("X-Inbox-User", "cy"))
+JSON = ("Content-Type", "application/json")
+OURS, FOREIGN = ("Origin", "http://127.0.0.1:6066"), ("Origin", "https://evil.example")
+
+
+def admission(directory: Path, **given: str) -> Admission:
+    """Returns the admission of an API that trusts tokens and a proxy."""
+    tokens = {
+        "INBOX_API_ISSUER": ISSUER,
+        "INBOX_API_AUDIENCE": AUDIENCE,
+        "INBOX_API_JWKS_FILE": str(write_jwks(directory / "jwks", KEY)),
+        "INBOX_API_TRUSTED_NETWORKS": "192.0.2.0/24",
+    }
+    return Admission(Settings.from_environment(tokens | given), NO_POOL)
+
+
+@pytest.mark.parametrize(
+    ("headers", "user_id", "proven_by"),
+    [
+        ((BEARER,), "ana", "token"),
+        ((COOKIE,), "bo", "cookie"),
+        ((BEARER, COOKIE), "ana", "token"),
+        (PROXY, "cy", "proxy"),
+        ((*PROXY, BEARER, COOKIE), "cy", "proxy"),
+        ((*PROXY, WRONG), "cy", "proxy"),
+    ],
+)
+def test_one_proof_counts(
+    tmp_path: Path, headers: tuple[tuple[str, str], ...], user_id: str, proven_by: str
+) -> None:
+    identity = admission(tmp_path).identify(request(*headers))
+    assert (identity.user_id, identity.proven_by) == (user_id, proven_by)
+    assert (identity.expires_at is None) == (proven_by == "proxy")
+
+
+def test_a_wrong_proof_is_not_made_good_by_another(tmp_path: Path) -> None:
+    with pytest.raises(Problem, match="unauthorized"):
+        admission(tmp_path).identify(request(WRONG, COOKIE))
+    with pytest.raises(Problem, match="unauthorized"):
+        admission(tmp_path).identify(request(*PROXY, BEARER, remote="198.51.100.1"))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_writes_of_a_browser_say_where_they_come_from(tmp_path: Path, method: str) -> None:
+    made = admission(tmp_path)
+    made.identify(request(COOKIE, OURS, JSON, method=method))
+    # A program with a token is no browser.
+    made.identify(request(BEARER, FOREIGN, method=method))
+    made.identify(request(*PROXY, method=method))
+    for headers in ((COOKIE, JSON), (COOKIE, FOREIGN, JSON), (*PROXY, FOREIGN, JSON)):
+        with pytest.raises(Problem, match="foreign_origin"):
+            made.identify(request(*headers, method=method))
+
+
+def test_where_no_tokens_are_taken_none_is(tmp_path: Path) -> None:
+    names = ("INBOX_API_ISSUER", "INBOX_API_AUDIENCE", "INBOX_API_JWKS_FILE")
+    made = admission(tmp_path, **dict.fromkeys(names, ""))
+    made.identify(request(*PROXY))
+    for headers in ((), (BEARER,), (COOKIE,)):
+        with pytest.raises(Problem, match="unauthorized"):
+            made.identify(request(*headers))
+
+
+def test_streams_and_other_requests_have_places_of_their_own(tmp_path: Path) -> None:
+    made = admission(tmp_path, INBOX_API_STREAMS_MAX="2")
+    stream, other = operation(content_type="text/event-stream"), operation()
+    for kind, free, most in ((stream, other, 2), (other, stream, REQUESTS_MAX)):
+        with ExitStack() as open_ones:
+            for _ in range(most):
+                open_ones.enter_context(made.place(kind))
+            with pytest.raises(Problem, match="unavailable"):
+                open_ones.enter_context(made.place(kind))
+            with made.place(free):
+                pass
+        with made.place(kind):
+            pass
