@@ -1,6 +1,6 @@
 """Pages of a conversation's messages, from the newest to the oldest; the files of one message."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -90,6 +90,14 @@ async def message_page(
     if not rows:
         return None
     return [_message(row) for row in rows if row["message_id"] is not None]
+
+
+async def messages_by_id(
+    connection: AnyConnection, account_id: AccountId, message_ids: Collection[str]
+) -> list[StoredMessage]:
+    """Returns those of some messages that the account has."""
+    rows = await connection.fetch(QUERIES["messages_by_id"], account_id, list(message_ids))
+    return [_message(row) for row in rows]
 
 
 def _message(row: asyncpg.Record) -> StoredMessage:

@@ -24,3 +24,16 @@ ORDER BY m.sent_at DESC, m.version DESC
 -- name: message_media
 -- The files of a message.
 SELECT media FROM inbox.messages WHERE account_id = $1 AND message_id = $2
+
+-- name: messages_by_id
+-- Some messages of an account, each reply with its parts.
+SELECT m.message_id::text, m.direction, m.sender_name, m.sender_address, m.body, m.media, m.sent_at,
+       m.historical, m.version, m.context, parts.statuses, parts.error_codes
+FROM unnest($2::uuid[]) AS k (message_id)
+JOIN inbox.messages AS m ON m.account_id = $1 AND m.message_id = k.message_id
+LEFT JOIN LATERAL (
+    SELECT array_agg(coalesce(s.status, s.state) ORDER BY s.part) AS statuses,
+           array_agg(s.error_code ORDER BY s.part) AS error_codes
+    FROM inbox.sends AS s
+    WHERE m.direction = 'outbound' AND s.account_id = m.account_id AND s.message_id = m.message_id
+) AS parts ON true

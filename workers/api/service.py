@@ -9,8 +9,9 @@ from db.session import API_SESSION
 from workers.api.access.admission import Admission
 from workers.api.commands.gateway import Commands
 from workers.api.entity_search import EntitySearch
+from workers.api.events.feeds import TOPICS, Feeds
 from workers.api.media.fetcher import MediaFetcher
-from workers.api.topic_follower import TopicFollower
+from workers.api.topic_follower import Listener, TopicFollower
 from workers.settings import Settings, required
 
 APPLICATION = "inbox api"
@@ -30,7 +31,9 @@ class Api:
         self.pool: Pool = pool(url, APPLICATION, CONNECTIONS_MAX, API_SESSION)
         self.admission = Admission(settings, self.pool)
         self.commands = Commands(settings, self.pool, checked)
-        listeners = dict.fromkeys(self.commands.listener.topics, self.commands.listener)
+        self.events = Feeds(settings, self.pool)
+        listeners: dict[str, Listener] = dict.fromkeys(TOPICS, self.events)
+        listeners |= dict.fromkeys(self.commands.listener.topics, self.commands.listener)
         self.follower = TopicFollower(settings, listeners, self.commands.positions_of_commands)
         self.media = MediaFetcher(settings)
         self.entities = EntitySearch(settings.crm_search_url)
@@ -45,7 +48,7 @@ class Api:
 
     def work(self) -> Sequence[Coroutine[Any, Any, None]]:
         """What runs for as long as the worker does, and must never fail."""
-        return (self.commands.run(), self._follow())
+        return (self.commands.run(), self.events.run(), self._follow())
 
     async def _follow(self) -> None:
         await self._checked.wait()
@@ -53,10 +56,12 @@ class Api:
 
     async def stop(self) -> None:
         """Begin nothing more, and end the streams."""
+        self.events.stop()
 
     async def close(self) -> None:
         """Release everything."""
         await self.commands.close()
         await self.media.close()
         await self.entities.close()
+        self.events.close()
         self.pool.terminate()

@@ -4,11 +4,16 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from db.listed_conversations import ListedConversation
+from db.message_pages import PartStatus, StoredMessage
 from domain.conversation import Section, section_of
+from domain.directory import User
+from schemas.directory import NotificationSettings
 from schemas.fields import Direction, Status, UserId
+from schemas.message_context import MessageContext
+from workers.api.operation import PREFIX
 
 
 class ConversationPath(Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,4 +100,80 @@ def seen_by(listed: ListedConversation, user_id: UserId, seen_version: int) -> C
         message_count=listed.message_count,
         unseen=listed.inbound_version > seen_version,
         window_until=listed.window_until,
+    )
+
+
+class MessageFile(Struct, frozen=True, kw_only=True):
+    """A file of a message."""
+
+    url: str
+    """A path of this API."""
+    content_type: str
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """A message, in or out."""
+
+    message_id: str
+    direction: Direction
+    sender_name: str | None
+    sender_address: str
+    body: str
+    media: list[MessageFile]
+    sent_at: datetime
+    version: int
+    """The version of the conversation that recorded it."""
+    historical: bool
+    """Whether it was imported."""
+    context: MessageContext | UnsetType = UNSET
+    """What it is about beside its text; absent if nothing."""
+    parts: list[PartStatus] | UnsetType = UNSET
+    """Of a reply: what became of each part. Absent for a message of the contact."""
+
+
+def media_path(message_id: str, number: int) -> str:
+    """Returns the path at which the API has a file of a message, counted from 0."""
+    return f"{PREFIX}/media/{message_id}/{number}"
+
+
+def shown_message(message: StoredMessage) -> Message:
+    """Returns a message as the API answers it."""
+    return Message(
+        message_id=message.message_id,
+        direction=message.direction,
+        sender_name=message.sender_name,
+        sender_address=message.sender_address,
+        body=message.body,
+        media=[
+            MessageFile(url=media_path(message.message_id, number), content_type=file.content_type)
+            for number, file in enumerate(message.media)
+        ],
+        sent_at=message.sent_at,
+        version=message.version,
+        historical=message.historical,
+        context=message.context or UNSET,
+        parts=list(message.parts) if message.direction == "outbound" else UNSET,
+    )
+
+
+class Me(Struct, frozen=True, kw_only=True):
+    """The user who asks."""
+
+    account_id: str
+    user_id: str
+    name: str | None
+    email: str | None
+    available: bool
+    notification_settings: NotificationSettings
+
+
+def me_of(user: User) -> Me:
+    """Returns a user as they are told of themselves."""
+    return Me(
+        account_id=user.account_id,
+        user_id=user.user_id,
+        name=user.name,
+        email=user.email,
+        available=user.available,
+        notification_settings=user.settings,
     )

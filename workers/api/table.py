@@ -7,6 +7,7 @@ from workers.api.operations import (
     commands,
     conversations,
     entities,
+    events,
     history,
     me,
     media,
@@ -34,4 +35,5 @@ OPERATIONS: tuple[Operation, ...] = with_document(
     *sections.OPERATIONS,
     *conversations.OPERATIONS,
     *seen.OPERATIONS,
+    *events.OPERATIONS,
 )

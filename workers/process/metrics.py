@@ -177,3 +177,13 @@ API_WAITING = Gauge(
     "Requests to the API that wait for what they published to be applied",
     registry=REGISTRY,
 )
+API_STREAMS = Gauge("inbox_api_streams", "Event streams that are open", registry=REGISTRY)
+API_EVENTS_SENT = Counter(
+    "inbox_api_events_sent", "Events sent, once for each stream", registry=REGISTRY
+)
+API_STREAM_ENDS = Counter(
+    "inbox_api_stream_ends",
+    "Event streams that ended, by reason: gone, slow, stopped, expired, no_access",
+    ["reason"],
+    registry=REGISTRY,
+)

@@ -36,6 +36,16 @@ QUERIES_OF_THE_API = {
         "'a', 'u', 101",
         ("conversations_unassigned", "conversations_assigned", "conversations_closed"),
     ),
+    "account_sections": Planned(
+        "text, bigint",
+        "'a', 101",
+        ("conversations_unassigned", "conversations_assigned", "conversations_closed"),
+    ),
+    "messages_by_id": Planned(
+        "text, uuid[]",
+        "'a', ARRAY[gen_random_uuid()]",
+        ("messages_pkey", "sends_of_message"),
+    ),
     "search_contacts": Planned(
         "text, text, text, bigint, text, timestamptz, uuid, bigint, text",
         f"'a', 'maria', '4915', 500, NULL, {PLACE}, 51, 'u'",

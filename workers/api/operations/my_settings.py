@@ -12,8 +12,8 @@ from schemas.fields import EventData
 from workers.api.commands.bodies import closed, filled_in
 from workers.api.commands.event_ids import HEADERS, event_id
 from workers.api.operation import Answer, Call, Operation
-from workers.api.operations.me import Me, me_of
 from workers.api.service import Api
+from workers.api.shapes import Me, me_of
 
 
 class Availability(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,0 +1,65 @@
+"""The streams of an account, by user."""
+
+import asyncio
+from collections.abc import Collection, Iterator, Sequence
+
+from schemas.fields import UserId
+from workers.api.events.frames import Payload, payload
+from workers.api.events.published import Published, Seen
+from workers.api.events.stream import Stream
+from workers.process import metrics
+
+AT_ONCE = 200
+"""So many streams are written to before others get their turn: it takes a few milliseconds."""
+
+
+class Members:
+    """The streams that get the events of an account."""
+
+    def __init__(self) -> None:
+        self._streams: dict[UserId, list[Stream]] = {}
+
+    @property
+    def users(self) -> Collection[UserId]:
+        """The users who have a stream."""
+        return self._streams.keys()
+
+    def __iter__(self) -> Iterator[Stream]:
+        return iter([stream for streams in self._streams.values() for stream in streams])
+
+    def add(self, stream: Stream) -> None:
+        """Add a stream: from now on it gets every event."""
+        self._streams.setdefault(stream.user_id, []).append(stream)
+
+    def remove(self, stream: Stream) -> None:
+        """Remove a stream, if it is there."""
+        streams = self._streams.get(stream.user_id, [])
+        if stream in streams:
+            streams.remove(stream)
+        if not streams:
+            self._streams.pop(stream.user_id, None)
+
+    async def send(self, events: Sequence[Published], seen: Seen) -> None:
+        """Send events to all of their users. What users get alike is joined once."""
+        payloads: dict[tuple[bytes, ...], Payload] = {}
+        written = 0
+        for user_id, streams in list(self._streams.items()):
+            frames = frames_of(events, user_id, seen)
+            if not frames:
+                continue
+            joined = payloads.get(frames)
+            if joined is None:
+                joined = payloads[frames] = payload(frames)
+            for stream in list(streams):
+                stream.send(joined)
+            metrics.API_EVENTS_SENT.inc(len(frames) * len(streams))
+            written += len(streams)
+            if written >= AT_ONCE:
+                written = 0
+                await asyncio.sleep(0)
+
+
+def frames_of(events: Sequence[Published], user_id: UserId, seen: Seen) -> tuple[bytes, ...]:
+    """Returns the events that a user gets."""
+    framed = (event.frame_for(user_id, seen) for event in events)
+    return tuple(each for each in framed if each is not None)
