@@ -29,7 +29,7 @@ from bench.load.input_events import ACCOUNT, USERS, directory
 from bench.load.message_load import MessageLoad
 from bench.load.pacer import Paced
 from bench.load.publishing import publish
-from bench.runs.measurement import ROLES, measure
+from bench.runs.measurement import ROLES, measure, worker_cpu_seconds
 from bench.runs.workers import WorkerProcess, running_workers, until_applied
 from workers.api.operation import PREFIX
 from workers.dev.stack import stack
@@ -67,6 +67,8 @@ class ClickLatency:
     max: float
     late: int
     """Clicks without a result in time."""
+    api_cpu: float
+    """The share of a core that the process of the API took."""
 
 
 async def run(settings: Settings, path: Path, plan: Plan) -> ClickLatency:
@@ -92,7 +94,9 @@ async def run(settings: Settings, path: Path, plan: Plan) -> ClickLatency:
             messages = int(seconds * rate)
             arguments = (plan.burst + 1, messages, plan.conversations, rate)
             async with process(settings, "bench.load.pacer", *arguments) as sender:
+                cpu_seconds = worker_cpu_seconds(api)
                 waits = await _click(settings, api.url, plan)
+                cpu_seconds = worker_cpu_seconds(api) - cpu_seconds
                 msgspec.json.decode(await output(sender), type=Paced)
             total = known + messages + len(waits)
             await until_applied(settings, [*workers, api], total)
@@ -107,6 +111,7 @@ async def run(settings: Settings, path: Path, plan: Plan) -> ClickLatency:
         p50=percentile(counted, 0.5),
         p99=percentile(counted, 0.99),
         max=counted[-1],
+        api_cpu=cpu_seconds / seconds,
         late=sum(status == 202 for _, status in clicks),
     )
 
@@ -155,9 +160,12 @@ async def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--maximum", type=float, help="messages per second")
     parser.add_argument("--seconds", type=float, default=Plan.seconds)
+    parser.add_argument("--burst", type=int, default=Plan.burst, help="messages before")
     parser.add_argument("--clicks", type=float, default=Plan.clicks, help="clicks per second")
     given = parser.parse_args(arguments)
-    plan = Plan(maximum=given.maximum, seconds=given.seconds, clicks=given.clicks)
+    plan = Plan(
+        maximum=given.maximum, burst=given.burst, seconds=given.seconds, clicks=given.clicks
+    )
     settings = Settings.from_environment({"INBOX_PARTITIONS": "8"})
     with tempfile.TemporaryDirectory() as name:
         async with stack(settings, Path(name)) as running:
@@ -165,7 +173,8 @@ async def main(arguments: Sequence[str] | None = None) -> None:
     met = "met" if found.p99 < GOAL_MILLISECONDS else "missed"
     print(
         f"{found.clicks} clicks at {found.rate:,.0f} messages/s: p50 {found.p50:.0f}, "
-        f"p99 {found.p99:.0f}, max {found.max:.0f} ms, {found.late} late; goal: p99 less than "
+        f"p99 {found.p99:.0f}, max {found.max:.0f} ms, {found.late} late; "
+        f"the API took {found.api_cpu:.0%} of a core; goal: p99 less than "
         f"{GOAL_MILLISECONDS:.0f} ms, {met}"
     )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import growth, latency
+from bench import api_commands, growth, latency
 from bench.checkers.promises import Broken
 from bench.runs.cases import check_notified, fill, new_case
 from workers.dev.embedded.postgres import EmbeddedPostgres
@@ -26,6 +26,19 @@ async def test_every_message_of_a_steady_load_is_counted_from_the_moment_it_was_
         assert 0 < load.p50 <= load.p99 <= load.p999 <= load.max
         assert tuple(load.means) == latency.STEPS
         assert sum(load.means.values()) > 0
+
+
+@pytest.mark.long
+@pytest.mark.busy
+async def test_every_click_is_counted_and_has_one_result(
+    settings: Settings, tmp_path: Path
+) -> None:
+    plan = api_commands.Plan(
+        maximum=100, burst=500, seconds=1, warm_up_seconds=1, clicks=10, conversations=20
+    )
+    found = await api_commands.run(settings, tmp_path, plan)
+    assert (found.clicks, found.rate) == (10, 50)
+    assert 0 < found.p50 <= found.p99 <= found.max
 
 
 @pytest.mark.long
