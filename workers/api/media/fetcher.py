@@ -15,7 +15,7 @@ from workers.api.caller import Caller
 from workers.api.media.addresses import ForbiddenAddress, PublicResolver
 from workers.api.media.headers import content_type_of, file_headers
 from workers.api.media.sources import ForbiddenSource, Sources, parse_url
-from workers.api.media.turns import Turns
+from workers.api.media.turns import TooManyWait, Turns
 from workers.api.problem import Problem
 from workers.settings import Settings
 
@@ -86,6 +86,9 @@ class MediaFetcher:
                 content_type = content_type_of(answered_type, file.content_type)
                 headers = file_headers(content_type, message_id, number)
                 return await _stream(request, answer, headers)
+        except TooManyWait:
+            detail = "too many files are asked for at once"
+            raise Problem("too_many_requests", detail, {"Retry-After": "1"}) from None
         except ForbiddenSource as error:
             log.info("a file is not fetched: %s", error)
             raise Problem("not_found", "this file is not where the inbox may fetch it") from None

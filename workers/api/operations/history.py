@@ -33,7 +33,7 @@ class Change(Struct, frozen=True, kw_only=True):
     """The user who did it; null if the contact or the system did."""
     reason: str
     assignee: UserName | None
-    """Of an assignment."""
+    """The assignee from then on."""
     entity: Entity | None
     """What was linked or unlinked."""
 

@@ -1,68 +1,70 @@
 """`/conversations/{id}/history` over HTTP."""
 
+from typing import Any
+
 from tests.harness.api import ApiClient
 from tests.harness.inbox import Inbox
-from tests.harness.input_events import ACCOUNT, conversation, message, user
+from tests.harness.input_events import command, conversation, link, message, unlink, user
 from workers.settings import Settings
 
 CONTACT = "whatsapp:+4915112345678"
-ROWS = [
-    (2, "assigned", "ana", "assigned", "bo", None, None),
-    (3, "linked", "gone", "linked", None, "deal", "d1"),
-    (4, "closed", None, "inbound_message", None, None, None),
-]
+ANA, BO = {"user_id": "ana", "name": "Ana"}, {"user_id": "bo", "name": "Bo"}
+DEAL = {"type": "deal", "id": "d1"}
+
+
+async def history(client: ApiClient, **query: str) -> tuple[list[dict[str, Any]], str | None]:
+    """Returns a page of the contact's conversation without times, and the cursor."""
+    page = (await client.get(f"/conversations/{conversation(CONTACT)}/history", **query)).json
+    assert all(each.pop("at").endswith("Z") for each in page["items"])
+    return page["items"], page["before"]
 
 
 async def test_the_history_says_who_did_what_newest_first(
     inbox: Inbox, ana: ApiClient, settings: Settings
 ) -> None:
-    path = f"/conversations/{conversation(CONTACT)}/history"
-    await inbox.apply(message(CONTACT), user("eve", account="rival"))
-    write = (
-        "INSERT INTO inbox.history (account_id, conversation_id, version, type, actor_id, reason,"
-        " assignee_id, entity_type, entity_id, at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() - $10 * interval '1 day')"
+    await inbox.apply(
+        message(CONTACT),
+        command("assign", CONTACT, "ana", assignee_id="bo"),
+        link(CONTACT, "deal:d1"),
+        unlink(CONTACT, "deal:d1"),
+        user("eve", account="rival"),
     )
-    for row in ROWS:
-        await inbox.owner.execute(write, ACCOUNT, conversation(CONTACT), *row, 0)
-    # What was deleted before this conversation started afresh is not of it.
-    before = (1, "reopened", "ana", "x", None, None, None)
-    await inbox.owner.execute(write, ACCOUNT, conversation(CONTACT), *before, 1)
-    page = (await ana.get(path)).json
-    assert page["before"] is None
-    assert [each | {"at": None} for each in page["items"]] == [
-        {
-            "version": 4,
-            "type": "closed",
-            "at": None,
-            "actor": None,
-            "reason": "inbound_message",
-            "assignee": None,
-            "entity": None,
-        },
-        {
-            "version": 3,
-            "type": "linked",
-            "at": None,
-            "actor": {"user_id": "gone", "name": None},
-            "reason": "linked",
-            "assignee": None,
-            "entity": {"type": "deal", "id": "d1"},
-        },
-        {
-            "version": 2,
-            "type": "assigned",
-            "at": None,
-            "actor": {"user_id": "ana", "name": "Ana"},
-            "reason": "assigned",
-            "assignee": {"user_id": "bo", "name": "Bo"},
-            "entity": None,
-        },
+    # Its time has to be after the message was recorded.
+    await inbox.apply(command("close", CONTACT, "ana"), message(CONTACT))
+    whole, before = await history(ana)
+    assert before is None
+    assert whole[-1] == {
+        "version": 3,
+        "type": "assigned",
+        "actor": ANA,
+        "reason": "command",
+        "assignee": BO,
+        "entity": None,
+    }
+    changes = [(each["type"], each["actor"], each["assignee"], each["entity"]) for each in whole]
+    assert changes == [
+        ("reopened", None, BO, None),
+        ("closed", ANA, BO, None),
+        ("unlinked", ANA, BO, DEAL),
+        ("linked", ANA, BO, DEAL),
+        ("assigned", ANA, BO, None),
     ]
-    first = (await ana.get(path, limit="2")).json
-    rest = (await ana.get(path, limit="2", before=first["before"])).json
-    assert [each["version"] for each in first["items"] + rest["items"]] == [4, 3, 2]
-    assert rest["before"] is None
+    first, cursor = await history(ana, limit="3")
+    rest, end = await history(ana, limit="3", before=str(cursor))
+    assert (first + rest, end) == (whole, None)
+    path = f"/conversations/{conversation(CONTACT)}/history"
     async with ApiClient(settings, "eve", "rival") as eve:
         assert (await eve.get(path)).code == "not_found"
     assert (await ana.get(path, before="W10")).code == "invalid_request"
+    # Who was removed has no name any more; what was deleted has no history.
+    await inbox.owner.execute("DELETE FROM inbox.users WHERE user_id = 'bo'")
+    assert (await history(ana))[0][0]["assignee"] == {"user_id": "bo", "name": None}
+    await inbox.apply(command("delete", CONTACT, "ana"))
+    assert (await ana.get(path)).code == "not_found"
+    await inbox.apply(message(CONTACT, sent_at="2030-01-01T00:00:00Z"))
+    await inbox.owner.execute(
+        "INSERT INTO inbox.history (account_id, conversation_id, version, type, at, reason)"
+        " VALUES ('acme', $1, 1, 'closed', now() - interval '1 day', 'command')",
+        conversation(CONTACT),
+    )
+    assert await history(ana) == ([], None)
