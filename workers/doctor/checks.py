@@ -76,6 +76,18 @@ async def check_schema(settings: Settings) -> str:
     return f"migration {len(migrations())}"
 
 
+async def check_api(settings: Settings) -> str:
+    """The API's own user of Postgres, where there is one, gets in and has its rights."""
+    if settings.given_api_database_url is None:
+        return "has no user of its own in Postgres"
+    connection = await connect(settings.given_api_database_url, APPLICATION)
+    try:
+        await verify(connection)
+    finally:
+        await connection.close()
+    return "its own user may read the database"
+
+
 async def check_installation(settings: Settings) -> str:
     """The database belongs to the topics of the settings."""
     connection = await connect(_database(settings), APPLICATION)
@@ -176,6 +188,12 @@ CHECKS = (
         ("settings",),
     ),
     Check("schema", check_schema, "docs/operating.md, 'What runs'", ("postgres",)),
+    Check(
+        "api",
+        check_api,
+        "see whether INBOX_API_DATABASE_URL is right; `inbox migrate` grants the rights",
+        ("schema",),
+    ),
     Check(
         "database",
         check_installation,

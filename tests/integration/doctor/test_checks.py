@@ -15,7 +15,7 @@ from workers.kafka.clients import client_arguments
 from workers.kafka.topic_admin import count_partitions
 from workers.settings import Settings
 
-NAMES = ["settings", "kafka", "topics", "postgres", "schema", "database", "positions"]
+NAMES = ["settings", "kafka", "topics", "postgres", "schema", "api", "database", "positions"]
 NOWHERE = "127.0.0.1:1"
 
 
@@ -62,8 +62,12 @@ async def test_postgres_is_away_or_refuses(settings: Settings) -> None:
     for given in (away, refuses):
         ended = await inbox(replace(settings, database_url=given), "doctor")
         assert ended.status == 1
-        wrong = {"postgres": "WRONG", "schema": "-", "database": "-", "positions": "-"}
-        assert verdicts(ended) == dict.fromkeys(NAMES, "ok") | wrong
+        assert verdicts(ended) == dict.fromkeys(NAMES, "-") | {
+            "settings": "ok",
+            "kafka": "ok",
+            "topics": "ok",
+            "postgres": "WRONG",
+        }
         assert "s3cr3t" not in ended.out
 
 
@@ -73,9 +77,22 @@ async def test_a_database_that_is_not_migrated(
     await owner.execute("DROP SCHEMA inbox CASCADE")
     ended = await inbox(settings, "doctor")
     assert ended.status == 1
-    wrong = {"schema": "WRONG", "database": "-", "positions": "-"}
+    wrong = {"schema": "WRONG", "api": "-", "database": "-", "positions": "-"}
     assert verdicts(ended) == dict.fromkeys(NAMES, "ok") | wrong
     assert "run `inbox migrate`" in line_of(ended, "schema")
+
+
+async def test_the_api_s_own_user_has_no_rights(
+    settings: Settings, owner: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await owner.execute("REVOKE USAGE ON SCHEMA inbox FROM inbox_api")
+    ended = await inbox(settings, "doctor")
+    assert ended.status == 1
+    assert verdicts(ended) == dict.fromkeys(NAMES, "ok") | {"api": "WRONG"}
+    assert "run `inbox migrate`, which grants them" in line_of(ended, "api")
+    without = await inbox(replace(settings, given_api_database_url=None), "doctor")
+    assert without.status == 0
+    assert "has no user of its own" in line_of(without, "api")
 
 
 async def test_a_database_that_belongs_to_other_topics(
