@@ -4,6 +4,8 @@ Each answer has to be as the document says: the status, the headers, the content
 refusal for what the document forbids. Half of the requests name what is in the account.
 """
 
+import math
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle
@@ -61,11 +63,13 @@ class ApiFuzzer:
         """The names of the operations that are asked."""
         return [each.definition.raw["operationId"] for each in self._operations]
 
-    def ask_all(self, seed_: int, examples: int) -> Iterator[str]:
+    def ask_all(self, seed_: int, examples: int, deadline: float = math.inf) -> Iterator[str]:
         """Ask each operation in four ways so many times. Yields what was wrong, with the request to
-        repeat it.
+        repeat it. Asks no further operation after the deadline, a time of `time.monotonic`.
         """
         for name, operation in zip(self.names, self._operations, strict=True):
+            if time.monotonic() > deadline:
+                return
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
                 for path in (None, self._known_path(operation)):
                     if path != {}:
