@@ -12,11 +12,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.protocol.admin import CreateAclsRequest
 
+from tests.harness.api import ROLES, ApiClient, trusting
 from tests.harness.certificates import Certificates
 from tests.harness.command import inbox
-from tests.harness.input_events import channel, message
+from tests.harness.input_events import channel, message, user
 from tests.harness.topics import Topics
 from tests.harness.twilio import CHANNELS, Twilio
+from tests.harness.waiting import until
 from tests.harness.webhook_forms import SMS, messages
 from tests.harness.worker import Worker
 from workers.dev.embedded.kafka import EmbeddedKafka, SecureListeners
@@ -109,15 +111,18 @@ async def guarded(database: Settings, tmp_path: Path) -> AsyncIterator[Guarded]:
 async def test_with_the_acls_that_are_documented_all_works_and_nothing_else_may_be_written(
     guarded: Guarded, owner: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
 ) -> None:
-    worker = Worker(guarded.as_user("inbox"), tmp_path / "worker.log")
+    worker = Worker(trusting(guarded.as_user("inbox")), tmp_path / "worker.log", ROLES)
     await worker.start()
     try:
         async with Topics(guarded.as_user("sales")) as sales, aiohttp.ClientSession() as session:
-            await sales.publish(channel(CHANNELS["sms1"], channel_id="sms1"), message("+49"))
+            sms = channel(CHANNELS["sms1"], channel_id="sms1")
+            await sales.publish(user("ana"), sms, message("+49"))
             await messages(owner, 1)
             twilio = Twilio(guarded.trusted.public_url, session)
             assert await twilio.post(SMS) == 204
             await messages(owner, 2)
+            async with ApiClient(guarded.trusted) as ana:
+                await until(lambda: _changes(ana), "a change through the API")
             sent = await inbox(guarded.as_user("sales"), "send", stdin=message("+49").value)
             assert sent.status == 0, sent.err
             for topic in ("relay", "conversations", "results", "lifecycle"):
@@ -138,3 +143,7 @@ async def test_with_the_acls_that_are_documented_all_works_and_nothing_else_may_
     log = worker.log.read_text()
     assert "Authorization" not in log
     assert "spool" not in log
+
+
+async def _changes(ana: ApiClient) -> bool:
+    return (await ana.put("/me/availability", {"available": False})).status == 200
