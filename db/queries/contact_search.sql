@@ -5,7 +5,9 @@
 -- conversation that was merged to the one that goes on. $5: only one section of the user $9, or null.
 WITH RECURSIVE matching AS (
     (
-        SELECT c.conversation_id FROM inbox.conversations AS c
+        SELECT c.conversation_id, c.merged_into, c.status, c.assignee_id,
+               coalesce(c.last_message_at, c.created_at) AS active_at
+        FROM inbox.conversations AS c
         WHERE c.account_id = $1 AND c.contact_name IS NOT NULL
           AND left(lower(c.contact_name COLLATE pg_c_utf8), 64)
               BETWEEN left(lower($2::text COLLATE pg_c_utf8), 64)
@@ -15,7 +17,9 @@ WITH RECURSIVE matching AS (
     )
     UNION ALL
     (
-        SELECT c.conversation_id FROM inbox.conversations AS c
+        SELECT c.conversation_id, c.merged_into, c.status, c.assignee_id,
+               coalesce(c.last_message_at, c.created_at) AS active_at
+        FROM inbox.conversations AS c
         WHERE c.account_id = $1 AND c.contact_address <> ''
           AND left(lower(ltrim(substr(c.contact_address, strpos(c.contact_address, ':') + 1), '+') COLLATE pg_c_utf8), 64)
               BETWEEN left(lower($3::text COLLATE pg_c_utf8), 64)
@@ -25,33 +29,38 @@ WITH RECURSIVE matching AS (
     )
     UNION ALL
     (
-        SELECT i.conversation_id FROM inbox.identities AS i
-        WHERE i.account_id = $1 AND i.address <> ''
-          AND left(lower(ltrim(substr(i.address, strpos(i.address, ':') + 1), '+') COLLATE pg_c_utf8), 64)
-              BETWEEN left(lower($3::text COLLATE pg_c_utf8), 64)
-              AND left(lower($3::text COLLATE pg_c_utf8), 64) || chr(1114111)
-        ORDER BY left(lower(ltrim(substr(i.address, strpos(i.address, ':') + 1), '+') COLLATE pg_c_utf8), 64)
-        LIMIT $4
+        SELECT c.conversation_id, c.merged_into, c.status, c.assignee_id,
+               coalesce(c.last_message_at, c.created_at) AS active_at
+        FROM (
+            SELECT i.conversation_id FROM inbox.identities AS i
+            WHERE i.account_id = $1 AND i.address <> ''
+              AND left(lower(ltrim(substr(i.address, strpos(i.address, ':') + 1), '+') COLLATE pg_c_utf8), 64)
+                  BETWEEN left(lower($3::text COLLATE pg_c_utf8), 64)
+                  AND left(lower($3::text COLLATE pg_c_utf8), 64) || chr(1114111)
+            ORDER BY left(lower(ltrim(substr(i.address, strpos(i.address, ':') + 1), '+') COLLATE pg_c_utf8), 64)
+            LIMIT $4
+        ) AS further
+        JOIN inbox.conversations AS c
+            ON c.account_id = $1 AND c.conversation_id = further.conversation_id
     )
 ), found AS (
-    SELECT conversation_id FROM matching
+    SELECT * FROM matching
     UNION
-    SELECT c.merged_into
+    SELECT c.conversation_id, c.merged_into, c.status, c.assignee_id,
+           coalesce(c.last_message_at, c.created_at)
     FROM found AS f
-    JOIN inbox.conversations AS c ON c.account_id = $1 AND c.conversation_id = f.conversation_id
-    WHERE c.merged_into IS NOT NULL
+    JOIN inbox.conversations AS c ON c.account_id = $1 AND c.conversation_id = f.merged_into
 )
-SELECT coalesce(c.last_message_at, c.created_at) AS active_at, c.conversation_id
+SELECT f.active_at, f.conversation_id
 FROM found AS f
-JOIN inbox.conversations AS c ON c.account_id = $1 AND c.conversation_id = f.conversation_id
-WHERE (coalesce(c.last_message_at, c.created_at), c.conversation_id) < ($6, $7::uuid)
+WHERE (f.active_at, f.conversation_id) < ($6, $7::uuid)
   AND ($5::text IS NULL OR $5 = CASE
-      WHEN c.status = 'closed' THEN 'closed'
-      WHEN c.assignee_id IS NULL THEN 'unassigned'
-      WHEN c.assignee_id = $9 THEN 'assigned_to_me'
+      WHEN f.status = 'closed' THEN 'closed'
+      WHEN f.assignee_id IS NULL THEN 'unassigned'
+      WHEN f.assignee_id = $9 THEN 'assigned_to_me'
       ELSE 'assigned_to_others'
   END)
-ORDER BY active_at DESC, c.conversation_id DESC
+ORDER BY f.active_at DESC, f.conversation_id DESC
 LIMIT $8
 
 -- name: contact_addresses
