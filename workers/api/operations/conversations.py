@@ -67,11 +67,15 @@ class WholeConversation(Conversation, frozen=True, kw_only=True):
     """Whether the user may delete it: they installed its channel."""
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECONDS_MAX = (NEWEST.active_at - _EPOCH) // timedelta(microseconds=1)
+
+
 class _CursorPlace(Struct, frozen=True, array_like=True):
     """The content of a cursor."""
 
-    microseconds: Annotated[int, Meta(ge=0, le=253_000_000_000_000_000)]
-    """Since 1970. The limit is in the year 9987: Postgres and Python know all times before."""
+    microseconds: Annotated[int, Meta(ge=0, le=_MICROSECONDS_MAX)]
+    """Since 1970."""
     conversation_id: UUID
     check: str
     """Depends on the list and the place. So the cursor of another list is refused, rather than
@@ -126,9 +130,6 @@ async def _as_seen(
         seen_by(each, caller.user_id, seen.get((each.conversation_id, caller.user_id), 0))
         for each in listed
     ]
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _cursor(place: Place, of: tuple[str | None, ...]) -> str:

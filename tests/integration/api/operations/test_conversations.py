@@ -65,8 +65,13 @@ async def test_pages_follow_each_other_and_wrong_requests_are_refused(
 ) -> None:
     for number in range(1, 8):
         await store_conversation(inbox.owner, number, assignee_id="bo" if number > 5 else None)
+    await inbox.owner.execute(
+        "UPDATE inbox.conversations SET last_message_at = '9998-12-31 23:59:59.999999Z'"
+        " WHERE conversation_id = $1",
+        numbered(5),
+    )
     await store_conversation(inbox.owner, 99, account_id="other")
-    query = {"section": "unassigned", "limit": "2"}
+    query = {"section": "unassigned", "limit": "1"}
     shown: list[str] = []
     cursor = None
     while True:
