@@ -11,7 +11,8 @@ conversation with many. `search`: by the start of names and numbers. `hot`: a wo
 thousand messages a second, and Postgres says how many updates of conversations were made in place
 (HOT).
 
-Prints the median and the 99th percentile in milliseconds, and what the goal is.
+Prints the median and the 99th percentile in milliseconds, what the goal is, and the worker's CPU
+time for a request, which other work of the machine does not change.
 """
 
 import argparse
@@ -33,7 +34,7 @@ from bench.load.input_events import ACCOUNT, INSTALLER
 from bench.load.listed import store_listed
 from bench.load.message_load import MessageLoad
 from bench.load.pacer import pace, records_of
-from bench.runs.measurement import ROLES
+from bench.runs.measurement import ROLES, worker_cpu_seconds
 from bench.runs.workers import WorkerProcess, running_workers, until_applied
 from db.connect import Connection
 from workers.api.operation import PREFIX
@@ -86,6 +87,8 @@ class Client:
         self._session = session
         self._url = url + PREFIX
         self._headers = {"X-Inbox-Account": ACCOUNT, "X-Inbox-User": INSTALLER}
+        self.asked = 0
+        """How many requests were answered."""
 
     async def get(self, path: str, **query: str) -> tuple[float, Any]:
         """Returns the seconds until an answer was whole, and the answer. Raises RuntimeError."""
@@ -97,6 +100,7 @@ class Client:
         seconds = time.perf_counter() - began
         if response.status != 200:
             raise RuntimeError(f"{path}: {response.status} {body[:300]!r}")
+        self.asked += 1
         return seconds, json.loads(body)
 
     async def repeat(self, path: str, times: int, **query: str) -> list[float]:
@@ -210,7 +214,12 @@ async def run(settings: Settings, path: Path, plan: Plan) -> dict[str, object]:
             async with aiohttp.ClientSession() as session:
                 client = Client(session, worker.url)
                 await client.until_ready(worker)
+                asked, cpu_seconds = client.asked, worker_cpu_seconds(worker)
                 found = await measure_api(client, plan, listed.long_one)
+                cpu_seconds = worker_cpu_seconds(worker) - cpu_seconds
+        each = cpu_seconds / (client.asked - asked) * 1000
+        print(f"{each:.1f} ms of the worker's CPU time for a request")
+        report["worker_cpu_milliseconds"] = each
         report["answers"] = [asdict(one) for one in found]
     if "hot" in plan.parts:
         report["hot"] = await measure_hot(settings, path)
