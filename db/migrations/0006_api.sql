@@ -1,5 +1,5 @@
--- What the HTTP API reads: the order of each section, the search for contacts, who changed what, the
--- outcome of each command, and what each user has seen.
+-- What the HTTP API reads: the place of a conversation in its section, who changed what, the outcome of
+-- each command, and what each user has seen. The indexes are migrations of their own.
 -- readable_from: 3
 
 -- The table is written anew once, because of the stored column.
@@ -8,30 +8,6 @@ ALTER TABLE inbox.conversations
         date_bin('15 minutes', coalesce(last_message_at, created_at), '2000-01-01 00:00:00+00')
     ) STORED;
 COMMENT ON COLUMN inbox.conversations.activity_slot IS 'The quarter of an hour of the last message. The sections are indexed by it: an index on the time itself would end HOT updates, since each message changes that.';
-
-CREATE INDEX conversations_unassigned ON inbox.conversations (account_id, activity_slot)
-    WHERE status = 'open' AND assignee_id IS NULL;
-CREATE INDEX conversations_assigned ON inbox.conversations (account_id, assignee_id, activity_slot)
-    WHERE status = 'open' AND assignee_id IS NOT NULL;
-CREATE INDEX conversations_closed ON inbox.conversations (account_id, activity_slot)
-    WHERE status = 'closed';
-
--- By the beginning of a name or an address, in lower case, without the channel's prefix and the `+`.
--- An index holds at most some kilobytes of a value, and a name may be longer. Each has a condition that
--- always holds, so that no query of a worker takes it for one that finds rows by their account. The
--- collation knows the small letters of every alphabet, whatever the locale of the database.
-CREATE INDEX conversations_by_name ON inbox.conversations
-    (account_id, left(lower(contact_name COLLATE pg_c_utf8), 64)) WHERE contact_name IS NOT NULL;
-CREATE INDEX conversations_by_address ON inbox.conversations
-    (account_id, left(lower(ltrim(substr(contact_address, strpos(contact_address, ':') + 1), '+') COLLATE pg_c_utf8), 64))
-    WHERE contact_address <> '';
-CREATE INDEX identities_by_address ON inbox.identities
-    (account_id, left(lower(ltrim(substr(address, strpos(address, ':') + 1), '+') COLLATE pg_c_utf8), 64))
-    WHERE address <> '';
-
--- To find what was merged into a conversation.
-CREATE INDEX conversations_merged ON inbox.conversations (account_id, merged_into)
-    WHERE merged_into IS NOT NULL;
 
 ALTER TABLE inbox.commands
     ADD COLUMN code text,
