@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 
 import msgspec
+import orjson
 
 from db.commands import PRUNED_MAX
 from db.connect import AnyConnection
@@ -49,7 +50,7 @@ _receipt = attrgetter(*Receipt.__struct_fields__)
 def _row(send: Send) -> tuple[object, ...]:
     values = list(msgspec.structs.astuple(send))
     if send.content_variables is not None:
-        values[_VARIABLES] = msgspec.json.encode(send.content_variables).decode()
+        values[_VARIABLES] = orjson.dumps(send.content_variables).decode()
     # As JSON: the arrays in an array of Postgres must all have the same length.
     values[_MEDIA] = msgspec.json.encode(send.media_urls).decode()
     return tuple(values)
@@ -58,7 +59,7 @@ def _row(send: Send) -> tuple[object, ...]:
 def _send(row: Iterable[object]) -> Send:
     values = list(row)
     if values[_VARIABLES] is not None:
-        values[_VARIABLES] = msgspec.json.decode(str(values[_VARIABLES]))
+        values[_VARIABLES] = orjson.loads(str(values[_VARIABLES]))
     values[_MEDIA] = tuple(values[_MEDIA])  # type: ignore[arg-type]  # a list of texts
     return Send(*values)  # type: ignore[arg-type]
 

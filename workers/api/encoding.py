@@ -4,15 +4,29 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import orjson
 from aiohttp import web
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 """Of every answer in JSON: it is a person's own, and it is nothing but JSON."""
 
 
-encode = msgspec.json.Encoder().encode
-"""Returns the JSON of structs, dicts and lists of them, without what is UNSET. Times have to be in
-UTC, as Postgres gives them; they are written with a `Z`."""
+_encode_typed = msgspec.json.Encoder().encode
+
+
+def encode(value: Any) -> bytes:
+    """Returns the JSON of structs, dicts and lists of them, without what is UNSET.
+
+    msgspec writes structs, and orjson writes dicts, each what it is faster at (decision 12). Times
+    have to be in UTC, as Postgres gives them; they are written with a `Z`.
+    """
+    if isinstance(value, dict):
+        return orjson.dumps(value, default=_within_dict, option=orjson.OPT_UTC_Z)
+    return _encode_typed(value)
+
+
+def _within_dict(value: Any) -> orjson.Fragment:
+    return orjson.Fragment(_encode_typed(value))
 
 
 def json_answer(

@@ -47,6 +47,14 @@ def test_what_is_unset_is_left_out_and_numbers_have_any_length() -> None:
     assert encode(Sparse(10**30)) == b'{"number":1000000000000000000000000000000}'
 
 
+def test_a_dict_is_written_as_a_struct_is() -> None:
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    value = {"number": 7, "at": at, "within": [Sparse(10**30), Inner(at, ["ż", None])]}
+    assert encode(value) == msgspec.json.encode(value)
+    assert encode({"raw": msgspec.Raw(b'{"a":1}')}) == b'{"raw":{"a":1}}'
+
+
 def test_what_is_no_json_is_an_error() -> None:
-    with pytest.raises(TypeError):
-        encode(object())
+    for value in (object(), {"within": object()}):
+        with pytest.raises(TypeError):
+            encode(value)
