@@ -3,9 +3,10 @@
     python -m bench.json_encoding [--rounds 9] [--json FILE]
 
 Values: an answer of the API with 50 conversations, one frame of its event stream, and an event as
-the relay publishes it; then values that are dicts, and reading what has no struct. Each of the first is made from the same rows or fields, as a struct or as a dict, and
-then encoded; `made` counts the making too. orjson knows no structs: it gets dicts, or a function
-that makes one of each struct. All ways take turns in each round; the medians are compared.
+the relay publishes it; then dicts, and the reading of JSON that has no struct. Each of the first is
+made from the same rows or fields, as a struct or as a dict, and then encoded; `made` counts the
+making too. orjson knows no structs: it gets dicts, or a function that makes one of each struct. All
+ways take turns in each round; the medians are compared.
 """
 
 import argparse
