@@ -25,7 +25,7 @@ from workers.worker.faust_settings import faust_settings
 from workers.worker.installation_check import InstallationCheck
 from workers.worker.role import BackgroundWork, WorkerRole
 from workers.worker.roles import roles_of
-from workers.worker.web import add_health_routes, limit_stop
+from workers.worker.web import add_health_routes, limit_stop, raise_backlog
 
 
 class InboxApp(faust.App):
@@ -141,6 +141,7 @@ class InboxApp(faust.App):
     def on_webserver_init(self, web: Web) -> None:
         """Add our routes to Faust's web server."""
         limit_stop(web)
+        raise_backlog(web)
         router = web.web_app.router  # type: ignore[attr-defined]  # the aiohttp driver has one
         add_health_routes(router, self)
         # None has started where Faust makes the server for a command of its own.

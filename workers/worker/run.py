@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import resource
 import sys
 from collections.abc import Collection
 
@@ -23,6 +24,15 @@ class Worker(faust.Worker):
         await asyncio.sleep(0)
 
 
+def open_as_many_files_as_allowed() -> None:
+    """Raise this process's limit of open files to the most that it may have.
+
+    Each stream of events is one. Many systems start programs with a limit of 1,024.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def run(settings: Settings, roles: Collection[Role]) -> None:
     """Run a worker in this process; SIGTERM or SIGINT stops it within ten seconds.
 
@@ -35,6 +45,7 @@ def run(settings: Settings, roles: Collection[Role]) -> None:
         )
     if "api" in roles:
         check_trust(settings)
+        open_as_many_files_as_allowed()
     uvloop.install()
     # Batches make many objects and no cycles: collecting seldom spares a fifth of the time.
     gc.freeze()

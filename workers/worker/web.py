@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from aiohttp import web
+from aiohttp.web_runner import BaseSite
 from faust.types.web import Web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -11,6 +12,10 @@ from workers.process.metrics import REGISTRY
 WEB_STOP_SECONDS = 4.0
 """Longer than a webhook waits for its answer (workers/webhooks/receiver.py), and well within the
 watchdog's limit of a stop."""
+
+BACKLOG_MAX = 4096
+"""Connections that the system takes while the worker is busy: all clients come back at once when
+another worker has stopped. The system's own limit, `net.core.somaxconn`, bounds it."""
 
 
 class Readiness(Protocol):
@@ -49,3 +54,15 @@ def limit_stop(web: Web) -> None:
     moment of the stop, and still waits for its request.
     """
     web._runner._shutdown_timeout = WEB_STOP_SECONDS  # type: ignore[attr-defined]  # of aiohttp
+
+
+def raise_backlog(web: Web) -> None:
+    """Let `BACKLOG_MAX` connections wait. With aiohttp's 128, each further one takes seconds."""
+    make_site = web._transport_handlers["tcp"]  # type: ignore[attr-defined]  # the aiohttp driver
+
+    def make() -> BaseSite:
+        site: BaseSite = make_site()
+        site._backlog = BACKLOG_MAX
+        return site
+
+    web._transport_handlers["tcp"] = make  # type: ignore[attr-defined]  # the aiohttp driver

@@ -1,10 +1,14 @@
-"""The web server stops in time, whoever is connected to it."""
+"""The web server takes many connections at once, and stops in time, whoever is connected."""
 
 import asyncio
 import os
+import resource
+import signal
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+from tests.harness.api import trusting
 from tests.harness.waiting import until
 from tests.harness.worker import Worker
 from workers.settings import Settings
@@ -67,3 +71,47 @@ async def test_a_connection_that_is_opened_at_the_moment_of_the_stop(
     finally:
         if worker.returncode is None:
             worker.kill()
+
+
+WITH_FEW_FILES = """
+import resource
+from workers.settings import Settings
+from workers.worker.run import run
+
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (600, most))
+run(Settings.from_environment(), ["api"])
+"""
+
+
+async def test_an_api_takes_many_connections_at_once(settings: Settings, tmp_path: Path) -> None:
+    settings = trusting(settings)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WITH_FEW_FILES, env=os.environ | settings.environment()
+    )
+    page = Worker(settings, tmp_path / "unused.log")
+
+    async def listens() -> bool:
+        return await page.get_status("/healthz") == 200
+
+    try:
+        await until(listens, "an API that listens")
+        soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        assert soft == hard == resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        process.send_signal(signal.SIGSTOP)
+        async with AsyncExitStack() as connections:
+            readers = []
+            # Far more than 128: the system would not even answer the others.
+            for _ in range(700):
+                reader, writer = await asyncio.wait_for(
+                    asyncio.open_connection(settings.web_host, settings.web_port), 10
+                )
+                connections.callback(writer.close)
+                writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+                readers.append(reader)
+            process.send_signal(signal.SIGCONT)
+            answers = [await asyncio.wait_for(reader.readline(), 30) for reader in readers]
+        assert {line.split()[1] for line in answers} == {b"200"}
+    finally:
+        process.kill()
+        await process.wait()

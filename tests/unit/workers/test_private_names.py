@@ -111,7 +111,8 @@ PRIVATE_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "workers/worker/web.py": {
         "aiohttp.web_runner:AppRunner": ("_shutdown_timeout",),
-        "faust.web.drivers.aiohttp:Web": ("_runner",),
+        "aiohttp.web_runner:BaseSite": ("_backlog",),
+        "faust.web.drivers.aiohttp:Web": ("_runner", "_transport_handlers"),
     },
 }
 """The names that each of our modules uses, by the class or module that has them.
