@@ -85,7 +85,6 @@ TESTED_ELSEWHERE = {
         "integration/api/events/test_story.py",
         "integration/api/events/test_streams.py",
     ),
-    "workers/api/events/feeds.py": ("integration/api/events/test_streams.py",),
     "workers/api/events/members.py": ("integration/api/events/test_story.py",),
     "workers/api/events/published.py": ("unit/workers/api/events/test_journal.py",),
     "workers/api/events/round.py": ("integration/api/events/test_story.py",),

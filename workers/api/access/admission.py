@@ -1,11 +1,13 @@
 """Lets callers in: proven identities of known users with inbox access, not too often."""
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 
 from aiohttp import web
 
 from db.connect import Pool
-from db.directory import users_by_id
+from db.directory import UserKey, users_by_id
+from domain.directory import User
 from workers.api.access.cookies import SessionCookie
 from workers.api.access.limits import REQUESTS_MAX, Places, RateLimit
 from workers.api.access.proxies import TrustedProxies
@@ -13,6 +15,7 @@ from workers.api.access.trust import token_verifier
 from workers.api.caller import Caller, Identity
 from workers.api.operation import Operation
 from workers.api.problem import Problem, unauthorized
+from workers.api.shared import SharedByKey
 from workers.settings import Settings
 
 READS = {"GET", "HEAD"}
@@ -27,6 +30,8 @@ class Admission:
         self._pool = pool
         self._tokens = token_verifier(settings)
         self._proxies = TrustedProxies(settings.api_trusted_networks)
+        self._known = SharedByKey(self._load_users)
+        """Asks for users. When all clients come back at once, few questions serve them all."""
         self._users = RateLimit(settings.api_user_rate)
         self._accounts = RateLimit(settings.api_account_rate)
         self._requests = Places(REQUESTS_MAX)
@@ -76,11 +81,15 @@ class Admission:
 
     async def user_of(self, identity: Identity) -> Caller:
         """Returns the caller. Raises Problem unless the user is known and has inbox access."""
-        async with self._pool.acquire() as connection:
-            found = await users_by_id(connection, [(identity.account_id, identity.user_id)])
-        if not found or not found[0].is_present:
+        user = await self._known.get((identity.account_id, identity.user_id))
+        if user is None or not user.is_present:
             raise Problem("no_inbox_access", "this user has no access to the inbox")
-        return Caller(identity=identity, user=found[0])
+        return Caller(identity=identity, user=user)
+
+    async def _load_users(self, keys: Collection[UserKey]) -> dict[UserKey, User]:
+        async with self._pool.acquire() as connection:
+            users = await users_by_id(connection, keys)
+        return {(user.account_id, user.user_id): user for user in users}
 
 
 def bearer_token(request: web.Request) -> str | None:

@@ -15,10 +15,10 @@ from schemas.cloudevents import CloudEvent
 from schemas.fields import AccountId, Command, ConversationId, EventData
 from workers.api.commands.listener import COMMAND_TOPICS, CommandsListener
 from workers.api.commands.publishing import PUBLISH_SECONDS, Publishing
-from workers.api.commands.shared import Shared
 from workers.api.commands.unapplied import UnappliedCommands
 from workers.api.commands.waiting import WaitingRequests
 from workers.api.problem import not_found
+from workers.api.shared import Shared
 from workers.api.topic_follower import TopicFollower
 from workers.settings import Settings
 

@@ -79,6 +79,11 @@ class Feed:
         """All streams: the members, and those that are about to be."""
         return [*self.members, *self.joining]
 
+    @property
+    def streams_count(self) -> int:
+        """How many streams there are."""
+        return len(self.members) + len(self.joining)
+
     def note(self, event: Emitted) -> None:
         """Note an event of a topic."""
         self._before_change()

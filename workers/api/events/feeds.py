@@ -32,8 +32,9 @@ CHANGED_TOPICS = ("conversations", "messages.sent", "notifications")
 DIRECTORY = "directory"
 TOPICS = (*CHANGED_TOPICS, DIRECTORY)
 
-USER_STREAMS_MAX, ACCOUNT_STREAMS_MAX = 100, 8000
-"""Streams of one user, and of one account, in a process. Each costs about 30 KB."""
+ACCOUNT_STREAMS_MAX = 8000
+"""Streams of one account in a process. Each costs about 30 KB. One user may have all of them: it
+may stand for a program that runs many times."""
 
 FEEDS_AT_ONCE = 4
 """So many feeds use Postgres at once: half of the connections."""
@@ -126,15 +127,11 @@ class Feeds:
             feed.note_user(user_id, record.partition, record.offset)
 
     def check_room(self, caller: Caller) -> None:
-        """Raise Problem if there may be no further stream of this user, or of the account."""
+        """Raise Problem if there may be no further stream of this account."""
         if self._is_stopping:
             raise Problem("unavailable", "this worker stops", {"Retry-After": "1"})
         feed = self._feeds.get(caller.account_id)
-        if feed is None:
-            return
-        streams = feed.streams
-        own = sum(stream.user_id == caller.user_id for stream in streams)
-        if len(streams) >= ACCOUNT_STREAMS_MAX or own >= USER_STREAMS_MAX:
+        if feed is not None and feed.streams_count >= ACCOUNT_STREAMS_MAX:
             raise Problem("too_many_requests", "too many streams", {"Retry-After": "10"})
 
     def open(
@@ -167,7 +164,7 @@ class Feeds:
         feed = self._feeds.get(stream.account_id)
         if feed is not None:
             feed.leave(stream)
-            if not feed.streams:
+            if not feed.streams_count:
                 self._left_at[stream.account_id] = monotonic()
 
     def _feed_of(self, account_id: AccountId) -> Feed:

@@ -17,27 +17,35 @@ class Members:
     """The streams that get the events of an account."""
 
     def __init__(self) -> None:
-        self._streams: dict[UserId, list[Stream]] = {}
+        self._streams: dict[UserId, dict[Stream, None]] = {}
+        """The streams of each user, in the order in which they came."""
+        self._count = 0
 
     @property
     def users(self) -> Collection[UserId]:
         """The users who have a stream."""
         return self._streams.keys()
 
+    def __len__(self) -> int:
+        return self._count
+
     def __iter__(self) -> Iterator[Stream]:
         return iter([stream for streams in self._streams.values() for stream in streams])
 
     def add(self, stream: Stream) -> None:
         """Add a stream: from now on it gets every event."""
-        self._streams.setdefault(stream.user_id, []).append(stream)
+        self._streams.setdefault(stream.user_id, {})[stream] = None
+        self._count += 1
 
     def remove(self, stream: Stream) -> None:
         """Remove a stream, if it is there."""
-        streams = self._streams.get(stream.user_id, [])
-        if stream in streams:
-            streams.remove(stream)
+        streams = self._streams.get(stream.user_id, {})
+        if stream not in streams:
+            return
+        del streams[stream]
+        self._count -= 1
         if not streams:
-            self._streams.pop(stream.user_id, None)
+            del self._streams[stream.user_id]
 
     async def send(self, events: Sequence[Published], seen: Seen) -> None:
         """Send events to all of their users. What users get alike is joined once."""

@@ -14,7 +14,7 @@ from tests.harness.input_events import conversation, message, user
 from tests.harness.tokens import AUDIENCE, ISSUER, SigningKey, write_jwks
 from tests.harness.waiting import until
 from tests.harness.worker import Worker
-from workers.api.events.feeds import STOP_RETRY_MILLISECONDS, USER_STREAMS_MAX
+from workers.api.events.feeds import STOP_RETRY_MILLISECONDS
 from workers.api.operation import PREFIX
 from workers.settings import Settings
 
@@ -152,25 +152,3 @@ async def test_a_client_that_does_not_read_is_closed_and_delays_nobody(
 
         await until(is_closed, "the end of a client that does not read")
         assert not of_bo.ended
-
-
-async def test_one_user_has_a_limited_number_of_streams(inbox: Inbox, settings: Settings) -> None:
-    streams = [EventStream(settings) for _ in range(USER_STREAMS_MAX + 1)]
-    for stream in streams:
-        await stream.__aenter__()
-    try:
-        assert [stream.response.status for stream in streams[:-1]] == [200] * USER_STREAMS_MAX
-        assert streams[-1].response.status == 429
-        assert "Retry-After" in streams[-1].response.headers
-        async with EventStream(settings, "bo") as of_bo:
-            await of_bo.until_some("reset")
-        await streams[0].__aexit__(None, None, None)
-
-        async def is_taken() -> bool:
-            async with EventStream(settings) as again:
-                return again.response.status == 200
-
-        await until(is_taken, "a place for another stream")
-    finally:
-        for stream in streams:
-            await stream.__aexit__(None, None, None)

@@ -1,10 +1,11 @@
 """Questions that many share."""
 
 import asyncio
+from collections.abc import Collection
 
 import pytest
 
-from workers.api.commands.shared import Shared
+from workers.api.shared import Shared, SharedByKey
 
 
 class Server:
@@ -67,3 +68,24 @@ async def test_who_asks_later_gets_a_later_answer(count: int) -> None:
     server.may_answer.set()
     shared = Shared(server.ask)
     assert [await shared.get() for _ in range(count)] == list(range(1, count + 1))
+
+
+async def test_keys_that_come_while_a_question_is_under_way_share_the_next() -> None:
+    asked: list[set[str]] = []
+    may_answer = asyncio.Event()
+
+    async def ask(keys: Collection[str]) -> dict[str, str]:
+        asked.append(set(keys))
+        await may_answer.wait()
+        return {key: key.upper() for key in keys if key != "nobody"}
+
+    shared = SharedByKey(ask)
+    tasks = [asyncio.create_task(shared.get("a"))]
+    for _ in range(5):
+        await asyncio.sleep(0)  # the question for `a` is under way
+    tasks += [asyncio.create_task(shared.get(key)) for key in ("b", "c", "b", "a", "nobody")]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    may_answer.set()
+    assert await asyncio.gather(*tasks) == ["A", "B", "C", "B", "A", None]
+    assert asked == [{"a"}, {"a", "b", "c", "nobody"}]
