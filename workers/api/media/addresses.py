@@ -5,13 +5,22 @@ name that means something else a moment later (DNS rebinding) gains nothing.
 """
 
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 """IPv4 addresses behind a translator (RFC 6052)."""
+
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+"""All that is given out of IPv6 (IANA's IPv6 Global Unicast Address Assignments)."""
+
+_TUNNELS = (IPv6Network("2001::/32"), IPv6Network("2002::/16"))
+"""Teredo and 6to4: each address leads to one of IPv4, and none of them has a server of files."""
+
+_PROTOCOLS = IPv4Network("192.0.0.0/24")
+"""Addresses of protocols (RFC 6890). Python takes some of them for public ones."""
 
 
 class ForbiddenAddress(OSError):
@@ -27,16 +36,18 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(found, IPv6Address):
         found = _within(found)
-    return found.is_global and not found.is_multicast
+    if isinstance(found, IPv6Address):
+        is_given = found in _GLOBAL_UNICAST and not any(found in each for each in _TUNNELS)
+    else:
+        is_given = found not in _PROTOCOLS
+    return is_given and found.is_global and not found.is_multicast
 
 
 def _within(address: IPv6Address) -> IPv4Address | IPv6Address:
     """Returns the IPv4 address to which an IPv6 one leads; or else itself."""
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
-    if address.teredo is not None:
-        return address.teredo[1]
-    return address.ipv4_mapped or address.sixtofour or address
+    return address.ipv4_mapped or address
 
 
 class PublicResolver(AbstractResolver):

@@ -5,7 +5,9 @@ import pytest
 from workers.api.media.addresses import ForbiddenAddress, PublicResolver, is_public
 
 
-@pytest.mark.parametrize("address", ["93.184.215.14", "2606:4700::1111", "::ffff:93.184.215.14"])
+@pytest.mark.parametrize(
+    "address", ["93.184.215.14", "2606:4700::1111", "::ffff:93.184.215.14", "64:ff9b::5db8:d70e"]
+)
 def test_public_addresses(address: str) -> None:
     assert is_public(address)
 
@@ -32,6 +34,15 @@ def test_public_addresses(address: str) -> None:
         "64:ff9b::a9fe:a9fe",  # 169.254.169.254, behind a translator
         "2002:7f00:1::",  # 127.0.0.1, by 6to4
         "2001:0:4136:e378:8000:63bf:80ff:fffe",  # 127.0.0.1, by Teredo
+        "2002:5db8:d70e::1",  # a public one, by 6to4
+        "::127.0.0.1",
+        "::ffff:0:7f00:1",
+        "64:ff9b:1::7f00:1",
+        "fec0::1",
+        "2001:db8::1",
+        "4000::1",
+        "192.0.0.8",
+        "192.0.0.9",
         "127.1",
         "localhost",
         "",
