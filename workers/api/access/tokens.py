@@ -13,10 +13,11 @@ from workers.api.caller import Identity
 from workers.api.problem import Problem, unauthorized
 
 HOURS_MAX = 12
-"""How far away the end of a token may be."""
+"""How far away the end of a token may be, by this machine's clock."""
 
 LEEWAY_SECONDS = 30
-"""How far the issuer's clock may be ahead. A token's end has no leeway."""
+"""How far the issuer's clock may be ahead, for `nbf` and `iat`. A token's end has no leeway: it is
+neither good for longer nor further away."""
 
 _OPTIONS: Any = {"require": ["exp", "iss", "aud"]}
 
@@ -83,7 +84,7 @@ def _end(claims: dict[str, Any]) -> datetime:
     end, now = int(claims["exp"]), time.time()
     if end <= now:
         raise _refused("the token has expired")
-    if end > now + HOURS_MAX * 3600 + LEEWAY_SECONDS:
+    if end > now + HOURS_MAX * 3600:
         raise _refused(f"the token ends in more than {HOURS_MAX} hours")
     return datetime.fromtimestamp(end, UTC)
 
