@@ -81,10 +81,6 @@ TESTED_ELSEWHERE = {
     "workers/agents/work.py": ("unit/workers/agents/test_table.py",),
     "workers/api/caller.py": ("integration/api/test_me.py",),
     "workers/api/operation.py": ("unit/workers/api/test_handling.py",),
-    "workers/api/events/feed.py": (
-        "integration/api/events/test_story.py",
-        "integration/api/events/test_streams.py",
-    ),
     "workers/api/events/members.py": ("integration/api/events/test_story.py",),
     "workers/api/events/published.py": ("unit/workers/api/events/test_journal.py",),
     "workers/api/events/round.py": ("integration/api/events/test_story.py",),

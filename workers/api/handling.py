@@ -1,7 +1,6 @@
 """Makes the routes of the API from its operations: who asks, what is asked, what is answered."""
 
 import logging
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from time import perf_counter
@@ -17,6 +16,7 @@ from workers.api.encoding import json_answer
 from workers.api.operation import PREFIX, Answer, Call, Nothing, Operation
 from workers.api.problem import Problem, not_found
 from workers.process import metrics
+from workers.process.bugs import bug
 
 log = logging.getLogger(__name__)
 
@@ -122,13 +122,10 @@ def _problem_of(operation: Operation, error: Exception) -> Problem:
     """Returns what a request is answered that failed. Nothing of the request is logged."""
     if isinstance(error, Problem):
         return error
-    name = type(error).__name__
     if isinstance(error, KafkaError) or is_transient(error):
-        log.warning("%s: %s", operation.name, name)
+        log.warning("%s: %s", operation.name, type(error).__name__)
         return _unavailable()
-    # The message of an error may quote what a contact wrote, or a client's secret.
-    where = "".join(traceback.format_tb(error.__traceback__))
-    log.error("%s: a bug: %s\n%s", operation.name, name, where)
+    log.error("%s: %s", operation.name, bug(error))
     return Problem("internal_error", "this is a fault of the inbox, and its log has it")
 
 

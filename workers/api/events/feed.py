@@ -25,6 +25,7 @@ from workers.api.events.members import Members, frames_of
 from workers.api.events.round import load_round
 from workers.api.events.stream import WAITING_BYTES_MAX, Stream
 from workers.api.events.user_watch import UserWatch
+from workers.process.bugs import bug
 from workers.process.retries import pause_seconds
 
 log = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ class Feed:
     async def _fail(self, error: Exception) -> None:
         if not is_transient(error):
             # A bug must not end the streams of all accounts, nor hide that something is missing.
-            log.error("events of an account failed", exc_info=error)
+            log.error("events of an account: %s", bug(error))
             self.lose()
         elif self._failures == 0:
             log.warning("events wait for Postgres: %s", type(error).__name__)
