@@ -33,8 +33,9 @@ class ListedConversation(Struct, frozen=True, kw_only=True):
     assignee_name: str | None
     """None too for a user who was removed."""
     channel_id: str
-    channel_name: str
-    provider: str
+    channel_name: str | None
+    """None, as `provider` is, while the directory does not have the channel yet."""
+    provider: str | None
     contact_name: str | None
     contact_address: str
     last_message_at: datetime | None

@@ -1,14 +1,15 @@
 -- name: listed_conversations
 -- What every list shows of some conversations of an account, in the order of $2. The last message is
 -- shown with its first $3 characters. Of the newest $4 messages, the newest version of the contact's
--- own tells who has not seen it yet; what was imported counts for nobody.
+-- own tells who has not seen it yet; what was imported counts for nobody. A message may be recorded
+-- before its channel's installation is applied: until then the channel has no name.
 SELECT c.conversation_id::text, c.version, c.status, c.assignee_id, u.name AS assignee_name,
        c.channel_id, h.name AS channel_name, h.provider, c.contact_name, c.contact_address,
        c.last_message_at, c.message_count, c.window_until, latest.direction, latest.words,
        latest.media, latest.context, coalesce(inbound.version, 0) AS inbound_version
 FROM unnest($2::uuid[]) WITH ORDINALITY AS k (conversation_id, place)
 JOIN inbox.conversations AS c ON c.account_id = $1 AND c.conversation_id = k.conversation_id
-JOIN inbox.channels AS h ON h.account_id = c.account_id AND h.channel_id = c.channel_id
+LEFT JOIN inbox.channels AS h ON h.account_id = c.account_id AND h.channel_id = c.channel_id
 LEFT JOIN inbox.users AS u ON u.account_id = c.account_id AND u.user_id = c.assignee_id
 LEFT JOIN LATERAL (
     SELECT m.direction, left(m.body, $3) AS words, m.media, m.context

@@ -38,8 +38,9 @@ class ChannelName(Struct, frozen=True, kw_only=True):
     """A channel, and what people call it."""
 
     channel_id: str
-    name: str
-    provider: str
+    name: str | None
+    """Null, as `provider` is, for a channel that the directory does not have yet."""
+    provider: str | None
 
 
 class ContactName(Struct, frozen=True, kw_only=True):

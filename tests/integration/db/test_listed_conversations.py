@@ -47,6 +47,13 @@ async def test_the_assignee_has_a_name_unless_they_were_removed(owner: Owner) ->
     assert (one.channel_name, one.provider) == ("Sales", "whatsapp")
 
 
+async def test_a_channel_that_the_directory_has_not_yet_has_no_name(owner: Owner) -> None:
+    await store_directory(owner)
+    await store_conversation(owner, 1, channel_id="new")
+    [one] = await listed(owner, 1)
+    assert (one.channel_id, one.channel_name, one.provider) == ("new", None, None)
+
+
 async def test_the_last_message_is_shown_as_notifications_show_it(owner: Owner) -> None:
     await store_directory(owner)
     for number in (1, 2, 3, 4):

@@ -64,7 +64,7 @@ class WholeConversation(Conversation, frozen=True, kw_only=True):
     """All addresses of the contact, that of the conversation first. There are more than one where
     a provider told that they are the same person's."""
     can_delete: bool
-    """Whether the user may delete it: they installed its channel."""
+    """Whether the user may delete it: they installed its channel, which the directory has."""
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -163,12 +163,12 @@ async def read_conversation(api: Api, call: Call) -> WholeConversation:
         links = await load_links(connection, [key])
         addresses = await contact_addresses(connection, *key)
         channel_id = ChannelId(items[0].channel.channel_id)
-        [channel] = await channels_by_id(connection, [(caller.account_id, channel_id)])
+        channels = await channels_by_id(connection, [(caller.account_id, channel_id)])
     return WholeConversation(
         **structs.asdict(items[0]),
         links=[Link(entity=each.entity, linked_at=each.linked_at) for each in links.get(key, ())],
         addresses=addresses,
-        can_delete=channel.installed_by == caller.user_id,
+        can_delete=any(each.installed_by == caller.user_id for each in channels),
     )
 
 

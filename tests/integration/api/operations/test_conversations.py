@@ -1,9 +1,10 @@
 """The conversations of sections and contacts over HTTP, and what is refused."""
 
 from tests.harness.api import ApiClient
+from tests.harness.event_stream import EventStream
 from tests.harness.identities import message_from
 from tests.harness.inbox import Inbox
-from tests.harness.input_events import command, conversation, link, message, user
+from tests.harness.input_events import channel, command, conversation, link, message, user
 from tests.harness.stored_conversations import numbered, store_conversation
 from workers.settings import Settings
 
@@ -58,6 +59,31 @@ async def test_the_story_of_two_conversations(inbox: Inbox, ana: ApiClient, bo: 
     [closed] = (await bo.get("/conversations", section="closed")).json["items"]
     assert (closed["status"], closed["section"], closed["version"]) == ("closed", "closed", 5)
     await inbox.assert_exact()
+
+
+async def test_a_conversation_may_be_there_before_its_channel(
+    inbox: Inbox, settings: Settings, ana: ApiClient
+) -> None:
+    id_ = conversation(OLENA, channel="wa2")
+    async with EventStream(settings, "ana") as stream:
+        await stream.until_some("reset")
+        await inbox.apply(message(OLENA, channel_id="wa2"))
+        told = await stream.until_version(id_, 2)
+    assert told["channel"] == {"channel_id": "wa2", "name": None, "provider": None}
+    assert (await ana.get("/conversations", section="unassigned")).json["items"] == [told]
+    assert (await ana.get("/conversations", contact="+38044")).json["items"] == [told]
+    assert (await ana.get("/sections")).json["unassigned"] == {"count": 1, "more": False}
+    more = {"links": [], "addresses": [OLENA], "can_delete": False}
+    assert (await ana.get(f"/conversations/{id_}")).json == told | more
+    assert (await ana.post(f"/conversations/{id_}/delete", {})).code == "unknown_channel"
+    assert (await ana.post(f"/conversations/{id_}/close", {})).status == 200
+    [closed] = (await ana.get("/conversations", section="closed")).json["items"]
+    assert closed["channel"] == told["channel"]
+
+    await inbox.apply(channel("whatsapp:+14155550000", channel_id="wa2"))
+    whole = (await ana.get(f"/conversations/{id_}")).json
+    assert whole["channel"] == {"channel_id": "wa2", "name": "Sales", "provider": "whatsapp"}
+    assert whole["can_delete"]
 
 
 async def test_pages_follow_each_other_and_wrong_requests_are_refused(
@@ -121,5 +147,6 @@ async def test_pages_follow_each_other_and_wrong_requests_are_refused(
         assert (answered.status, answered.code) == (404, "not_found"), missing
     async with ApiClient(settings, "eve", account="other") as eve:
         await inbox.apply(user("eve", account="other"))
-        assert (await eve.get("/conversations", section="unassigned")).json["items"] == []
+        theirs = (await eve.get("/conversations", section="unassigned")).json["items"]
+        assert [each["conversation_id"] for each in theirs] == [numbered(99)]
         assert (await eve.get(f"/conversations/{numbered(1)}")).code == "not_found"
