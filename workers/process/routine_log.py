@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
+from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
@@ -65,9 +66,12 @@ def is_password_in_the_clear(record: logging.LogRecord) -> bool:
 def is_no_http(record: logging.LogRecord) -> bool:
     """A stranger, or a load balancer that tries HTTP/2, sends what is no HTTP/1: it gets a 400.
 
-    The error would quote what was sent, which may be the text of a contact.
+    The error would quote what was sent, which may be the text of a contact. Of a body that is not
+    encoded as its headers say, aiohttp may find that out when the request is answered already.
     """
-    return record.exc_info is not None and isinstance(record.exc_info[1], HttpProcessingError)
+    return record.exc_info is not None and isinstance(
+        record.exc_info[1], HttpProcessingError | web.RequestPayloadError
+    )
 
 
 class Start:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib import import_module
 
 import pytest
+from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
@@ -136,7 +137,12 @@ def test_the_libraries_say_it_in_these_words(name: str, message: str, _: object)
 
 
 @pytest.mark.parametrize(
-    ("error", "level"), [(BadHttpMessage("Hello"), "INFO"), (ValueError("a bug"), "ERROR")]
+    ("error", "level"),
+    [
+        (BadHttpMessage("Hello"), "INFO"),
+        (web.RequestPayloadError("Hello"), "INFO"),
+        (ValueError("a bug"), "ERROR"),
+    ],
 )
 def test_what_is_no_http_is_info_and_not_quoted(
     error: Exception, level: str, caplog: pytest.LogCaptureFixture
