@@ -26,20 +26,28 @@ FILE_BYTES_MAX = 16 * 1024 * 1024
 twilio.com/docs/whatsapp/guidance-whatsapp-media-messages."""
 
 CHUNK_BYTES = 64 * 1024
-FETCHES_MAX = 32
+FETCHES_MAX = 64
+FETCHES_OF_ACCOUNT_MAX = 16
 FETCHES_OF_USER_MAX = 8
-"""Files that are passed on at once. Each takes a few chunks of memory."""
+"""Files that are passed on at once. Each takes a few chunks of memory. An account has a
+quarter: whatever its users do, there are turns for others."""
 
 TURN_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
+WRITE_SECONDS = 10.0
 FILE_SECONDS = 60.0
-"""How long to wait for a turn, for a connection, for the next piece, and for the whole file."""
+"""How long to wait for a turn, for a connection, for the next piece, for a client that takes
+nothing, and for the whole file."""
 
 REDIRECTS_MAX = 3
 """Twilio's API redirects once, to the server that keeps the files."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class _ClientGone(Exception):
+    """A client closed its connection, as a browser does with a tab, or takes nothing any more."""
 
 
 class MediaFetcher:
@@ -50,7 +58,7 @@ class MediaFetcher:
             settings.twilio_api_url, settings.media_hosts, settings.twilio_accounts
         )
         self._api_host = URL(settings.twilio_api_url).raw_host or ""
-        self._turns = Turns(FETCHES_MAX, FETCHES_OF_USER_MAX)
+        self._turns = Turns(FETCHES_MAX, FETCHES_OF_ACCOUNT_MAX, FETCHES_OF_USER_MAX)
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
@@ -75,11 +83,10 @@ class MediaFetcher:
         self, request: web.Request, caller: Caller, file: Media, message_id: MessageId, number: int
     ) -> web.StreamResponse:
         """Answer a request with a file. Raises Problem, also when a part of it was sent already."""
-        user = (caller.account_id, caller.user_id)
         try:
             async with (
                 asyncio.timeout(TURN_SECONDS + FILE_SECONDS),
-                self._turns.turn(user, TURN_SECONDS),
+                self._turns.turn(caller.account_id, caller.user_id, TURN_SECONDS),
                 self._fetched(file.url, caller.account_id) as answer,
             ):
                 answered_type = answer.headers.get("Content-Type")
@@ -140,21 +147,36 @@ def _check(answer: aiohttp.ClientResponse) -> None:
 async def _stream(
     request: web.Request, answer: aiohttp.ClientResponse, headers: dict[str, str]
 ) -> web.StreamResponse:
+    """Answer with a file, as far as the client takes it."""
     response = web.StreamResponse(headers=headers)
     response.content_length = answer.content_length
     size = 0
-    async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
-        size += len(chunk)
-        if size > FILE_BYTES_MAX:
-            raise _too_large()
-        if not response.prepared:
-            # As late as this: until then a failure has an answer of its own.
+    try:
+        async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
+            size += len(chunk)
+            if size > FILE_BYTES_MAX:
+                raise _too_large()
+            async with _until_taken():
+                # As late as this: until then a failure has an answer of its own.
+                await response.prepare(request)
+                await response.write(chunk)
+        async with _until_taken():
             await response.prepare(request)
-        await response.write(chunk)
-    if not response.prepared:
-        await response.prepare(request)
-    await response.write_eof()
+            await response.write_eof()
+    except _ClientGone:
+        if request.transport is not None:
+            request.transport.abort()
     return response
+
+
+@asynccontextmanager
+async def _until_taken() -> AsyncIterator[None]:
+    """Wait so long for a client to take what is written. Raises _ClientGone."""
+    try:
+        async with asyncio.timeout(WRITE_SECONDS):
+            yield
+    except (ConnectionError, TimeoutError):
+        raise _ClientGone from None
 
 
 def _too_large() -> Problem:

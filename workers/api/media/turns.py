@@ -1,12 +1,21 @@
-"""Turns: how many files are fetched at once, by one user and in all, and how many wait."""
+"""Turns: how many files are fetched at once, and how many wait: of a user, an account, in all."""
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+from schemas.fields import AccountId, UserId
 
 WAITING_FACTOR = 4
 """So many times as many as work may be there: a request that waits holds a place of the API."""
+
+
+_User: TypeAlias = tuple[AccountId, UserId]
+_Whose: TypeAlias = tuple[()] | tuple[AccountId] | _User
+_Counted: TypeAlias = "Counter[_Whose]"
+"""How many there are of everybody, of an account and of a user."""
 
 
 class TooManyWait(Exception):
@@ -14,44 +23,56 @@ class TooManyWait(Exception):
 
 
 class Turns:
-    """Lets so many work at once, and of these so many for one user."""
+    """Lets so many work at once, and of these so many for one account, and so many for one user."""
 
-    def __init__(self, turns_max: int, of_user_max: int) -> None:
+    def __init__(self, turns_max: int, of_account_max: int, of_user_max: int) -> None:
         self._turns_max = turns_max
+        self._of_account_max = of_account_max
         self._of_user_max = of_user_max
-        self._there: Counter[Hashable] = Counter()
-        """By user, those who work and those who wait."""
-        self._working: Counter[Hashable] = Counter()
+        self._there: _Counted = Counter()
+        """Those who work and those who wait."""
+        self._working: _Counted = Counter()
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
-    async def turn(self, user: Hashable, seconds: float) -> AsyncIterator[None]:
-        """Wait for a turn, and keep it.
+    async def turn(
+        self, account_id: AccountId, user_id: UserId, seconds: float
+    ) -> AsyncIterator[None]:
+        """Wait for a turn of a user, and keep it.
 
         Raises TimeoutError when none comes in time, and TooManyWait.
         """
+        user = account_id, user_id
         if not self._has_room(self._there, user, WAITING_FACTOR):
             raise TooManyWait
-        self._there[user] += 1
+        _add(self._there, user, 1)
         try:
             async with asyncio.timeout(seconds), self._changed:
                 await self._changed.wait_for(lambda: self._has_room(self._working, user))
-                self._working[user] += 1
+                _add(self._working, user, 1)
             try:
                 yield
             finally:
-                _take_off(self._working, user)
+                _add(self._working, user, -1)
                 async with self._changed:
                     self._changed.notify_all()
         finally:
-            _take_off(self._there, user)
+            _add(self._there, user, -1)
 
-    def _has_room(self, counted: "Counter[Hashable]", user: Hashable, factor: int = 1) -> bool:
-        of_user, of_all = counted[user], counted.total()
-        return of_user < factor * self._of_user_max and of_all < factor * self._turns_max
+    def _has_room(self, counted: _Counted, user: _User, factor: int = 1) -> bool:
+        limits = self._turns_max, self._of_account_max, self._of_user_max
+        return all(
+            counted[whose] < factor * limit
+            for whose, limit in zip(_counted_for(user), limits, strict=True)
+        )
 
 
-def _take_off(counted: "Counter[Hashable]", user: Hashable) -> None:
-    counted[user] -= 1
-    if not counted[user]:
-        del counted[user]
+def _counted_for(user: _User) -> tuple[_Whose, _Whose, _Whose]:
+    return (), user[:1], user
+
+
+def _add(counted: _Counted, user: _User, number: int) -> None:
+    for whose in _counted_for(user):
+        counted[whose] += number
+        if not counted[whose]:
+            del counted[whose]

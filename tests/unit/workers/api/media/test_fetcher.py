@@ -233,6 +233,20 @@ async def test_a_user_who_reads_none_of_their_files_gets_no_more(
         assert len(await unread.read()) == 16_000_000
 
 
+async def test_a_client_that_takes_nothing_loses_its_turn(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetcher, "FETCHES_OF_USER_MAX", 1)
+    monkeypatch.setattr(fetcher, "WRITE_SECONDS", 0.05)
+    provider.answers_with(body=b"x" * 16_000_000)
+    async with serving(provider) as client, client.get("/") as unread:
+        provider.answers_with(body=b"x" * 7)
+        async with client.get("/") as next_one:
+            assert await next_one.read() == b"x" * 7
+        with pytest.raises(aiohttp.ClientError):
+            await unread.read()
+
+
 async def test_a_file_that_takes_too_long_is_given_up(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
