@@ -23,8 +23,12 @@ _PROTOCOLS = IPv4Network("192.0.0.0/24")
 """Addresses of protocols (RFC 6890). Python takes some of them for public ones."""
 
 
-class ForbiddenAddress(OSError):
-    """A name leads to an address that is not public."""
+_NO_SUCH_NAME = {socket.EAI_NONAME, socket.EAI_NODATA}
+"""So it is answered that a name does not exist, or has no address. Else nothing is known of it."""
+
+
+class NoPublicAddress(OSError):
+    """A name leads nowhere, or to an address that is not public."""
 
 
 def is_public(address: str) -> bool:
@@ -61,11 +65,16 @@ class PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Returns the addresses of a host. Raises ForbiddenAddress unless all of them may be used,
+        """Returns the addresses of a host. Raises NoPublicAddress unless all of them may be used,
         and OSError."""
-        found = await self._resolver.resolve(host, port, family)
+        try:
+            found = await self._resolver.resolve(host, port, family)
+        except socket.gaierror as error:
+            if host == self._exempt_host or error.errno not in _NO_SUCH_NAME:
+                raise
+            raise NoPublicAddress(f"{host} does not exist") from None
         if host != self._exempt_host and not all(is_public(each["host"]) for each in found):
-            raise ForbiddenAddress(f"{host} is not public")
+            raise NoPublicAddress(f"{host} is not public")
         return found
 
     async def close(self) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import inf
 
 import aiohttp
 from aiohttp import web
@@ -12,7 +14,7 @@ from yarl import URL
 from schemas.fields import AccountId, MessageId
 from schemas.messages import Media
 from workers.api.caller import Caller
-from workers.api.media.addresses import ForbiddenAddress, PublicResolver
+from workers.api.media.addresses import NoPublicAddress, PublicResolver
 from workers.api.media.headers import content_type_of, file_headers
 from workers.api.media.sources import ForbiddenSource, Sources, parse_url
 from workers.api.media.turns import TooManyWait, Turns
@@ -43,6 +45,12 @@ nothing, and for the whole file."""
 REDIRECTS_MAX = 3
 """Twilio's API redirects once, to the server that keeps the files."""
 
+NOTED_SECONDS = 600.0
+"""How often it is noted that the provider refuses credentials."""
+
+_PASSING = frozenset({408, 425, 429})
+"""Refusals of now. All others of 4xx stay, however often a file is asked for."""
+
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -59,6 +67,8 @@ class MediaFetcher:
         )
         self._api_host = URL(settings.twilio_api_url).raw_host or ""
         self._turns = Turns(FETCHES_MAX, FETCHES_OF_ACCOUNT_MAX, FETCHES_OF_USER_MAX)
+        self._noted_at: dict[AccountId, float] = {}
+        """By account with credentials, when it was noted last that they are refused."""
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
@@ -101,7 +111,7 @@ class MediaFetcher:
             raise Problem("not_found", "this file is not where the inbox may fetch it") from None
         except (aiohttp.ClientError, TimeoutError) as error:
             log.info("a file could not be fetched: %s", type(error).__name__)
-            if isinstance(getattr(error, "os_error", None), ForbiddenAddress):
+            if isinstance(getattr(error, "os_error", None), NoPublicAddress):
                 raise Problem("not_found", "this file is at no public address") from None
             raise _unavailable() from None
 
@@ -117,6 +127,8 @@ class MediaFetcher:
             async with self._session.get(
                 source.url, headers=source.headers, allow_redirects=False
             ) as answer:
+                if answer.status in {401, 403} and source.headers:
+                    self._note_refusal(account_id, answer.status)
                 if answer.status not in _REDIRECTS:
                     _check(answer)
                     yield answer
@@ -124,6 +136,18 @@ class MediaFetcher:
                 url = _joined(source.url, answer.headers.get("Location", ""))
         log.info("a file could not be fetched: too many redirects")
         raise _unavailable()
+
+    def _note_refusal(self, account_id: AccountId, status: int) -> None:
+        """Tell the operator now and then that the provider refuses an account's credentials."""
+        now = time.monotonic()
+        if now - self._noted_at.get(account_id, -inf) >= NOTED_SECONDS:
+            self._noted_at[account_id] = now
+            log.warning(
+                "the files of account %s are refused: Twilio answers %s to its auth_token in"
+                " INBOX_TWILIO_ACCOUNTS",
+                account_id,
+                status,
+            )
 
 
 def _joined(url: URL, location: str) -> URL:
@@ -135,8 +159,9 @@ def _joined(url: URL, location: str) -> URL:
 
 def _check(answer: aiohttp.ClientResponse) -> None:
     """Raise Problem for an answer without a file, or with one that is too large."""
-    if answer.status in {404, 410}:
-        raise Problem("not_found", "the provider does not have this file any more")
+    if 400 <= answer.status < 500 and answer.status not in _PASSING:
+        log.info("a file is not given: %s answers %s", answer.url.host, answer.status)
+        raise Problem("not_found", "the provider does not have this file, or does not give it")
     if answer.status != 200 or answer.headers.get("Content-Encoding", "identity") != "identity":
         log.info("a file could not be fetched: %s answers %s", answer.url.host, answer.status)
         raise _unavailable()

@@ -1,8 +1,11 @@
 """Which addresses a file may come from."""
 
+import socket
+from typing import NoReturn
+
 import pytest
 
-from workers.api.media.addresses import ForbiddenAddress, PublicResolver, is_public
+from workers.api.media.addresses import NoPublicAddress, PublicResolver, is_public
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,26 @@ def test_addresses_of_this_machine_or_of_other_networks(address: str) -> None:
 
 
 async def test_a_name_that_leads_to_this_machine_is_refused_unless_it_is_twilios_api() -> None:
-    with pytest.raises(ForbiddenAddress):
+    with pytest.raises(NoPublicAddress):
         await PublicResolver("api.twilio.com").resolve("localhost", 443)
     assert await PublicResolver("localhost").resolve("localhost", 443)
+
+
+@pytest.mark.parametrize(
+    ("host", "answered", "raised"),
+    [
+        ("nowhere.twilio.com", socket.EAI_NONAME, NoPublicAddress),
+        ("nowhere.twilio.com", socket.EAI_NODATA, NoPublicAddress),
+        ("nowhere.twilio.com", socket.EAI_AGAIN, socket.gaierror),
+        ("api.twilio.com", socket.EAI_NONAME, socket.gaierror),
+    ],
+)
+async def test_a_name_that_does_not_exist_is_told_from_one_that_is_not_known_now(
+    monkeypatch: pytest.MonkeyPatch, host: str, answered: int, raised: type[OSError]
+) -> None:
+    def getaddrinfo(*_: object, **__: object) -> NoReturn:
+        raise socket.gaierror(answered, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with pytest.raises(raised):
+        await PublicResolver("api.twilio.com").resolve(host, 443)

@@ -1,10 +1,13 @@
 """Files come from a provider that is slow, wrong or hostile, to clients that are no better."""
 
 import asyncio
+import logging
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import aiohttp
 import pytest
@@ -42,6 +45,8 @@ class Provider:
         self.url = ""
         self.answers: dict[str, Handler] = {}
         self.asked: list[web.Request] = []
+        self.passed_on: asyncio.Queue[int] = asyncio.Queue()
+        """The statuses with which its files were passed on."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request)
@@ -75,10 +80,13 @@ async def serving(provider: Provider, url: str | None = None) -> AsyncIterator[C
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
             file = Media(url or provider.url + FILE, "text/html")
-            return await media.pass_on(request, CALLER, file, ID, 0)
+            response = await media.pass_on(request, CALLER, file, ID, 0)
+            provider.passed_on.put_nowait(response.status)
+            return response
         except Problem as problem:
             if request.writer.output_size and request.transport is not None:
                 request.transport.abort()
+            provider.passed_on.put_nowait(problem.status)
             return problem.answer()
 
     app = web.Application()
@@ -144,10 +152,18 @@ async def test_a_redirect_to_anywhere_else_is_not_followed(
     assert {request.path for request in provider.asked} == {FILE}
 
 
-async def test_a_file_elsewhere_is_not_asked_for(provider: Provider) -> None:
+async def test_a_file_elsewhere_is_not_asked_for(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for url in ("http://127.0.0.1:1/x", "https://localhost/x", "not a URL"):
         assert await asked(provider, url) == (404, "not_found")
-    assert await asked(provider, "https://nowhere.invalid/x") == (503, "unavailable")
+    for answered, expected in (
+        (socket.EAI_NONAME, (404, "not_found")),
+        (socket.EAI_AGAIN, (503, "unavailable")),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(socket, "getaddrinfo", Mock(side_effect=socket.gaierror(answered, "")))
+            assert await asked(provider, "https://nowhere.invalid/x") == expected
     assert provider.asked == []
 
 
@@ -156,7 +172,11 @@ async def test_a_file_elsewhere_is_not_asked_for(provider: Provider) -> None:
     [
         ({"status": 404}, (404, "not_found")),
         ({"status": 410}, (404, "not_found")),
-        ({"status": 401}, (503, "unavailable")),
+        ({"status": 400}, (404, "not_found")),
+        ({"status": 401}, (404, "not_found")),
+        ({"status": 403}, (404, "not_found")),
+        ({"status": 408}, (503, "unavailable")),
+        ({"status": 429}, (503, "unavailable")),
         ({"status": 500}, (503, "unavailable")),
         ({"status": 206}, (503, "unavailable")),
         ({"status": 304}, (503, "unavailable")),
@@ -169,6 +189,42 @@ async def test_what_is_no_file_is_a_problem(
 ) -> None:
     provider.answers_with(**given)
     assert await asked(provider) == expected
+
+
+async def test_credentials_that_are_refused_are_noted_once_in_a_while(
+    provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider.answers_with(status=401)
+    async with serving(provider) as client:
+        for _ in range(2):
+            async with client.get("/") as answer:
+                assert answer.status == 404
+    [warning] = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert "account acme" in warning.getMessage()
+    assert FILE not in caplog.text
+
+
+async def test_a_client_that_closes_its_connection_is_no_failure(
+    provider: Provider, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, fetcher.__name__)
+    monkeypatch.setattr(fetcher, "FILE_BYTES_MAX", 2**40)
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while True:
+                await response.write(b"x" * 1_000)
+        return response
+
+    provider.answers[FILE] = endless
+    async with serving(provider) as client:
+        left = await client.get("/")
+        assert await left.content.readany()
+        left.close()
+        assert await provider.passed_on.get() == 200
+    assert caplog.records == []
 
 
 async def test_a_provider_that_is_not_there_is_unavailable(provider: Provider) -> None:
