@@ -66,7 +66,7 @@ async def read_body(operation: Operation, request: web.Request) -> Any:
     if operation.body is None:
         return None
     if request.content_type != "application/json":
-        raise Problem("not_json", "the body has to be application/json")
+        raise Problem("not_json", "the body has to be application/json; `{}` is an empty one")
     try:
         async with asyncio.timeout(BODY_SECONDS):
             body = await _read(request)
@@ -79,7 +79,10 @@ async def read_body(operation: Operation, request: web.Request) -> Any:
         raise _wrong(_without_root(error)) from None
     except (ValueError, RecursionError):
         # Of msgspec: a DecodeError, or a text that is not UTF-8.
-        raise _wrong("the body is not JSON in UTF-8, or is nested too deeply") from None
+        detail = (
+            "the body is not JSON in UTF-8, has half of a surrogate pair, or is nested too deep"
+        )
+        raise _wrong(detail) from None
     return decoded
 
 

@@ -14,7 +14,7 @@ from workers.api.caller import Caller
 from workers.api.decoding import decode_path, decode_query, read_body
 from workers.api.encoding import json_answer
 from workers.api.operation import PREFIX, Answer, Call, Nothing, Operation
-from workers.api.problem import Problem, not_found
+from workers.api.problem import Problem
 from workers.process import metrics
 from workers.process.bugs import bug
 
@@ -143,4 +143,4 @@ def _refuse_method(allowed: str) -> Route:
 
 
 async def _refuse_path(_request: web.Request) -> web.StreamResponse:
-    return not_found().answer()
+    return Problem("not_found", "no operation of the API has this path").answer()

@@ -41,7 +41,8 @@ class RateLimit:
         wait = due + self._interval - now - BURST_SECONDS
         if wait > ROUNDING_SECONDS:
             seconds = str(math.ceil(wait))
-            raise Problem("too_many_requests", "too many requests", {"Retry-After": seconds})
+            detail = f"this user or account asks too often; ask again in {seconds} s"
+            raise Problem("too_many_requests", detail, {"Retry-After": seconds})
         self._next_at[key] = due + self._interval
         self._next_at.move_to_end(key)
         if len(self._next_at) > KEYS_MAX:

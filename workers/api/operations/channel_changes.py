@@ -21,6 +21,9 @@ _ADDRESS = rf"^({_PHONE}|whatsapp:{_PHONE}|messenger:[0-9A-Za-z_.-]+)\Z"
 """The senders of Twilio, as it writes them: a webhook finds its channel by the same text. Phone
 numbers have at most 15 digits (ITU-T E.164)."""
 
+_BEGINNING_OF = {"whatsapp": "whatsapp:", "messenger": "messenger:", "sms": "+"}
+"""How the addresses of these providers begin. A company may name others."""
+
 NAME_CHARACTERS_MAX = 256
 
 
@@ -52,6 +55,7 @@ async def connect_channel(api: Api, call: Call) -> Answer:
     """
     account_id, body, id_ = call.caller.account_id, call.body, event_id(call.request.headers)
     channel_id = ChannelId(uuid5_text(f"{account_id}/channel/{id_}"))
+    _check_address(body)
     known = await _channel(api, account_id, channel_id)
     if known is not None:
         return Answer(body=known, status=201)
@@ -70,6 +74,14 @@ async def connect_channel(api: Api, call: Call) -> Answer:
             return Answer(status=202)
     connected = await _channel(api, account_id, channel_id)
     return Answer(body=connected, status=201) if connected else Answer(status=202)
+
+
+def _check_address(body: NewChannel) -> None:
+    """Raise Problem for an address that is surely another provider's."""
+    beginning = _BEGINNING_OF.get(body.provider, "")
+    if not body.address.startswith(beginning):
+        detail = f"address: one of {body.provider} begins with `{beginning}`"
+        raise Problem("invalid_request", detail)
 
 
 async def remove_channel(api: Api, call: Call) -> Answer:

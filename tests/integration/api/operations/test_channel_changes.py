@@ -74,6 +74,8 @@ async def test_what_no_webhook_could_find_is_refused(inbox: Inbox, ana: ApiClien
         )
     ]
     wrong += [PAGE | {"name": name} for name in ("", " ", "x" * 257, "a\0")]
+    wrong += [PAGE | {"provider": provider} for provider in ("sms", "whatsapp")]
+    wrong += [PAGE | {"provider": "messenger", "address": "+4915112345678"}]
     wrong += [PAGE | {"provider": ""}, PAGE | {"installed_by": "bo"}, {"address": PAGE["address"]}]
     for body in wrong:
         refused = await ana.post("/channels", body)
