@@ -18,12 +18,12 @@ from db.sections import SectionCounts
 from domain.directory import User
 from schemas.fields import AccountId, Emitted, UserId
 from workers.api.events.changes import Changes
-from workers.api.events.frames import frame, payload
+from workers.api.events.frames import WAITING_BYTES_MAX, frame, payload
 from workers.api.events.ids import EventId
 from workers.api.events.journal import Journal
 from workers.api.events.members import Members, frames_of
 from workers.api.events.round import load_round
-from workers.api.events.stream import WAITING_BYTES_MAX, Stream
+from workers.api.events.stream import Stream
 from workers.api.events.user_watch import UserWatch
 from workers.process.bugs import bug
 from workers.process.retries import pause_seconds

@@ -8,6 +8,12 @@ from workers.api.encoding import encode
 
 END_OF_CHUNKS = b"0\r\n\r\n"
 
+WAITING_BYTES_MAX = 256 * 1024
+"""What may wait for a client. One for which more would wait does not read, and is disconnected."""
+
+PAYLOAD_BYTES_MAX = 64 * 1024
+"""Events are sent together up to so many bytes. A client that reads takes them in between."""
+
 
 @dataclass(frozen=True, slots=True)
 class Payload:
@@ -22,6 +28,19 @@ def payload(frames: Iterable[bytes]) -> Payload:
     """Returns frames to be sent together."""
     plain = b"".join(frames)
     return Payload(plain, b"%x\r\n%b\r\n" % (len(plain), plain))
+
+
+def payloads(frames: Iterable[bytes]) -> list[Payload]:
+    """Returns frames to be sent one part after the other. A frame is never cut."""
+    parts: list[list[bytes]] = []
+    room = 0
+    for each in frames:
+        if not parts or len(each) > room:
+            parts.append([])
+            room = PAYLOAD_BYTES_MAX
+        parts[-1].append(each)
+        room -= len(each)
+    return [payload(part) for part in parts]
 
 
 def frame(name: str, id_: str, data: Any) -> bytes:

@@ -13,7 +13,7 @@ from schemas.fields import UserId
 from schemas.notifications import NotificationRequested
 from workers.api.encoding import encode
 from workers.api.events.changes import DESKTOP, Changes
-from workers.api.events.frames import frame
+from workers.api.events.frames import WAITING_BYTES_MAX, frame
 from workers.api.events.ids import EventId, new_epoch
 from workers.api.events.published import EventName, ForAll, ForSome, OfConversation, Published
 from workers.api.events.recent import Recent
@@ -152,7 +152,11 @@ class Journal:
 
     def _for_all(self, name: EventName, conversation_id: str, data: Any) -> ForAll:
         number = self._next_number()
-        return ForAll(number, conversation_id, frame(name, str(self.present), data))
+        framed = frame(name, str(self.present), data)
+        if len(framed) > WAITING_BYTES_MAX:
+            # Whoever it was sent to would be disconnected, and fetch again all the same.
+            framed = frame("reset", str(self.present), {})
+        return ForAll(number, conversation_id, framed)
 
     def _next_number(self) -> int:
         self._number += 1

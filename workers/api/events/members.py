@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Iterator, Sequence
 
 from schemas.fields import UserId
-from workers.api.events.frames import Payload, payload
+from workers.api.events.frames import Payload, payloads
 from workers.api.events.published import Published, Seen
 from workers.api.events.stream import Stream
 from workers.process import metrics
@@ -48,23 +48,28 @@ class Members:
             del self._streams[stream.user_id]
 
     async def send(self, events: Sequence[Published], seen: Seen) -> None:
-        """Send events to all of their users. What users get alike is joined once."""
-        payloads: dict[tuple[bytes, ...], Payload] = {}
+        """Send events to all of their users. What users get alike is joined once.
+
+        Streams whose clients do not read are ended, so that little waits for each.
+        """
+        joined: dict[tuple[bytes, ...], list[Payload]] = {}
         written = 0
         for user_id, streams in list(self._streams.items()):
             frames = frames_of(events, user_id, seen)
             if not frames:
                 continue
-            joined = payloads.get(frames)
-            if joined is None:
-                joined = payloads[frames] = payload(frames)
-            for stream in list(streams):
-                stream.send(joined)
+            parts = joined.get(frames)
+            if parts is None:
+                parts = joined[frames] = payloads(frames)
             metrics.API_EVENTS_SENT.inc(len(frames) * len(streams))
-            written += len(streams)
-            if written >= AT_ONCE:
-                written = 0
-                await asyncio.sleep(0)
+            sent_to = list(streams)
+            for part in parts:
+                for stream in sent_to:
+                    stream.send(part)
+                written += len(streams)
+                if written >= AT_ONCE or part is not parts[-1]:
+                    written = 0
+                    await asyncio.sleep(0)
 
 
 def frames_of(events: Sequence[Published], user_id: UserId, seen: Seen) -> tuple[bytes, ...]:

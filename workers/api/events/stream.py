@@ -6,10 +6,7 @@ from time import monotonic
 from typing import Literal
 
 from workers.api.caller import Caller
-from workers.api.events.frames import END_OF_CHUNKS, Payload
-
-WAITING_BYTES_MAX = 256 * 1024
-"""A client for which more waits does not read, and is disconnected."""
+from workers.api.events.frames import END_OF_CHUNKS, WAITING_BYTES_MAX, Payload
 
 EndReason = Literal["gone", "slow", "stopped", "expired", "no_access"]
 """Why a stream ended: its client is gone, does not read, this process stops, the token has expired,
@@ -50,7 +47,7 @@ class Stream:
         """Send, without waiting for the client. A stream that has ended is left as it is."""
         if not self.is_open:
             return
-        if self._transport.get_write_buffer_size() > WAITING_BYTES_MAX:
+        if self._transport.get_write_buffer_size() + len(payload.plain) > WAITING_BYTES_MAX:
             self._transport.abort()
             self._end("slow")
             return

@@ -145,8 +145,9 @@ async def test_a_client_that_does_not_read_is_closed_and_delays_nobody(
 
         async def is_closed() -> bool:
             nonlocal sent
-            await inbox.topics.publish(*[message(CONTACT, "x" * 60_000) for _ in range(20)])
-            sent += 20
+            # So few that they may wait together for a client that reads.
+            await inbox.topics.publish(*[message(CONTACT, "x" * 50_000) for _ in range(4)])
+            sent += 4
             await of_bo.until_some("message", sent)
             return bool(await ends(worker, "slow"))
 

@@ -1,23 +1,63 @@
-"""Conversations, records and what Postgres shows, for tests of events."""
+"""Conversations, records, what Postgres shows, and connections, for tests of events."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from db.listed_conversations import ListedConversation
+from db.message_pages import StoredMessage
+from domain.directory import User
 from schemas.conversations import (
     ConversationAssigned,
     ConversationDeleted,
     MessageRecorded,
     Snapshot,
 )
-from schemas.fields import AccountId, ConversationId, UserId
+from schemas.fields import AccountId, ConversationId, MessageId, UserId
+from workers.api.caller import Caller, Identity
 from workers.api.events.published import Published
 from workers.api.events.round import Loaded
 
 ACCOUNT, ANA, BO = AccountId("acme"), UserId("ana"), UserId("bo")
 OPEN, OF_BO = Snapshot("open", None), Snapshot("open", "bo")
+
+
+class Connection(asyncio.Transport):
+    """The connection of a client that reads all at once, or nothing."""
+
+    def __init__(self, *, reads: bool) -> None:
+        super().__init__()
+        self._reads = reads
+        self.written: list[bytes] = []
+        self.waiting = 0
+        """The bytes that the client has not read."""
+        self.is_aborted = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Take it."""
+        self.written.append(bytes(data))
+        self.waiting += 0 if self._reads else len(data)
+
+    def is_closing(self) -> bool:
+        """Whether it was aborted."""
+        return self.is_aborted
+
+    def get_write_buffer_size(self) -> int:
+        """Returns what waits."""
+        return self.waiting
+
+    def abort(self) -> None:
+        """Note it."""
+        self.is_aborted = True
+
+
+def caller(account_id: AccountId, user_id: UserId) -> Caller:
+    """Returns a user behind a proxy."""
+    identity = Identity(account_id=account_id, user_id=user_id, proven_by="proxy", expires_at=None)
+    user = User(account_id=account_id, user_id=user_id, inbox_access=True)
+    return Caller(identity=identity, user=user)
 
 
 def listed(id_: str, version: int, **fields: Any) -> ListedConversation:
@@ -40,6 +80,23 @@ def listed(id_: str, version: int, **fields: Any) -> ListedConversation:
     }
     return ListedConversation(
         conversation_id=ConversationId(id_), version=version, **given | fields
+    )
+
+
+def stored(id_: str, body: str) -> StoredMessage:
+    """Returns an inbound message as Postgres shows it."""
+    return StoredMessage(
+        message_id=MessageId(id_),
+        direction="inbound",
+        sender_name="Maria",
+        sender_address="whatsapp:+49",
+        body=body,
+        media=(),
+        sent_at=datetime(2026, 1, 1, tzinfo=UTC),
+        version=2,
+        historical=False,
+        context=None,
+        parts=(),
     )
 
 

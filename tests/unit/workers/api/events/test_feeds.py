@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from domain.directory import User
 from schemas.fields import AccountId
-from tests.unit.workers.api.events.given import ACCOUNT, ANA, BO
-from workers.api.caller import Caller, Identity
+from tests.unit.workers.api.events.given import ACCOUNT, ANA, BO, Connection, caller
+from workers.api.caller import Caller
 from workers.api.events.feeds import ACCOUNT_STREAMS_MAX, Feeds
 from workers.api.events.stream import Stream
 from workers.api.problem import Problem
@@ -17,34 +16,13 @@ from workers.settings import Settings
 NO_POOL: Any = None
 
 
-class Reads(asyncio.Transport):
-    """The connection of a client that reads all."""
-
-    def write(self, _data: bytes | bytearray | memoryview) -> None:
-        """Take it."""
-
-    def is_closing(self) -> bool:
-        """It stays open."""
-        return False
-
-    def get_write_buffer_size(self) -> int:
-        """Nothing waits."""
-        return 0
-
-
-def caller(account_id: AccountId, user_id: Any) -> Caller:
-    identity = Identity(account_id=account_id, user_id=user_id, proven_by="proxy", expires_at=None)
-    user = User(account_id=account_id, user_id=user_id, inbox_access=True)
-    return Caller(identity=identity, user=user)
-
-
 async def test_an_account_has_a_limited_number_of_streams_of_whichever_users() -> None:
     feeds = Feeds(Settings.from_environment({}), NO_POOL)
     of_ana, of_bo = caller(ACCOUNT, ANA), caller(ACCOUNT, BO)
 
     def opened(by: Caller) -> Stream:
         feeds.check_room(by)
-        return feeds.open(by, Reads(), None, is_chunked=True)
+        return feeds.open(by, Connection(reads=True), None, is_chunked=True)
 
     streams = [opened(of_ana) for _ in range(ACCOUNT_STREAMS_MAX - 1)]
     await asyncio.sleep(0)  # these become members, the next one is about to

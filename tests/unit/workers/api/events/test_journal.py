@@ -15,8 +15,10 @@ from tests.unit.workers.api.events.given import (
     loaded,
     recorded,
     said,
+    stored,
 )
 from workers.api.events.changes import Changes
+from workers.api.events.frames import WAITING_BYTES_MAX
 from workers.api.events.ids import EventId
 from workers.api.events.journal import Journal
 
@@ -153,3 +155,13 @@ def _round(
     for event in journal.publish(taken, loaded(*shown)):
         _, _, data = said(event)
         sent.setdefault(data["conversation_id"], []).append(data["version"])
+
+
+def test_an_event_that_no_client_could_wait_for_lets_them_fetch_again() -> None:
+    journal = Journal(60)
+    shown = loaded(listed("c", 2))
+    for length, name in ((WAITING_BYTES_MAX // 2, "message"), (WAITING_BYTES_MAX, "reset")):
+        shown.messages["c/2"] = stored("c/2", "x" * length)
+        *_, event = journal.publish(changes(recorded("c", 2)), shown)
+        assert said(event)[:2] == (name, str(journal.present))
+        assert event.size <= WAITING_BYTES_MAX
