@@ -18,9 +18,13 @@ async def begin_session(api: Api, call: Call) -> Answer:
     return Answer(status=204, headers={"Set-Cookie": api.admission.cookie.holding(token, seconds)})
 
 
-async def end_session(api: Api, _call: Call) -> Answer:
-    """Remove the cookie. The token itself is good until it ends."""
-    return Answer(status=204, headers={"Set-Cookie": api.admission.cookie.ended()})
+async def end_session(api: Api, call: Call) -> Answer:
+    """Remove the cookie, whatever it holds: no script of the page could. The token itself is good
+    until it ends."""
+    cookie = api.admission.cookie
+    if cookie.token(call.request) is not None:
+        cookie.check_write(call.request, "cookie")
+    return Answer(status=204, headers={"Set-Cookie": cookie.ended()})
 
 
 OPERATIONS = (
@@ -36,8 +40,10 @@ OPERATIONS = (
         name="endSession",
         method="DELETE",
         address="/session",
-        summary="Removes that cookie.",
+        summary="Removes that cookie, also of a user who may do nothing else any more.",
         handle=end_session,
         answers={204: None},
+        codes=("foreign_origin", "not_json"),
+        is_public=True,
     ),
 )

@@ -8,6 +8,7 @@ import pytest
 
 from tests.harness.api import Answered, ApiClient
 from tests.harness.inbox import Inbox
+from tests.harness.input_events import user
 from tests.harness.tokens import AUDIENCE, ISSUER, SigningKey, write_jwks
 from workers.settings import Settings
 
@@ -16,11 +17,12 @@ KEY = SigningKey.make("one")
 
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
-    """Settings of an API that takes tokens."""
+    """Settings of an API that takes tokens, and few requests."""
     given = {
         "INBOX_API_ISSUER": ISSUER,
         "INBOX_API_AUDIENCE": AUDIENCE,
         "INBOX_API_JWKS_FILE": str(write_jwks(tmp_path / "jwks", KEY)),
+        "INBOX_API_USER_RATE": "2",
     }
     return Settings.from_environment(settings.environment() | given)
 
@@ -68,6 +70,28 @@ async def test_a_browser_has_a_session_until_it_ends_it(
         assert ended.status == 204
         assert cookie(ended)[name].value == ""
         assert cookie(ended)[name]["max-age"] == "0"
+
+
+async def test_a_session_ends_whatever_its_cookie_holds(inbox: Inbox, settings: Settings) -> None:
+    await inbox.apply(user("zoe", inbox_access=False))
+    ours = {"Origin": settings.local_url, "Content-Type": "application/json"}
+    async with ApiClient(settings, headers={}) as browser:
+        for held, code in (
+            (KEY.token(sub="zoe"), "no_inbox_access"),
+            (SigningKey.make("removed").token(), "unauthorized"),
+            (KEY.token(exp=int(time.time()) - 1), "unauthorized"),
+            ("nonsense", "unauthorized"),
+            (KEY.token(sub="bo"), "too_many_requests"),
+        ):
+            sent = ours | {"Cookie": f"inbox_session={held}"}
+            read = await browser.request("GET", "/me", headers=sent)
+            while code == "too_many_requests" and read.status == 200:
+                read = await browser.request("GET", "/me", headers=sent)
+            assert read.code == code
+            ended = await browser.request("DELETE", "/session", headers=sent)
+            assert (ended.status, cookie(ended)["inbox_session"]["max-age"]) == (204, "0")
+        without = await browser.request("DELETE", "/session")
+        assert (without.status, cookie(without)["inbox_session"]["max-age"]) == (204, "0")
 
 
 async def test_no_session_begins_without_a_good_token(inbox: Inbox, settings: Settings) -> None:
