@@ -63,15 +63,16 @@ async def record_commands(
 
 
 async def load_outcome(
-    connection: AnyConnection, account_id: AccountId, command_id: str
+    connection: AnyConnection, account_id: AccountId, command_id: str, *, by_message: bool = True
 ) -> Outcome | None:
     """Returns the outcome of a command; None if it is not applied, or was long ago.
 
     The message of a reply is kept longer than the id of its command, and says that the reply was
-    accepted: a repeat of it has no result either. The text of the id must be one that Postgres can
-    store.
+    accepted: a repeat of it has no result either. Without `by_message` it is not looked for: it
+    says nothing of a new command of another kind that has the same id. The text of the id must be
+    one that Postgres can store.
     """
-    message_id = reply_message_id(account_id, command_id)
+    message_id = reply_message_id(account_id, command_id) if by_message else None
     row = await connection.fetchrow(QUERIES["load_outcome"], account_id, command_id, message_id)
     return None if row is None else Outcome(row["code"], row["version"])
 

@@ -14,12 +14,14 @@ ORDER BY account_id, command_id
 
 -- name: load_outcome
 -- The outcome of a command. A reply whose command is pruned, or was applied by an older program, still
--- has its message, $3.
-SELECT code, version FROM inbox.commands WHERE account_id = $1 AND command_id = $2
+-- has its message, $3; null looks for none. A code that is kept goes before the message: a later
+-- command of another kind may have the same id.
+SELECT code, version, CASE WHEN code IS NULL THEN 3 ELSE 1 END AS place
+FROM inbox.commands WHERE account_id = $1 AND command_id = $2
 UNION ALL
-SELECT 'accepted', version FROM inbox.messages
+SELECT 'accepted', version, 2 FROM inbox.messages
 WHERE account_id = $1 AND message_id = $3::uuid AND direction = 'outbound'
-ORDER BY code NULLS LAST
+ORDER BY place
 LIMIT 1
 
 -- name: prune_commands

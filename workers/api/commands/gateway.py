@@ -13,6 +13,7 @@ from db.errors import is_transient
 from db.positions import Partition, stored_positions
 from schemas.cloudevents import CloudEvent
 from schemas.fields import AccountId, Command, ConversationId, EventData
+from schemas.messages import MessageSend
 from workers.api.commands.listener import COMMAND_TOPICS, CommandsListener
 from workers.api.commands.publishing import PUBLISH_SECONDS, Publishing
 from workers.api.commands.unapplied import UnappliedCommands
@@ -99,7 +100,9 @@ class Commands:
         async with self._pool.acquire() as connection:
             # In this order: the deletion itself may be what is asked for again.
             exists = await has_conversation(connection, account_id, ConversationId(conversation_id))
-            outcome = await load_outcome(connection, *key)
+            # The message of a reply answers a repeat of the reply alone.
+            is_reply = isinstance(command, MessageSend)
+            outcome = await load_outcome(connection, *key, by_message=is_reply)
         if not exists and outcome is None:
             raise not_found()
         return outcome
@@ -127,7 +130,8 @@ class Commands:
         # In this order: a command that is not in the set any more has its outcome by now.
         sent = key in self._unapplied
         async with self._pool.acquire() as connection:
-            return sent, await load_outcome(connection, *key)
+            # What is not applied yet may have the id of a reply whose own command is pruned.
+            return sent, await load_outcome(connection, *key, by_message=not sent)
 
     async def change_directory(self, change: EventData, event_id: str) -> bool:
         """Publish a change of the directory. Returns whether Postgres shows it within

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -197,6 +198,27 @@ async def test_a_result_is_heard_of_or_found_in_postgres(
         finally:
             following.cancel()
             await asyncio.wait([following])
+
+
+async def test_the_message_of_a_reply_answers_for_no_other_command(
+    inbox: Inbox, ana: ApiClient
+) -> None:
+    await inbox.apply(message(MARIA, sent_at=datetime.now(UTC)))
+    hello = {"body": "Hello"}
+    replied = await ana.post(f"{ADDRESS}/reply", hello, **keyed("key"))
+    assert replied.status == 200
+    # As it is 7 days later: the command is pruned, its message stays.
+    await inbox.owner.execute("DELETE FROM inbox.commands")
+    assert (await ana.get("/commands/key")).json == replied.json
+    assert (await ana.post(f"{ADDRESS}/reply", hello, **keyed("key"))).json == replied.json
+    # Another command with its id is published, and from then on its own outcome is told.
+    refused = await ana.post(f"{ADDRESS}/close", {"expected_version": 1}, **keyed("key"))
+    assert (refused.status, refused.code) == (409, "stale_version")
+    assert (await ana.get("/commands/key")).json == refused.json
+    await inbox.owner.execute("DELETE FROM inbox.commands")
+    closed = await ana.post(f"{ADDRESS}/close", **keyed("key"))
+    assert (closed.status, closed.json["version"]) == (200, replied.json["version"] + 1)
+    assert (await ana.get("/commands/key")).json == closed.json
 
 
 @pytest.mark.parametrize(
