@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -32,8 +32,11 @@ class Admission(Protocol):
     def place(self, operation: Operation) -> AbstractContextManager[None]:
         """Returns the place of a request under way. To enter it raises Problem if all are taken."""
 
-    async def admit(self, request: web.Request, operation: Operation) -> Caller:
-        """Returns who is asking. Raises Problem for whoever may not, or asks too often."""
+    def admitted(
+        self, request: web.Request, operation: Operation
+    ) -> AbstractAsyncContextManager[Caller]:
+        """Returns who is asking, for as long as the request is under way. To enter it raises
+        Problem for whoever may not ask, or asks too often or too much at once."""
 
 
 def common_codes(operation: Operation) -> tuple[str, ...]:
@@ -91,15 +94,17 @@ def _route(
 async def _answer(
     operation: Operation, admission: Admission, api: Any, request: web.Request
 ) -> web.StreamResponse:
-    caller: Any = None if operation.is_public else await admission.admit(request, operation)
-    call = Call(
-        caller=caller,
-        path=decode_path(operation.path, request.match_info),
-        query=decode_query(operation.query, request),
-        body=await read_body(operation, request),
-        request=request,
-    )
-    answered = await operation.handle(api, call)
+    nobody: Any = nullcontext()
+    admitted = nobody if operation.is_public else admission.admitted(request, operation)
+    async with admitted as caller:
+        call = Call(
+            caller=caller,
+            path=decode_path(operation.path, request.match_info),
+            query=decode_query(operation.query, request),
+            body=await read_body(operation, request),
+            request=request,
+        )
+        answered = await operation.handle(api, call)
     if isinstance(answered, web.StreamResponse):
         return answered
     if isinstance(answered, Answer):

@@ -1,7 +1,7 @@
 """Lets callers in: proven identities of known users with inbox access, not too often."""
 
-from collections.abc import Collection
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Collection
+from contextlib import AbstractContextManager, asynccontextmanager
 
 from aiohttp import web
 
@@ -9,7 +9,13 @@ from db.connect import Pool
 from db.directory import UserKey, users_by_id
 from domain.directory import User
 from workers.api.access.cookies import SessionCookie
-from workers.api.access.limits import REQUESTS_MAX, Places, RateLimit
+from workers.api.access.limits import (
+    ACCOUNT_REQUESTS_MAX,
+    REQUESTS_MAX,
+    USER_REQUESTS_MAX,
+    Places,
+    RateLimit,
+)
 from workers.api.access.proxies import TrustedProxies
 from workers.api.access.trust import token_verifier
 from workers.api.caller import Caller, Identity
@@ -18,7 +24,7 @@ from workers.api.problem import Problem, unauthorized
 from workers.api.shared import SharedByKey
 from workers.settings import Settings
 
-READS = {"GET", "HEAD"}
+READ = "GET"
 
 
 class Admission:
@@ -34,8 +40,10 @@ class Admission:
         """Asks for users. When all clients come back at once, few questions serve them all."""
         self._users = RateLimit(settings.api_user_rate)
         self._accounts = RateLimit(settings.api_account_rate)
-        self._requests = Places(REQUESTS_MAX)
-        self._streams = Places(settings.api_streams_max)
+        self._requests = Places(REQUESTS_MAX, "unavailable")
+        self._streams = Places(settings.api_streams_max, "unavailable")
+        self._of_account = Places(ACCOUNT_REQUESTS_MAX, "too_many_requests")
+        self._of_user = Places(USER_REQUESTS_MAX, "too_many_requests")
 
     def place(self, operation: Operation) -> AbstractContextManager[None]:
         """Returns the place of a request while it is under way; streams have places of their own.
@@ -44,16 +52,22 @@ class Admission:
         """
         return (self._streams if operation.is_stream else self._requests).taken()
 
-    async def admit(self, request: web.Request, operation: Operation) -> Caller:
-        """Returns who is asking. Raises Problem for whoever may not, or asks too often.
+    @asynccontextmanager
+    async def admitted(self, request: web.Request, operation: Operation) -> AsyncIterator[Caller]:
+        """Yield who is asking, and hold a place of the user and the account meanwhile.
 
-        Streams are not counted: after a restart all clients of an account connect at once.
+        Raises Problem for whoever may not ask, or asks too often or too much at once. Streams are
+        not counted: after a restart all clients of an account connect at once.
         """
         identity = self.identify(request)
-        if not operation.is_stream:
-            self._users.take((identity.account_id, identity.user_id))
-            self._accounts.take(identity.account_id)
-        return await self.user_of(identity)
+        if operation.is_stream:
+            yield await self.user_of(identity)
+            return
+        account_id, user = identity.account_id, (identity.account_id, identity.user_id)
+        with self._of_user.taken(user), self._of_account.taken(account_id):
+            self._users.take(user)
+            self._accounts.take(account_id)
+            yield await self.user_of(identity)
 
     def identify(self, request: web.Request) -> Identity:
         """Returns who a request is proven to be from. Raises Problem.
@@ -64,7 +78,7 @@ class Admission:
         identity = self._proxies.identity(request)
         if identity is None:
             identity = self._identity_of_token(request)
-        if request.method not in READS and identity.proven_by != "token":
+        if request.method != READ and identity.proven_by != "token":
             self.cookie.check_write(request, identity.proven_by)
         return identity
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 
@@ -17,6 +17,9 @@ KEYS_MAX = 8192
 REQUESTS_MAX = 1000
 """Requests under way at once in one process, without streams. A body has 64 KiB at most, so this
 bounds the memory of all bodies too."""
+
+ACCOUNT_REQUESTS_MAX, USER_REQUESTS_MAX = 250, 125
+"""Those of one account, and of one user: slow ones must not take the places of all others."""
 
 RETRY_SECONDS = 1
 
@@ -50,18 +53,23 @@ class RateLimit:
 
 
 class Places:
-    """So many things may be under way at once."""
+    """So many things may be under way at once for each key."""
 
-    def __init__(self, most: int) -> None:
-        self._free = most
+    def __init__(self, most: int, code: str) -> None:
+        """`code` is that of the problem of one too many."""
+        self._most = most
+        self._code = code
+        self._taken: Counter[Hashable] = Counter()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
+    def taken(self, key: Hashable = None) -> Iterator[None]:
         """Take a place, and leave it at the end. Raises Problem if none is free."""
-        if not self._free:
-            raise Problem("unavailable", "too much at once", {"Retry-After": str(RETRY_SECONDS)})
-        self._free -= 1
+        if self._taken[key] >= self._most:
+            raise Problem(self._code, "too much at once", {"Retry-After": str(RETRY_SECONDS)})
+        self._taken[key] += 1
         try:
             yield
         finally:
-            self._free += 1
+            self._taken[key] -= 1
+            if not self._taken[key]:
+                del self._taken[key]

@@ -55,10 +55,11 @@ class FakeAdmission:
         """Returns a place; there are enough."""
         return nullcontext()
 
-    async def admit(self, _request: web.Request, _operation: Operation) -> Caller:
-        """Returns the user ana of the account acme."""
+    @asynccontextmanager
+    async def admitted(self, _request: web.Request, _operation: Operation) -> AsyncIterator[Caller]:
+        """Yield the user ana of the account acme."""
         account, user = AccountId("acme"), UserId("ana")
-        return Caller(
+        yield Caller(
             identity=Identity(account_id=account, user_id=user, proven_by="proxy", expires_at=None),
             user=User(
                 account_id=account,

@@ -1,16 +1,18 @@
 """What admission decides without Postgres: which proof counts, and how much is taken at once."""
 
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from domain.directory import User
 from tests.harness.tokens import AUDIENCE, ISSUER, SigningKey, write_jwks
 from tests.unit.workers.api.access.given import request
 from tests.unit.workers.api.given import operation
 from workers.api.access.admission import Admission
-from workers.api.access.limits import REQUESTS_MAX
+from workers.api.access.limits import ACCOUNT_REQUESTS_MAX, REQUESTS_MAX, USER_REQUESTS_MAX
+from workers.api.caller import Caller, Identity
 from workers.api.problem import Problem
 from workers.settings import Settings
 
@@ -94,3 +96,40 @@ def test_streams_and_other_requests_have_places_of_their_own(tmp_path: Path) -> 
                 pass
         with made.place(kind):
             pass
+
+
+class Knowing(Admission):
+    """Knows every user."""
+
+    async def user_of(self, identity: Identity) -> Caller:
+        """Returns a user with inbox access."""
+        account_id, user_id = identity.account_id, identity.user_id
+        user = User(account_id=account_id, user_id=user_id, inbox_access=True)
+        return Caller(identity=identity, user=user)
+
+
+async def test_neither_a_user_nor_an_account_takes_the_places_of_others() -> None:
+    trusting = {"INBOX_API_TRUSTED_NETWORKS": "192.0.2.0/24"}
+    made = Knowing(Settings.from_environment(trusting), NO_POOL)
+
+    async def ask(open_ones: AsyncExitStack, name: str, account: str = "acme") -> None:
+        asked = request(("X-Inbox-Account", account), ("X-Inbox-User", name))
+        await open_ones.enter_async_context(made.admitted(asked, operation()))
+
+    async with AsyncExitStack() as open_ones:
+        for name in ("ana", "bo"):
+            for _ in range(USER_REQUESTS_MAX):
+                await ask(open_ones, name)
+            with pytest.raises(Problem, match="too_many_requests") as caught:
+                await ask(open_ones, name)
+            assert caught.value.headers == {"Retry-After": "1"}
+        assert 2 * USER_REQUESTS_MAX == ACCOUNT_REQUESTS_MAX < REQUESTS_MAX / 3
+        with pytest.raises(Problem, match="too_many_requests"):
+            await ask(open_ones, "cy")
+        await ask(open_ones, "ana", "rival")
+        stream = operation(content_type="text/event-stream")
+        asked = request(("X-Inbox-Account", "acme"), ("X-Inbox-User", "ana"))
+        async with made.admitted(asked, stream) as caller:
+            assert caller.user_id == "ana"
+    async with AsyncExitStack() as open_ones:
+        await ask(open_ones, "ana")

@@ -72,7 +72,7 @@ def test_so_many_keys_are_remembered_and_those_who_asked_last() -> None:
 
 
 def test_places_are_given_back_however_a_request_ends() -> None:
-    places = Places(2)
+    places = Places(2, "unavailable")
     with places.taken():
         with pytest.raises(ZeroDivisionError), places.taken():
             raise ZeroDivisionError
@@ -83,3 +83,12 @@ def test_places_are_given_back_however_a_request_ends() -> None:
             assert caught.value.headers == {"Retry-After": "1"}
     with places.taken(), places.taken():
         pass
+
+
+def test_each_key_has_places_of_its_own_and_none_is_remembered() -> None:
+    places = Places(1, "too_many_requests")
+    with places.taken("ana"), places.taken("bo"):
+        with pytest.raises(Problem) as caught, places.taken("ana"):
+            pass
+        assert (caught.value.status, caught.value.code) == (429, "too_many_requests")
+    assert not places._taken
