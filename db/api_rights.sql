@@ -8,7 +8,7 @@ BEGIN
         GRANT SELECT ON
             inbox.accounts, inbox.channels, inbox.commands, inbox.conversations, inbox.history,
             inbox.identities, inbox.installation, inbox.links, inbox.messages, inbox.migrations,
-            inbox.positions, inbox.seen, inbox.sends, inbox.users
+            inbox.positions, inbox.seen, inbox.sends, inbox.tombstones, inbox.users
             TO inbox_api;
         GRANT INSERT, UPDATE, DELETE ON inbox.seen TO inbox_api;
     END IF;

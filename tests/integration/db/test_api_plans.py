@@ -75,7 +75,7 @@ QUERIES_OF_THE_API = {
     "history_page": Planned(
         "text, uuid, integer, bigint",
         "'a', gen_random_uuid(), 7, 51",
-        ("conversations_pkey", "history_pkey", "users_pkey"),
+        ("conversations_pkey", "tombstones_pkey", "history_pkey", "users_pkey"),
     ),
     "seen_versions": Planned(
         "text, uuid[], text[]", "'a', ARRAY[gen_random_uuid()], '{u}'", ("seen_pkey",)
