@@ -33,7 +33,7 @@ ANSWERS: dict[int, Any] = {200: CommandResult, 202: CommandPending}
 DETAILS = {
     RejectionCode.UNKNOWN_CONVERSATION: "the conversation does not exist any more",
     RejectionCode.UNKNOWN_USER: "the user is not, or not any more, a user of this account",
-    RejectionCode.UNKNOWN_CHANNEL: "the channel of the conversation was removed",
+    RejectionCode.UNKNOWN_CHANNEL: "the channel of the conversation is not known, or was removed",
     RejectionCode.NO_INBOX_ACCESS: "the user has no access to the inbox",
     RejectionCode.ASSIGNEE_UNAVAILABLE: "the user is unavailable, so nothing can be assigned",
     RejectionCode.NOT_INSTALLER: "only the user who installed the channel may do this",

@@ -35,3 +35,5 @@ def test_each_rejection_has_its_status_and_plain_words(code: RejectionCode) -> N
     assert caught.value.status == statuses.get(code, 409)
     assert caught.value.code == code
     assert caught.value.detail
+    if code == RejectionCode.UNKNOWN_CHANNEL:
+        assert "is not known, or was removed" in caught.value.detail
