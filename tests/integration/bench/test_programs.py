@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import api_commands, growth, latency
+from bench import api_commands, api_streams, growth, latency
 from bench.checkers.promises import Broken
 from bench.runs.cases import check_notified, fill, new_case
+from bench.streams import latency as stream_latency
+from bench.streams import many
 from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.settings import Settings
 
@@ -39,6 +41,24 @@ async def test_every_click_is_counted_and_has_one_result(
     found = await api_commands.run(settings, tmp_path, plan)
     assert (found.clicks, found.rate) == (10, 50)
     assert 0 < found.p50 <= found.p99 <= found.max
+
+
+@pytest.mark.long
+@pytest.mark.busy
+async def test_streams_are_measured_and_what_they_say_is_compared(
+    settings: Settings, tmp_path: Path
+) -> None:
+    plan = api_streams.Plan(
+        of_many=many.Plan(streams=50, users=5, open_seconds=1, idle_seconds=1, changes=2),
+        of_latency=stream_latency.Plan(rate=50, seconds=1, warm_up_seconds=1, conversations=20),
+        events=800,
+    )
+    found = await api_streams.run(settings, tmp_path, plan)
+    assert (found["many"].streams, len(found["many"].changes)) == (50, 2)
+    assert len(found["many"].again.clients) == 50
+    assert found["latency"].messages == 50
+    assert 0 < found["latency"].p50 <= found["latency"].p99 <= found["latency"].max
+    assert found["order"].published == 800
 
 
 @pytest.mark.long

@@ -11,13 +11,17 @@ import aiohttp
 import pytest
 
 from bench.checkers.messages import check
+from bench.checkers.tables import owner_connection
 from bench.load.input_events import InputEvent, directory
 from bench.load.message_load import MessageLoad
 from bench.load.publishing import publish
 from bench.mock_twilio.account import SID, TOKEN
 from bench.runs.workers import WorkerProcess, running_workers, until_applied
+from bench.streams.order import Follower, changes, load_shown
 from db.migrate import migrate
+from tests.harness.api import trusting
 from tests.harness.twilio import Twilio, form
+from tests.harness.waiting import until
 from workers.dev.embedded.kafka import EmbeddedKafka
 from workers.dev.embedded.postgres import EmbeddedPostgres
 from workers.dev.embedded.server import EmbeddedServer
@@ -119,3 +123,34 @@ async def test_postgres_hangs_in_the_middle_of_work(own: Own) -> None:
     await asyncio.sleep(OUTAGE_SECONDS)
     own.postgres.resume()
     await own.settle()
+
+
+@pytest.mark.long
+async def test_streams_of_events_miss_nothing_of_an_outage_of_kafka(
+    own: Own, tmp_path: Path
+) -> None:
+    settings = trusting(own.settings)
+    (tmp_path / "api").mkdir()
+    with running_workers(settings, tmp_path / "api", roles="api") as [api]:
+        follower = Follower(settings, api.url, "ana")
+        following = asyncio.create_task(follower.run())
+
+        async def was_told_to_fetch() -> bool:
+            return follower.resets > 0
+
+        await until(was_told_to_fetch, "a stream")
+        events = changes(400)
+        own.published += await publish(settings, islice(events, 200))
+        await _away(own.kafka)
+        own.published += await publish(settings, events)
+        await until_applied(settings, [own.worker, api], own.published)
+        async with owner_connection(settings) as connection:
+            now = await load_shown(connection)
+
+        async def knows_all() -> bool:
+            return await follower.missing(now) == 0
+
+        await until(knows_all, "a client that knows everything")
+        assert follower.streams == 1
+        assert follower.wrong == 0
+        following.cancel()

@@ -1,0 +1,1 @@
+"""The parts of the benchmark of event streams, bench/api_streams.py."""
