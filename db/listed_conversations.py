@@ -15,10 +15,6 @@ from schemas.message_context import MessageContext
 from schemas.messages import Media
 from schemas.notifications import PREVIEW_CHARACTERS_MAX
 
-LOOKED_AT_MAX = 50
-"""How many of a conversation's newest messages are looked at for one of the contact. After so many
-replies in a row nothing of the contact counts as unseen."""
-
 _MEDIA = msgspec.json.Decoder(tuple[Media, ...])
 _CONTEXT = msgspec.json.Decoder(MessageContext)
 
@@ -45,8 +41,7 @@ class ListedConversation(Struct, frozen=True, kw_only=True):
     """The start of that message, as notifications show it."""
     message_count: int
     inbound_version: int
-    """The newest version that recorded a message of the contact, imports aside; 0 if none of the
-    newest `LOOKED_AT_MAX` messages is the contact's."""
+    """The newest version that recorded a message of the contact, imports aside; else 0."""
     window_until: datetime | None
 
 
@@ -62,7 +57,6 @@ async def load_listed(
         conversation_ids,
         # One character more than a preview shows: so `preview` knows that the text is longer.
         PREVIEW_CHARACTERS_MAX + 1,
-        LOOKED_AT_MAX,
     )
     return [_listed(row) for row in rows]
 

@@ -747,6 +747,8 @@ CREATE INDEX identities_of_conversation ON inbox.identities USING btree (convers
 
 CREATE INDEX messages_in_order ON inbox.messages USING btree (conversation_id, sent_at, version);
 
+CREATE INDEX messages_inbound ON inbox.messages USING btree (conversation_id, version) WHERE ((direction = 'inbound'::text) AND (NOT historical));
+
 CREATE INDEX receipts_by_age ON inbox.receipts USING btree (received_at);
 
 CREATE UNIQUE INDEX sends_claim_an_id_once ON inbox.sends USING btree (provider_message_id, account_id) WHERE (provider_message_id IS NOT NULL);
@@ -816,6 +818,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.sends TO inbox_worker;
 GRANT SELECT ON TABLE inbox.sends TO inbox_api;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE inbox.tombstones TO inbox_worker;
+GRANT SELECT ON TABLE inbox.tombstones TO inbox_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE inbox.users TO inbox_worker;
 GRANT SELECT ON TABLE inbox.users TO inbox_api;

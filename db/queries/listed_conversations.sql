@@ -1,7 +1,7 @@
 -- name: listed_conversations
 -- What every list shows of some conversations of an account, in the order of $2. The last message is
--- shown with its first $3 characters. Of the newest $4 messages, the newest version of the contact's
--- own tells who has not seen it yet; what was imported counts for nobody. A message may be recorded
+-- shown with its first $3 characters. The newest version of a message of the contact tells who has not
+-- seen it yet; what was imported counts for nobody. A message may be recorded
 -- before its channel's installation is applied: until then the channel has no name.
 SELECT c.conversation_id::text, c.version, c.status, c.assignee_id, u.name AS assignee_name,
        c.channel_id, h.name AS channel_name, h.provider, c.contact_name, c.contact_address,
@@ -19,15 +19,12 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS latest ON true
 LEFT JOIN LATERAL (
-    SELECT max(newest.version) AS version
-    FROM (
-        SELECT m.version, m.direction, m.historical
-        FROM inbox.messages AS m
-        WHERE m.conversation_id = c.conversation_id AND m.account_id = c.account_id
-        ORDER BY m.sent_at DESC
-        LIMIT $4
-    ) AS newest
-    WHERE newest.direction = 'inbound' AND NOT newest.historical
+    SELECT m.version
+    FROM inbox.messages AS m
+    WHERE m.conversation_id = c.conversation_id AND m.account_id = c.account_id
+      AND m.direction = 'inbound' AND NOT m.historical
+    ORDER BY m.version DESC
+    LIMIT 1
 ) AS inbound ON true
 ORDER BY k.place
 

@@ -62,9 +62,15 @@ QUERIES_OF_THE_API = {
         ("conversations_pkey", "conversations_merged", "identities_of_conversation"),
     ),
     "listed_conversations": Planned(
-        "text, uuid[], integer, bigint",
-        "'a', ARRAY[gen_random_uuid()], 141, 50",
-        ("conversations_pkey", "channels_pkey", "users_pkey", "messages_in_order"),
+        "text, uuid[], integer",
+        "'a', ARRAY[gen_random_uuid()], 141",
+        (
+            "conversations_pkey",
+            "channels_pkey",
+            "users_pkey",
+            "messages_in_order",
+            "messages_inbound",
+        ),
     ),
     "message_page": Planned(
         "text, uuid, timestamptz, integer, bigint",

@@ -4,15 +4,11 @@ from typing import TypeAlias
 
 import asyncpg
 
-from db.listed_conversations import (
-    LOOKED_AT_MAX,
-    ListedConversation,
-    load_listed,
-    seen_versions,
-)
+from db.listed_conversations import ListedConversation, load_listed, seen_versions
 from schemas.fields import AccountId, UserId
 from tests.harness.input_events import ACCOUNT
 from tests.harness.stored_conversations import (
+    NOON,
     numbered,
     store_conversation,
     store_directory,
@@ -81,16 +77,14 @@ async def test_what_the_contact_wrote_last_is_known_by_its_version(owner: Owner)
     await store_message(owner, numbered(1), 4, historical=True)
     [one] = await listed(owner, 1)
     assert one.inbound_version == 2
-    # It was sent first, and came late: nobody has seen it.
-    early = one.last_message_at
-    await store_message(owner, numbered(1), 5, sent_at=early)
-    assert [each.inbound_version for each in await listed(owner, 1)] == [5]
-    # After so many replies in a row, nobody looks further.
+    # However many replies follow, it was the contact's last.
     await store_message(owner, numbered(2), 1)
-    for version in range(2, LOOKED_AT_MAX + 2):
-        assert [each.inbound_version for each in await listed(owner, 2)] == [1]
+    for version in range(2, 62):
         await store_message(owner, numbered(2), version, direction="outbound")
-    assert [each.inbound_version for each in await listed(owner, 2)] == [0]
+    assert [each.inbound_version for each in await listed(owner, 2)] == [1]
+    # It was sent before all of them, and came late: nobody has seen it.
+    await store_message(owner, numbered(2), 62, sent_at=NOON)
+    assert [each.inbound_version for each in await listed(owner, 2)] == [62]
 
 
 async def test_how_far_users_have_seen_conversations(owner: Owner) -> None:
