@@ -16,7 +16,7 @@ from schemas.fields import Command
 from schemas.links import ConversationLink, ConversationUnlink, EntityRequest
 from schemas.messages import MessageSend
 from workers.api.commands.bodies import body_of, filled_in
-from workers.api.commands.event_ids import HEADERS, event_id
+from workers.api.commands.event_ids import HEADERS, REPLY_HEADERS, event_id, reply_id
 from workers.api.commands.outcomes import ANSWERS, answer_about
 from workers.api.operation import Answer, Call, Handle, Operation
 from workers.api.service import Api
@@ -111,9 +111,11 @@ KINDS = (
 
 
 def _submitting(command: type[Command]) -> Handle:
+    id_of = reply_id if command is MessageSend else event_id
+
     async def submit(api: Api, call: Call) -> Answer:
         """Publish the command of a request, and answer what became of it."""
-        command_id = event_id(call.request.headers)
+        command_id = id_of(call.request.headers)
         data = filled_in(
             command,
             call.body,
@@ -139,7 +141,7 @@ OPERATIONS = (
             name=kind.name,
             method="POST",
             address=f"/conversations/{{id}}/{kind.segment}",
-            headers=HEADERS,
+            headers=REPLY_HEADERS if kind.command is MessageSend else HEADERS,
             summary=kind.summary,
             handle=_submitting(kind.command),
             path=ConversationPath,

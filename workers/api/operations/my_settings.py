@@ -10,7 +10,7 @@ from schemas.directory import (
 )
 from schemas.fields import EventData
 from workers.api.commands.bodies import closed, filled_in
-from workers.api.commands.event_ids import HEADERS, event_id
+from workers.api.commands.event_ids import SETTING_HEADERS, event_id
 from workers.api.operation import Answer, Call, Operation
 from workers.api.service import Api
 from workers.api.shapes import Me, me_of
@@ -62,7 +62,7 @@ OPERATIONS = (
         name="setAvailability",
         method="PUT",
         address="/me/availability",
-        headers=HEADERS,
+        headers=SETTING_HEADERS,
         summary="Say whether conversations can be assigned to the user who asks.",
         handle=set_availability,
         body=Availability,
@@ -72,7 +72,7 @@ OPERATIONS = (
         name="setNotificationSettings",
         method="PUT",
         address="/me/notification-settings",
-        headers=HEADERS,
+        headers=SETTING_HEADERS,
         summary="Choose the media of some kinds of notifications; the other kinds stay.",
         handle=set_notification_settings,
         body=NotificationSettingsBody,

@@ -145,6 +145,10 @@ async def test_what_is_wrong_is_refused_and_not_published(
             assert (refused.status, refused.code) == (400, "invalid_request"), text[:100]
     long = await ana.post(f"{ADDRESS}/close", headers={"Idempotency-Key": "x" * 257})
     assert (long.status, long.code) == (400, "invalid_request")
+    # The id of a message that the contact may have sent.
+    key = {"Idempotency-Key": "wa1/SM1"}
+    taken = await ana.post(f"{ADDRESS}/reply", {"body": "Hi"}, headers=key)
+    assert (taken.status, taken.code) == (400, "invalid_request")
     # Ids of nothing, and of another account.
     async with ApiClient(settings, "eve", "rival") as eve:
         for client, path in (

@@ -118,3 +118,21 @@ def test_a_stream_and_a_file_are_no_json() -> None:
     stream = operation(content_type="text/event-stream", answers={200: bytes})
     content = of("echo", document([stream]))["responses"]["200"]["content"]
     assert content == {"text/event-stream": {}}
+
+
+def test_what_a_key_does_is_said_of_each_operation_that_takes_one() -> None:
+    said = {
+        each.name: parameter
+        for each in OPERATIONS
+        for parameter in of(each.name)["parameters"]
+        if parameter["name"] == "Idempotency-Key"
+    }
+    again = {
+        name for name, each in said.items() if "repeat is published again" in each["description"]
+    }
+    assert again == {"setAvailability", "setNotificationSettings"}
+    for name in said.keys() - again:
+        assert "a repeat changes nothing" in said[name]["description"]
+    patterns = {name: each["schema"].get("pattern") for name, each in said.items()}
+    assert {name for name, pattern in patterns.items() if pattern} == {"reply"}
+    assert patterns["reply"] == "^[^/]*$"
