@@ -11,6 +11,8 @@ from domain.directory import User
 from workers.api.access.cookies import SessionCookie
 from workers.api.access.limits import (
     ACCOUNT_REQUESTS_MAX,
+    CONNECTS_BURST_SECONDS,
+    CONNECTS_PER_SECOND,
     REQUESTS_MAX,
     USER_REQUESTS_MAX,
     Places,
@@ -40,6 +42,8 @@ class Admission:
         """Asks for users. When all clients come back at once, few questions serve them all."""
         self._users = RateLimit(settings.api_user_rate)
         self._accounts = RateLimit(settings.api_account_rate)
+        self._connects = RateLimit(CONNECTS_PER_SECOND, burst_seconds=CONNECTS_BURST_SECONDS)
+        """Of streams, by user."""
         self._requests = Places(REQUESTS_MAX, "unavailable")
         self._streams = Places(settings.api_streams_max, "unavailable")
         self._of_account = Places(ACCOUNT_REQUESTS_MAX, "too_many_requests")
@@ -57,13 +61,14 @@ class Admission:
         """Yield who is asking, and hold a place of the user and the account meanwhile.
 
         Raises Problem for whoever may not ask, or asks too often or too much at once. Streams are
-        not counted: after a restart all clients of an account connect at once.
+        counted apart: after a restart all clients of an account connect at once.
         """
         identity = self.identify(request)
+        account_id, user = identity.account_id, (identity.account_id, identity.user_id)
         if operation.is_stream:
+            self._connects.take(user)
             yield await self.user_of(identity)
             return
-        account_id, user = identity.account_id, (identity.account_id, identity.user_id)
         with self._of_user.taken(user), self._of_account.taken(account_id):
             self._users.take(user)
             self._accounts.take(account_id)

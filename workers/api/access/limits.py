@@ -11,6 +11,10 @@ from workers.api.problem import Problem
 BURST_SECONDS = 10.0
 """So many seconds of its rate may somebody ask at once, after a pause."""
 
+CONNECTS_PER_SECOND, CONNECTS_BURST_SECONDS = 50, 200.0
+"""Streams that one user may begin, 10,000 at once: after a restart all clients of an account come
+back within seconds, and one user may stand for all of them."""
+
 KEYS_MAX = 8192
 """Whoever asked longest ago is forgotten, and begins anew."""
 
@@ -30,9 +34,15 @@ ROUNDING_SECONDS = 1e-6
 class RateLimit:
     """A token bucket for each key (the generic cell rate algorithm)."""
 
-    def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` counts seconds."""
+    def __init__(
+        self,
+        per_second: float,
+        clock: Callable[[], float] = time.monotonic,
+        burst_seconds: float = BURST_SECONDS,
+    ) -> None:
+        """`clock` counts seconds. After a pause, as many as in `burst_seconds` come at once."""
         self._interval = 1 / per_second
+        self._burst_seconds = burst_seconds
         self._clock = clock
         self._next_at: OrderedDict[Hashable, float] = OrderedDict()
         """When the next request of each key would be due, if all were spread evenly."""
@@ -41,7 +51,7 @@ class RateLimit:
         """Count a request. Raises Problem for one too many, which is not counted."""
         now = self._clock()
         due = max(self._next_at.get(key, now), now)
-        wait = due + self._interval - now - BURST_SECONDS
+        wait = due + self._interval - now - self._burst_seconds
         if wait > ROUNDING_SECONDS:
             seconds = str(math.ceil(wait))
             detail = f"this user or account asks too often; ask again in {seconds} s"

@@ -5,19 +5,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from domain.directory import User
 from tests.harness.tokens import AUDIENCE, ISSUER, SigningKey, write_jwks
 from tests.unit.workers.api.access.given import request
 from tests.unit.workers.api.given import operation
 from workers.api.access.admission import Admission
-from workers.api.access.limits import ACCOUNT_REQUESTS_MAX, REQUESTS_MAX, USER_REQUESTS_MAX
+from workers.api.access.limits import (
+    ACCOUNT_REQUESTS_MAX,
+    CONNECTS_BURST_SECONDS,
+    CONNECTS_PER_SECOND,
+    REQUESTS_MAX,
+    USER_REQUESTS_MAX,
+)
 from workers.api.caller import Caller, Identity
 from workers.api.problem import Problem
 from workers.settings import Settings
 
 KEY = SigningKey.make("one")
 NO_POOL: Any = None
+STREAM, OTHER = operation(content_type="text/event-stream"), operation()
+TRUSTING = {"INBOX_API_TRUSTED_NETWORKS": "192.0.2.0/24"}
 BEARER, WRONG = ("Authorization", f"Bearer {KEY.token()}"), ("Authorization", "Bearer wrong")
 COOKIE = ("Cookie", f"inbox_session={KEY.token(sub='bo')}")
 PROXY = (("X-Inbox-Account", "acme"), ("X-Inbox-User", "cy"))
@@ -85,8 +94,7 @@ def test_where_no_tokens_are_taken_none_is(tmp_path: Path) -> None:
 
 def test_streams_and_other_requests_have_places_of_their_own(tmp_path: Path) -> None:
     made = admission(tmp_path, INBOX_API_STREAMS_MAX="2")
-    stream, other = operation(content_type="text/event-stream"), operation()
-    for kind, free, most in ((stream, other, 2), (other, stream, REQUESTS_MAX)):
+    for kind, free, most in ((STREAM, OTHER, 2), (OTHER, STREAM, REQUESTS_MAX)):
         with ExitStack() as open_ones:
             for _ in range(most):
                 open_ones.enter_context(made.place(kind))
@@ -108,13 +116,16 @@ class Knowing(Admission):
         return Caller(identity=identity, user=user)
 
 
+def asks(name: str, account: str = "acme") -> web.Request:
+    """Returns a request of a user behind the proxy."""
+    return request(("X-Inbox-Account", account), ("X-Inbox-User", name))
+
+
 async def test_neither_a_user_nor_an_account_takes_the_places_of_others() -> None:
-    trusting = {"INBOX_API_TRUSTED_NETWORKS": "192.0.2.0/24"}
-    made = Knowing(Settings.from_environment(trusting), NO_POOL)
+    made = Knowing(Settings.from_environment(TRUSTING), NO_POOL)
 
     async def ask(open_ones: AsyncExitStack, name: str, account: str = "acme") -> None:
-        asked = request(("X-Inbox-Account", account), ("X-Inbox-User", name))
-        await open_ones.enter_async_context(made.admitted(asked, operation()))
+        await open_ones.enter_async_context(made.admitted(asks(name, account), operation()))
 
     async with AsyncExitStack() as open_ones:
         for name in ("ana", "bo"):
@@ -127,9 +138,23 @@ async def test_neither_a_user_nor_an_account_takes_the_places_of_others() -> Non
         with pytest.raises(Problem, match="too_many_requests"):
             await ask(open_ones, "cy")
         await ask(open_ones, "ana", "rival")
-        stream = operation(content_type="text/event-stream")
-        asked = request(("X-Inbox-Account", "acme"), ("X-Inbox-User", "ana"))
-        async with made.admitted(asked, stream) as caller:
+        async with made.admitted(asks("ana"), STREAM) as caller:
             assert caller.user_id == "ana"
     async with AsyncExitStack() as open_ones:
         await ask(open_ones, "ana")
+
+
+async def test_a_user_begins_thousands_of_streams_at_once_and_not_without_end() -> None:
+    made = Knowing(Settings.from_environment(TRUSTING), NO_POOL)
+    most = int(CONNECTS_PER_SECOND * CONNECTS_BURST_SECONDS)
+    assert most >= 2 * 5000
+    begun = 0
+    with pytest.raises(Problem, match="too_many_requests") as caught:
+        for _ in range(10 * most):
+            async with made.admitted(asks("ana"), STREAM):
+                begun += 1
+    assert begun >= most
+    assert int(caught.value.headers["Retry-After"]) >= 1
+    for asked, kind in ((asks("ana"), OTHER), (asks("bo"), STREAM), (asks("ana", "b"), STREAM)):
+        async with made.admitted(asked, kind):
+            pass
