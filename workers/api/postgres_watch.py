@@ -5,9 +5,9 @@ import logging
 from collections.abc import Callable
 from typing import NoReturn
 
-from db.connect import Pool
 from db.errors import is_transient
 from db.queries import QUERIES
+from workers.api.api_pool import ApiPool
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ ANSWER_SECONDS = 2.0
 class PostgresWatch:
     """Asks Postgres for the time, again and again."""
 
-    def __init__(self, pool: Pool, alive: Callable[[], None]) -> None:
+    def __init__(self, pool: ApiPool, alive: Callable[[], None]) -> None:
         """`alive` is called each time: the loop runs, and to wait for Postgres is no stall."""
         self._pool = pool
         self._alive = alive

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from db.connect import Pool, pool
-from db.session import API_SESSION
 from workers.api.access.admission import Admission
+from workers.api.api_pool import ApiPool
 from workers.api.commands.gateway import Commands
 from workers.api.entity_search import EntitySearch
 from workers.api.events.feeds import TOPICS, Feeds
@@ -14,7 +13,6 @@ from workers.api.media.fetcher import MediaFetcher
 from workers.api.topic_follower import Listener, TopicFollower
 from workers.settings import Settings, required
 
-APPLICATION = "inbox api"
 CONNECTIONS_MAX = 8
 
 
@@ -28,7 +26,9 @@ class Api:
         """
         self.settings = settings
         url = required(settings.api_database_url, "INBOX_API_DATABASE_URL")
-        self.pool: Pool = pool(url, APPLICATION, CONNECTIONS_MAX, API_SESSION)
+        self.pool = ApiPool(url, CONNECTIONS_MAX)
+        self.pool_of_watch = ApiPool(url, 1)
+        """Of the watch on Postgres, which must not wait for requests."""
         self.admission = Admission(settings, self.pool)
         self.commands = Commands(settings, self.pool, checked)
         self.events = Feeds(settings, self.pool)
@@ -41,7 +41,8 @@ class Api:
 
     async def start(self) -> None:
         """Start what needs neither Kafka nor Postgres to answer."""
-        await self.pool
+        await self.pool.open()
+        await self.pool_of_watch.open()
         await self.media.start()
         await self.entities.start()
         self.commands.start()
@@ -64,4 +65,5 @@ class Api:
         await self.media.close()
         await self.entities.close()
         self.events.close()
-        self.pool.terminate()
+        self.pool.close()
+        self.pool_of_watch.close()

@@ -222,7 +222,7 @@ class ApiRole(WorkerRole):
     async def start(self, pool: Pool) -> None:
         """Make the API. It has a pool of its own."""
         self._api = Api(self._settings, self._check.all_fits)
-        self._postgres = PostgresWatch(self._api.pool, self._hooks.alive)
+        self._postgres = PostgresWatch(self._api.pool_of_watch, self._hooks.alive)
         await self._api.start()
 
     def add_routes(self, router: web.UrlDispatcher) -> None:

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager, asynccontextmanager
 
 from aiohttp import web
 
-from db.connect import Pool
 from db.directory import UserKey, users_by_id
 from domain.directory import User
 from workers.api.access.cookies import SessionCookie
@@ -20,6 +19,7 @@ from workers.api.access.limits import (
 )
 from workers.api.access.proxies import TrustedProxies
 from workers.api.access.trust import token_verifier
+from workers.api.api_pool import ApiPool
 from workers.api.caller import Caller, Identity
 from workers.api.operation import Operation
 from workers.api.problem import Problem, unauthorized
@@ -32,7 +32,7 @@ READ = "GET"
 class Admission:
     """Decides who is asking, and whether they may."""
 
-    def __init__(self, settings: Settings, pool: Pool) -> None:
+    def __init__(self, settings: Settings, pool: ApiPool) -> None:
         """Read the keys of tokens. Raises SettingsError."""
         self.cookie = SessionCookie(settings)
         self._pool = pool

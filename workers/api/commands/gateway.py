@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from db.commands import CommandKey, Outcome, applied_commands, load_outcome
-from db.connect import Pool
 from db.conversations import has_conversation
 from db.errors import is_transient
 from db.positions import Partition, stored_positions
 from schemas.cloudevents import CloudEvent
 from schemas.fields import AccountId, Command, ConversationId, EventData
 from schemas.messages import MessageSend
+from workers.api.api_pool import ApiPool
 from workers.api.commands.listener import COMMAND_TOPICS, CommandsListener
 from workers.api.commands.publishing import PUBLISH_SECONDS, Publishing
 from workers.api.commands.unapplied import UnappliedCommands
@@ -41,7 +41,7 @@ APPLIED_PAUSE_SECONDS = 0.03
 class Commands:
     """Publishes commands and changes of the directory, and knows what became of them."""
 
-    def __init__(self, settings: Settings, pool: Pool, checked: asyncio.Event) -> None:
+    def __init__(self, settings: Settings, pool: ApiPool, checked: asyncio.Event) -> None:
         """Nothing is published before `checked` is set: the database may be of other topics."""
         self._settings = settings
         self._pool = pool

@@ -11,12 +11,13 @@ from contextlib import suppress
 from time import monotonic
 
 from db.account_sections import account_sections
-from db.connect import AnyConnection, Pool
+from db.connect import AnyConnection
 from db.errors import is_transient
 from db.listed_conversations import seen_versions
 from db.sections import SectionCounts
 from domain.directory import User
 from schemas.fields import AccountId, Emitted, UserId
+from workers.api.api_pool import ApiPool
 from workers.api.events.changes import Changes
 from workers.api.events.frames import WAITING_BYTES_MAX, frame, payload
 from workers.api.events.ids import EventId
@@ -43,8 +44,6 @@ PENDING_MAX = 10_000
 SECTIONS_SECONDS, SECTIONS_SHARE = 1.0, 0.1
 """The sections are counted at most so often, and for at most this share of the time."""
 
-ACQUIRE_SECONDS = 5.0
-
 
 class Feed:
     """The events of one account in this process."""
@@ -52,7 +51,7 @@ class Feed:
     def __init__(
         self,
         account_id: AccountId,
-        pool: Pool,
+        pool: ApiPool,
         directory: str,
         at_once: asyncio.Semaphore,
         recent_seconds: float,
@@ -171,7 +170,7 @@ class Feed:
         resuming = self._admit()
         if self._delay() > 0 and not resuming:
             return
-        async with self._at_once, self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+        async with self._at_once, self._pool.acquire() as connection:
             if resuming:
                 await self._resume(connection, resuming)
             now = monotonic()

@@ -10,11 +10,11 @@ from time import monotonic
 from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
 
-from db.connect import Pool
 from schemas.catalog import INBOUND, OUTBOUND
 from schemas.cloudevents import Decoders
 from schemas.errors import InvalidRecord
 from schemas.fields import AccountId, UserId
+from workers.api.api_pool import ApiPool
 from workers.api.caller import Caller
 from workers.api.events.feed import Feed
 from workers.api.events.frames import HEARTBEAT, frame, payload, retry
@@ -68,7 +68,7 @@ class Feeds:
     """The live events of every account that has a stream in this process."""
 
     def __init__(
-        self, settings: Settings, pool: Pool, recent_seconds: float = RECENT_SECONDS
+        self, settings: Settings, pool: ApiPool, recent_seconds: float = RECENT_SECONDS
     ) -> None:
         """`recent_seconds` is for how long a client may be away and go on."""
         self._pool = pool

@@ -15,7 +15,6 @@ import aiohttp
 import pytest
 from msgspec import convert
 
-from db.connect import pool
 from schemas.commands import ConversationClose, ConversationReopen
 from schemas.fields import AccountId
 from tests.harness.api import Answered, ApiClient
@@ -24,6 +23,7 @@ from tests.harness.input_events import conversation, message, user
 from tests.harness.topics import Topics
 from tests.harness.waiting import until
 from tests.harness.worker import Worker
+from workers.api.api_pool import ApiPool
 from workers.api.commands import gateway
 from workers.api.commands.gateway import Commands
 from workers.api.problem import Problem
@@ -160,8 +160,8 @@ async def running(settings: Settings) -> AsyncIterator[Commands]:
     """A gateway in this process, which hears nothing of topics."""
     checked = asyncio.Event()
     checked.set()
-    connections = pool(required(settings.api_database_url, "database"), "tests", 2)
-    await connections
+    connections = ApiPool(required(settings.api_database_url, "database"), 2)
+    await connections.open()
     commands = Commands(settings, connections, checked)
     commands.listener.placed()
     commands.start()
@@ -169,7 +169,7 @@ async def running(settings: Settings) -> AsyncIterator[Commands]:
         yield commands
     finally:
         await commands.close()
-        await connections.close()
+        connections.close()
 
 
 async def test_a_result_is_heard_of_or_found_in_postgres(
@@ -236,8 +236,8 @@ async def test_only_what_was_surely_never_sent_is_not_found(
     follower = cast(Any, SimpleNamespace(has_taken_all=answer))
     account = AccountId("acme")
     settings = replace(database, kafka=("127.0.0.1:1",))
-    connections = pool(required(settings.api_database_url, "database"), "tests", 2)
-    await connections
+    connections = ApiPool(required(settings.api_database_url, "database"), 2)
+    await connections.open()
     commands = Commands(settings, connections, asyncio.Event())
     if not is_whole:
         commands._unapplied._left_out[("lifecycle", 0)] = 1
@@ -249,4 +249,4 @@ async def test_only_what_was_surely_never_sent_is_not_found(
         else:
             assert await commands.outcome_of(account, "c1", follower) is None
     finally:
-        await connections.close()
+        connections.close()
