@@ -31,7 +31,7 @@ class Api:
         """Of the watch on Postgres, which must not wait for requests."""
         self.admission = Admission(settings, self.pool)
         self.commands = Commands(settings, self.pool, checked)
-        self.events = Feeds(settings, self.pool)
+        self.events = Feeds(settings, self.pool, self.commands.directory_positions)
         listeners: dict[str, Listener] = dict.fromkeys(TOPICS, self.events)
         listeners |= dict.fromkeys(self.commands.listener.topics, self.commands.listener)
         self.follower = TopicFollower(settings, listeners, self.commands.positions_of_commands)

@@ -1,7 +1,7 @@
 """The way of what the API changes: published to Kafka, and then waited for."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -52,7 +52,7 @@ class Commands:
         """What a follower of its topics has to tell. It begins at `positions_of_commands`."""
         self._held: set[tuple[AccountId, str]] = set()
         self._directory_topic = settings.topic("directory")
-        self._directory = Shared(self._directory_positions)
+        self._directory = Shared(self._load_directory_positions)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -166,10 +166,14 @@ class Commands:
         return True
 
     async def _position(self, partition: int) -> int:
-        positions = await self._directory.get()
+        positions = await self.directory_positions()
         return positions.get((self._directory_topic, partition), 0)
 
-    async def _directory_positions(self) -> dict[Partition, int]:
+    async def directory_positions(self) -> Mapping[Partition, int]:
+        """Returns up to where the directory is applied. Many may ask at the same time."""
+        return await self._directory.get()
+
+    async def _load_directory_positions(self) -> dict[Partition, int]:
         async with self._pool.acquire() as connection:
             return await stored_positions(connection, [self._directory_topic])
 

@@ -52,11 +52,11 @@ class Feed:
         self,
         account_id: AccountId,
         pool: ApiPool,
-        directory: str,
+        users: UserWatch,
         at_once: asyncio.Semaphore,
         recent_seconds: float,
     ) -> None:
-        """`directory` is the topic's full name; `at_once` limits the feeds that use Postgres."""
+        """`users` watches those of the account; `at_once` limits the feeds that use Postgres."""
         self.members = Members()
         self.journal = Journal(recent_seconds)
         self.joining: dict[Stream, EventId | None] = {}
@@ -69,7 +69,7 @@ class Feed:
         self._changed_at = self._round_at = 0.0
         self._is_lost = False
         self._failures = 0
-        self._users = UserWatch(account_id, directory)
+        self._users = users
         self._told: dict[UserId, SectionCounts] = {}
         self._sections_due = False
         self._sections_at = 0.0
@@ -168,7 +168,9 @@ class Feed:
             for stream in self.members:
                 self._reset(stream)
         resuming = self._admit()
-        if self._delay() > 0 and not resuming:
+        if monotonic() >= self._users.look_at:
+            await self._users.check()
+        if self._delay() > 0 and not (resuming or self._users.is_due):
             return
         async with self._at_once, self._pool.acquire() as connection:
             if resuming:
@@ -176,7 +178,7 @@ class Feed:
             now = monotonic()
             if self._changes:
                 await self._send_changes(connection)
-            if now >= self._users.look_at:
+            if self._users.is_due:
                 await self._look_at_users(connection)
             if self._sections_due and now >= self._sections_at:
                 await self._send_sections(connection)

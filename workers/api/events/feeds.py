@@ -21,6 +21,7 @@ from workers.api.events.frames import HEARTBEAT, frame, payload, retry
 from workers.api.events.ids import parse_event_id
 from workers.api.events.recent import RECENT_SECONDS
 from workers.api.events.stream import Stream
+from workers.api.events.user_watch import AskPositions, UserWatch
 from workers.api.problem import Problem
 from workers.kafka.records import KafkaRecord
 from workers.process import metrics
@@ -68,10 +69,16 @@ class Feeds:
     """The live events of every account that has a stream in this process."""
 
     def __init__(
-        self, settings: Settings, pool: ApiPool, recent_seconds: float = RECENT_SECONDS
+        self,
+        settings: Settings,
+        pool: ApiPool,
+        positions: AskPositions,
+        recent_seconds: float = RECENT_SECONDS,
     ) -> None:
-        """`recent_seconds` is for how long a client may be away and go on."""
+        """`positions` asks up to where the directory is applied. `recent_seconds` is for how long
+        a client may be away and go on."""
         self._pool = pool
+        self._positions = positions
         self._directory = settings.topic(DIRECTORY)
         self._decoders = {topic: Decoders(OUTBOUND[topic]) for topic in CHANGED_TOPICS}
         self._directory_decoders = Decoders(INBOUND[DIRECTORY])
@@ -172,7 +179,11 @@ class Feeds:
         feed = self._feeds.get(account_id)
         if feed is None:
             feed = self._feeds[account_id] = Feed(
-                account_id, self._pool, self._directory, self._at_once, self._recent_seconds
+                account_id,
+                self._pool,
+                UserWatch(account_id, self._directory, self._positions),
+                self._at_once,
+                self._recent_seconds,
             )
             self._tasks[account_id] = asyncio.create_task(feed.run())
         return feed

@@ -1,4 +1,5 @@
-"""What a feed does with a bug. The integration tests of events have all else."""
+"""What a feed does with a bug, and before the directory is applied. The integration tests of
+events have all else."""
 
 import asyncio
 from typing import Any
@@ -6,9 +7,13 @@ from typing import Any
 import asyncpg
 import pytest
 
+from db.positions import Partition
 from tests.harness.waiting import until
-from tests.unit.workers.api.events.given import ACCOUNT
+from tests.unit.workers.api.events.given import ACCOUNT, ANA
 from workers.api.events.feed import Feed
+from workers.api.events.user_watch import UserWatch
+
+NO_POSITIONS: Any = None
 
 
 class BrokenPool:
@@ -22,7 +27,9 @@ class BrokenPool:
 
 async def test_a_bug_is_logged_without_what_it_was_about(caplog: pytest.LogCaptureFixture) -> None:
     pool: Any = BrokenPool()
-    feed = Feed(ACCOUNT, pool, "directory", asyncio.Semaphore(1), 60)
+    feed = Feed(
+        ACCOUNT, pool, UserWatch(ACCOUNT, "directory", NO_POSITIONS), asyncio.Semaphore(1), 60
+    )
     feed.note_version("c", 1)
     task = asyncio.create_task(feed.run())
 
@@ -35,3 +42,33 @@ async def test_a_bug_is_logged_without_what_it_was_about(caplog: pytest.LogCaptu
     assert "a bug: DataError" in caplog.text
     assert "test_feed.py" in caplog.text
     assert "s3cret" not in caplog.text
+
+
+async def test_while_the_directory_is_not_applied_a_feed_takes_no_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pool: Any = BrokenPool()
+    asked = 0
+
+    async def positions() -> dict[Partition, int]:
+        nonlocal asked
+        asked += 1
+        return {("directory", 0): 7}
+
+    feed = Feed(ACCOUNT, pool, UserWatch(ACCOUNT, "directory", positions), asyncio.Semaphore(1), 60)
+    feed.note_user(ANA, partition=0, offset=7)
+    task = asyncio.create_task(feed.run())
+
+    async def is_asked_again() -> bool:
+        return asked > 1
+
+    await until(is_asked_again, "another question")
+    assert not caplog.records
+    feed.note_user(ANA, partition=0, offset=6)
+
+    async def is_taken() -> bool:
+        return bool(caplog.records)
+
+    await until(is_taken, "a connection for what is applied")
+    task.cancel()
+    await asyncio.wait([task])

@@ -14,10 +14,11 @@ from workers.api.problem import Problem
 from workers.settings import Settings
 
 NO_POOL: Any = None
+NO_POSITIONS: Any = None
 
 
 async def test_an_account_has_a_limited_number_of_streams_of_whichever_users() -> None:
-    feeds = Feeds(Settings.from_environment({}), NO_POOL)
+    feeds = Feeds(Settings.from_environment({}), NO_POOL, NO_POSITIONS)
     of_ana, of_bo = caller(ACCOUNT, ANA), caller(ACCOUNT, BO)
 
     def opened(by: Caller) -> Stream:
