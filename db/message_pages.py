@@ -27,6 +27,11 @@ _MEDIA = msgspec.json.Decoder(tuple[Media, ...])
 _CONTEXT = msgspec.json.Decoder(MessageContext)
 
 
+PAGE_BYTES = 1024 * 1024
+"""A page ends with the message whose text and files make it so large, or else a hundred messages of
+the largest size were 25 MB."""
+
+
 class MessagePlace(Struct, frozen=True, array_like=True):
     """The place of a message among those of its conversation."""
 
@@ -73,23 +78,35 @@ class StoredMessage(NamedTuple):
         return MessagePlace(self.sent_at, self.version)
 
 
+class MessagePage(NamedTuple):
+    """Some messages of a conversation, one after the other."""
+
+    messages: list[StoredMessage]
+    """The newest first."""
+    has_older: bool
+    """Whether others are older than these."""
+
+
 async def message_page(
     connection: AnyConnection,
     account_id: AccountId,
     conversation_id: ConversationId,
     before: MessagePlace,
     messages_max: int,
-) -> list[StoredMessage] | None:
-    """Returns the newest messages before a place, newest first.
+) -> MessagePage | None:
+    """Returns the newest messages before a place, as many as `PAGE_BYTES` allow, and at least one.
 
     None if the account has no such conversation.
     """
     query = QUERIES["message_page"]
     place = before.sent_at, before.version
-    rows = await connection.fetch(query, account_id, conversation_id, *place, messages_max)
+    rows = await connection.fetch(
+        query, account_id, conversation_id, *place, messages_max, PAGE_BYTES
+    )
     if not rows:
         return None
-    return [_message(row) for row in rows if row["message_id"] is not None]
+    messages = [_message(row) for row in rows if row["message_id"] is not None]
+    return MessagePage(messages, has_older=bool(messages) and rows[0]["found"] > len(messages))
 
 
 async def messages_by_id(

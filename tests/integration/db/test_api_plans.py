@@ -73,8 +73,8 @@ QUERIES_OF_THE_API = {
         ),
     ),
     "message_page": Planned(
-        "text, uuid, timestamptz, integer, bigint",
-        "'a', gen_random_uuid(), now(), 7, 51",
+        "text, uuid, timestamptz, integer, bigint, bigint",
+        "'a', gen_random_uuid(), now(), 7, 50, 1048576",
         ("conversations_pkey", "messages_in_order", "sends_of_message"),
     ),
     "message_media": Planned("text, uuid", "'a', gen_random_uuid()", ("messages_pkey",)),

@@ -30,18 +30,16 @@ class Messages(Struct, frozen=True, kw_only=True):
 async def list_messages(api: Api, call: Call) -> Messages:
     """Returns the newest messages of a conversation, or those before a cursor."""
     before = read_cursor(call.query.before, MessagePlace) or NEWEST
-    limit = call.query.limit
     conversation_id = ConversationId(str(call.path.id))
     async with api.pool.acquire() as connection:
-        found = await message_page(
-            connection, call.caller.account_id, conversation_id, before, limit + 1
+        page = await message_page(
+            connection, call.caller.account_id, conversation_id, before, call.query.limit
         )
-    if found is None:
+    if page is None:
         raise not_found()
-    items = found[:limit]
     return Messages(
-        items=[shown_message(each) for each in reversed(items)],
-        before=write_cursor(items[-1].place) if len(found) > limit else None,
+        items=[shown_message(each) for each in reversed(page.messages)],
+        before=write_cursor(page.messages[-1].place) if page.has_older else None,
     )
 
 

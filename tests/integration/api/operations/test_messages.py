@@ -3,10 +3,12 @@
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from db.message_pages import PAGE_BYTES
 from schemas.ids import reply_message_id
 from tests.harness.api import ApiClient
 from tests.harness.inbox import Inbox
 from tests.harness.input_events import ACCOUNT, conversation, event, message, reply, user
+from tests.harness.stored_conversations import store_conversation, store_message
 from workers.settings import Settings
 
 CONTACT = "whatsapp:+4915112345678"
@@ -38,6 +40,26 @@ async def test_messages_are_paged_from_the_newest_to_the_first(
     assert bodies == [["2", "3"], ["4", "1"], ["0"]]
     exact = (await ana.get(path, limit="5")).json
     assert (len(exact["items"]), exact["before"]) == (5, None)
+
+
+async def test_a_page_of_large_messages_ends_before_its_limit(inbox: Inbox, ana: ApiClient) -> None:
+    conversation_id = await store_conversation(inbox.owner, 1)
+    path = f"/conversations/{conversation_id}/messages"
+    large = "x" * (PAGE_BYTES // 2)
+    for version in range(1, 6):
+        await store_message(inbox.owner, conversation_id, version, large)
+    versions, query = [], {"limit": "4"}
+    while True:
+        page = (await ana.get(path, **query)).json
+        versions.append([each["version"] for each in page["items"]])
+        if page["before"] is None:
+            break
+        query["before"] = page["before"]
+    assert versions == [[4, 5], [2, 3], [1]]
+    # A message that is too large by itself comes all the same.
+    await store_message(inbox.owner, conversation_id, 6, large * 3)
+    page = (await ana.get(path)).json
+    assert [each["version"] for each in page["items"]] == [6]
 
 
 async def test_a_message_has_what_it_is_about_and_a_reply_what_became_of_it(
