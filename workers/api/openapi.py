@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from workers.api.access.cookies import SECURE_NAME
+from workers.api.commands.outcomes import CommandPending
 from workers.api.handling import common_codes
 from workers.api.operation import PREFIX, Operation
 from workers.api.problem import PROBLEM_TYPE, ProblemDetails, status_of
@@ -37,9 +38,9 @@ _SECURITY = {
     },
 }
 
+_LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where its outcome is."}}
 _RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
 _ANSWER_HEADERS: dict[int, dict[str, Any]] = {
-    202: {"Location": {"schema": {"type": "string"}, "description": "Where the outcome will be."}},
     401: {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "As in RFC 6750."}},
     429: _RETRY_AFTER,
     503: _RETRY_AFTER,
@@ -135,6 +136,8 @@ def _answers(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     made = {}
     for status, type_ in operation.answers.items():
         answer = _described(status)
+        if type_ is CommandPending:
+            answer["headers"] = _LOCATION
         if type_ is not None:
             of_json = {"schema": schemas.of(type_)} if operation.answers_json else {}
             answer["content"] = {operation.content_type: of_json}

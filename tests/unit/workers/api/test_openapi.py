@@ -10,6 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from schemas.codes import RejectionCode
 from tests.unit.workers.api.given import Body, Path, Query, operation
+from workers.api.commands.outcomes import CommandPending
 from workers.api.encoding import encode
 from workers.api.handling import common_codes
 from workers.api.openapi import document
@@ -108,8 +109,7 @@ def test_who_may_ask_is_said_of_all_but_public_operations() -> None:
 
 def test_headers_of_answers_are_documented() -> None:
     answers = of("echo", document([operation(answers={202: None})]))["responses"]
-    assert answers["202"]["headers"].keys() == {"Location"}
-    assert "content" not in answers["202"]
+    assert answers["202"].keys() == {"description"}
     assert answers["401"]["headers"].keys() == {"WWW-Authenticate"}
     assert answers["429"]["headers"].keys() == answers["503"]["headers"].keys() == {"Retry-After"}
 
@@ -136,3 +136,14 @@ def test_what_a_key_does_is_said_of_each_operation_that_takes_one() -> None:
     patterns = {name: each["schema"].get("pattern") for name, each in said.items()}
     assert {name for name, pattern in patterns.items() if pattern} == {"reply"}
     assert patterns["reply"] == "^[^/]*$"
+
+
+def test_only_what_is_pending_has_a_location() -> None:
+    located = {
+        each.name
+        for each in OPERATIONS
+        for answer in of(each.name)["responses"].values()
+        if "Location" in answer.get("headers", {})
+    }
+    assert located == {each.name for each in OPERATIONS if CommandPending in each.answers.values()}
+    assert {"closeConversation", "readCommand"} <= located
