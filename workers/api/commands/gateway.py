@@ -1,8 +1,7 @@
 """The way of what the API changes: published to Kafka, and then waited for."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from schemas.cloudevents import CloudEvent
 from schemas.fields import AccountId, Command, ConversationId, EventData
 from schemas.messages import MessageSend
 from workers.api.api_pool import ApiPool
+from workers.api.commands.held_addresses import HeldAddresses
 from workers.api.commands.listener import COMMAND_TOPICS, CommandsListener
 from workers.api.commands.publishing import PUBLISH_SECONDS, Publishing
 from workers.api.commands.unapplied import UnappliedCommands
@@ -50,7 +50,8 @@ class Commands:
         self._unapplied = UnappliedCommands()
         self.listener = CommandsListener(self._waiting, self._unapplied)
         """What a follower of its topics has to tell. It begins at `positions_of_commands`."""
-        self._held: set[tuple[AccountId, str]] = set()
+        self.addresses = HeldAddresses()
+        """Those to which channels are being connected."""
         self._directory_topic = settings.topic("directory")
         self._directory = Shared(self._load_directory_positions)
         self._tasks: list[asyncio.Task[None]] = []
@@ -140,19 +141,6 @@ class Commands:
             sent = await self._publishing.publish(_event(change, event_id))
             # After some failures Kafka acknowledges without an offset.
             return sent.offset >= 0 and await self._is_applied(sent.partition, sent.offset)
-
-    @contextmanager
-    def only_one(self, subject: tuple[AccountId, str]) -> Iterator[bool]:
-        """Yield whether nobody else in this process holds a subject, such as an address to connect,
-        and hold it meanwhile."""
-        is_first = subject not in self._held
-        if is_first:
-            self._held.add(subject)
-        try:
-            yield is_first
-        finally:
-            if is_first:
-                self._held.discard(subject)
 
     async def _is_applied(self, partition: int, offset: int) -> bool:
         try:

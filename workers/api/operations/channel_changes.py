@@ -11,6 +11,7 @@ from schemas.fields import ADDRESS_CHARACTERS_MAX, AccountId, ChannelId, Externa
 from schemas.fields import Channel as ChannelField
 from schemas.ids import uuid5_text
 from workers.api.commands.event_ids import HEADERS, event_id
+from workers.api.commands.held_addresses import Address
 from workers.api.operation import Answer, Call, Operation
 from workers.api.operations.channels import Channel, shown_channel
 from workers.api.problem import Problem, not_found
@@ -42,6 +43,13 @@ class NewChannel(Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(pattern=r"\S", max_length=NAME_CHARACTERS_MAX)]
 
 
+class ChannelPending(Struct, frozen=True):
+    """The installation of a channel was published, and is not applied yet."""
+
+    channel_id: ChannelId
+    """As it will be in the list of channels."""
+
+
 class ChannelPath(Struct, frozen=True, forbid_unknown_fields=True):
     """A channel of the account."""
 
@@ -59,21 +67,63 @@ async def connect_channel(api: Api, call: Call) -> Answer:
     known = await _channel(api, account_id, channel_id)
     if known is not None:
         return Answer(body=known, status=201)
-    with api.commands.only_one((account_id, body.address)) as is_first:
-        if not is_first or await _is_in_use(api, account_id, body.address):
-            raise Problem("address_in_use", "a channel of this account has this address")
-        change = ChannelInstalled(
-            account_id=account_id,
-            channel_id=channel_id,
-            provider=body.provider,
-            address=body.address,
-            name=body.name,
-            installed_by=call.caller.user_id,
-        )
-        if not await api.commands.change_directory(change, id_):
-            return Answer(status=202)
-    connected = await _channel(api, account_id, channel_id)
-    return Answer(body=connected, status=201) if connected else Answer(status=202)
+    change = ChannelInstalled(
+        account_id=account_id,
+        channel_id=channel_id,
+        provider=body.provider,
+        address=body.address,
+        name=body.name,
+        installed_by=call.caller.user_id,
+    )
+    is_applied = await _publish(api, change, id_)
+    connected = await _channel(api, account_id, channel_id) if is_applied else None
+    if connected is None:
+        return Answer(body=ChannelPending(channel_id=channel_id), status=202)
+    return Answer(body=connected, status=201)
+
+
+async def _publish(api: Api, change: ChannelInstalled, id_: str) -> bool:
+    """Publish an installation, unless Postgres shows it. Returns whether it does now.
+
+    Raises Problem for an address that another channel has. It stays held for as long as Kafka may
+    have the installation and Postgres has not: the next request finds nothing in Postgres.
+    """
+    addresses, address = api.commands.addresses, (change.account_id, change.address)
+    await _hold(api, address, change.channel_id)
+    may_be_published = False
+    try:
+        async with api.pool.acquire() as connection:
+            owner = await channel_by_address(connection, *address)
+        if owner is not None and owner != change.channel_id:
+            raise _in_use()
+        if owner is None:
+            may_be_published = True
+            may_be_published = not await api.commands.change_directory(change, id_)
+        return not may_be_published
+    except Problem:
+        may_be_published = False
+        raise
+    finally:
+        if not may_be_published:
+            addresses.release(address, change.channel_id)
+
+
+async def _hold(api: Api, address: Address, channel_id: ChannelId) -> None:
+    """Hold an address for a channel. Raises Problem if another one holds it that is not applied."""
+    addresses = api.commands.addresses
+    holder = addresses.hold(address, channel_id)
+    if holder == channel_id:
+        return
+    if await _channel(api, address[0], holder) is not None:
+        # From now on Postgres says who has the address.
+        addresses.release(address, holder)
+        holder = addresses.hold(address, channel_id)
+    if holder != channel_id:
+        raise _in_use()
+
+
+def _in_use() -> Problem:
+    return Problem("address_in_use", "a channel of this account has this address")
 
 
 def _check_address(body: NewChannel) -> None:
@@ -106,11 +156,6 @@ async def _channel(api: Api, account_id: AccountId, channel_id: ChannelId) -> Ch
     return shown_channel(found[0], api.settings.public_url) if found else None
 
 
-async def _is_in_use(api: Api, account_id: AccountId, address: str) -> bool:
-    async with api.pool.acquire() as connection:
-        return await channel_by_address(connection, account_id, address) is not None
-
-
 OPERATIONS = (
     Operation(
         name="connectChannel",
@@ -120,7 +165,7 @@ OPERATIONS = (
         summary="Connect a channel. The user who asks has installed it, and alone may remove it.",
         handle=connect_channel,
         body=NewChannel,
-        answers={201: Channel, 202: None},
+        answers={201: Channel, 202: ChannelPending},
         codes=("address_in_use",),
     ),
     Operation(

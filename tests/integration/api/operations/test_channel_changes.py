@@ -8,6 +8,7 @@ import pytest
 from tests.harness.api import ApiClient
 from tests.harness.inbox import Inbox
 from tests.harness.input_events import user
+from tests.harness.waiting import until
 from workers.settings import Settings
 
 PAGE = {"provider": "twilio", "address": "messenger:103800709108123", "name": "Page"}
@@ -53,6 +54,36 @@ async def test_users_connect_channels_and_remove_their_own(
     # The address is free again.
     assert (await ana.post("/channels", PAGE)).status == 201
     assert await inbox.read("dead-letters") == []
+
+
+async def test_an_address_has_one_channel_though_nothing_is_applied(
+    inbox: Inbox, ana: ApiClient, bo: ApiClient
+) -> None:
+    key = {"Idempotency-Key": "page"}
+    # Postgres cannot move while its positions are locked.
+    async with inbox.owner.transaction():
+        await inbox.owner.execute("LOCK TABLE inbox.positions IN SHARE ROW EXCLUSIVE MODE")
+        # The same request twice at the same time, and once more.
+        both = [ana.post("/channels", PAGE, headers=key) for _ in range(2)]
+        pending = [*await asyncio.gather(*both), await ana.post("/channels", PAGE, headers=key)]
+        assert [each.status for each in pending] == [202, 202, 202]
+        channel_id = pending[0].json["channel_id"]
+        assert [each.json for each in pending] == [{"channel_id": channel_id}] * 3
+        assert "Location" not in pending[0].headers
+        # Another request for the address, and the same address of another request's.
+        for again in (await ana.post("/channels", PAGE), await bo.post("/channels", PAGE)):
+            assert (again.status, again.code) == (409, "address_in_use")
+
+    async def connected() -> bool:
+        return (await ana.post("/channels", PAGE, headers=key)).status == 201
+
+    await until(connected, "the channel is connected")
+    assert (await bo.post("/channels", PAGE)).code == "address_in_use"
+    pages = [each for each in (await ana.get("/channels")).json["items"] if each["name"] == "Page"]
+    assert [each["channel_id"] for each in pages] == [channel_id]
+    # Once the channel is removed, the address is free.
+    assert (await ana.delete(f"/channels/{channel_id}")).status == 200
+    assert (await bo.post("/channels", PAGE)).status == 201
 
 
 async def test_what_no_webhook_could_find_is_refused(inbox: Inbox, ana: ApiClient) -> None:
