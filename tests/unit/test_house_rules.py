@@ -54,7 +54,10 @@ TESTED_ELSEWHERE = {
     "db/positions.py": ("integration/ingest/test_batch_loop_positions.py",),
     "db/redrives.py": ("integration/dead_letters/test_redrive.py",),
     "db/session.py": ("integration/db/test_connect_urls.py", "integration/db/test_poolers.py"),
-    "db/seen.py": ("integration/api/operations/test_seen.py",),
+    "db/seen.py": (
+        "integration/api/operations/test_seen.py",
+        "integration/periodic/test_upkeep.py",
+    ),
     "db/sends.py": ("integration/sending/test_sender.py",),
     "db/windows.py": ("integration/periodic/test_window_warnings.py",),
     "domain/conversation_state.py": ("unit/domain/test_lifecycle_deletion.py",),

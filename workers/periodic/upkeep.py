@@ -12,6 +12,7 @@ from db.errors import is_transient
 from db.messages import prune_deleted_messages
 from db.outbox import outbox_age
 from db.queries import QUERIES
+from db.seen import START, sweep_seen
 from db.sends import prune_receipts
 from workers.process import metrics
 
@@ -19,6 +20,10 @@ log = logging.getLogger(__name__)
 
 UPKEEP_SECONDS = 5.0
 PRUNE_SECONDS = 600.0
+
+SWEEP_SECONDS = 86_400.0
+"""How long after a sweep of what users have seen the next one begins. Each looks at all of it, some
+rows per round."""
 
 
 class Upkeep:
@@ -33,6 +38,8 @@ class Upkeep:
         self._alive = alive
         self._is_sign_of_life = is_sign_of_life
         self._prune_at = 0.0
+        self._sweep_at = 0.0
+        self._swept = START
 
     async def run(self) -> NoReturn:
         """Repeat for ever. Raises what is a bug."""
@@ -54,6 +61,8 @@ class Upkeep:
         if time.monotonic() >= self._prune_at:
             all_pruned = await self._prune()
             self._prune_at = time.monotonic() + PRUNE_SECONDS if all_pruned else 0.0
+        if time.monotonic() >= self._sweep_at:
+            await self._sweep()
 
     async def _measure_outbox(self) -> None:
         async with self._pool.acquire() as connection:
@@ -76,3 +85,11 @@ class Upkeep:
                 await prune_receipts(connection, now),
             ]
         return max(pruned) < PRUNED_MAX
+
+    async def _sweep(self) -> None:
+        """Go on with the sweep of what users have seen."""
+        async with self._pool.acquire() as connection:
+            swept = await sweep_seen(connection, self._swept)
+        if swept is None:
+            self._sweep_at = time.monotonic() + SWEEP_SECONDS
+        self._swept = swept or START
