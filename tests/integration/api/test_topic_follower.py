@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
+import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.new_partitions import NewPartitions
+from aiokafka.errors import KafkaConnectionError
 
 from tests.harness.topics import Topics
 from tests.harness.waiting import until
 from workers.api.topic_follower import TopicFollower
+from workers.kafka.adaptive_fetch import AdaptiveFetchConsumer
 from workers.kafka.clients import client_arguments
 from workers.kafka.records import KafkaRecord
 from workers.process import metrics
@@ -77,17 +81,29 @@ async def test_it_reads_what_comes_from_now_on_and_tells_those_who_listen(
 
 
 async def test_it_goes_on_where_it_was_when_its_consumer_fails(
-    settings: Settings, topics: Topics
+    settings: Settings,
+    topics: Topics,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    heard = Heard()
+    heard, poll = Heard(), AdaptiveFetchConsumer.getmany
+    failed: list[AdaptiveFetchConsumer] = []
+
+    async def fail_once(consumer: AdaptiveFetchConsumer, **given: Any) -> Any:
+        if not heard.values or failed:
+            return await poll(consumer, **given)
+        failed.append(consumer)
+        await topics.publish_raw(TOPIC, b"2", partition=0)
+        raise KafkaConnectionError
+
+    monkeypatch.setattr(AdaptiveFetchConsumer, "getmany", fail_once)
     follower = TopicFollower(settings, {TOPIC: heard})
     async with following(follower):
         await until(lambda: heard.has_place(1), "a place")
         await topics.publish_raw(TOPIC, b"1", partition=0)
-        await until(lambda: heard.has_heard(1), "a record")
-    await topics.publish_raw(TOPIC, b"2", partition=0)
-    async with following(follower):
-        await until(lambda: heard.has_heard(2), "the record that came meanwhile")
+        await until(lambda: heard.has_heard(2), "the record that came when the consumer failed")
+    assert len(failed) == 1
+    assert "the API follows nothing: KafkaConnectionError" in caplog.text
     assert heard.values == [b"conversations 1", b"conversations 2"]
     assert heard.places == 1
 
