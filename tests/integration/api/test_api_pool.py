@@ -2,10 +2,13 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
+from tests.unit.workers.api.given import operation, served
 from workers.api.api_pool import ApiPool
+from workers.api.operation import PREFIX, Call
 from workers.settings import Settings, required
 
 
@@ -27,8 +30,14 @@ async def test_nobody_waits_without_end_for_a_connection(url: str) -> None:
             async with pool.acquire():
                 pass
 
+        async def handle(_api: Any, _call: Call) -> None:
+            await ask()
+
         asked = await asyncio.gather(*(ask() for _ in range(100)), return_exceptions=True)
         assert {type(error) for error in asked} == {TimeoutError}
+        async with served([operation(handle)]) as client:
+            answered = await client.get(f"{PREFIX}/echo")
+            assert (answered.status, answered.headers["Retry-After"]) == (503, "1")
     for _ in range(3):
         async with pool.acquire() as first, pool.acquire() as second:
             assert await first.fetchval("SELECT 1") == await second.fetchval("SELECT 1") == 1

@@ -1,5 +1,6 @@
 """Lets callers in: proven identities of known users with inbox access, not too often."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractContextManager, asynccontextmanager
 
@@ -27,6 +28,10 @@ from workers.api.shared import SharedByKey
 from workers.settings import Settings
 
 READ = "GET"
+
+KNOWN_SECONDS = 5.0
+"""How long to wait for the user of a request. While Postgres is frozen, a question waits behind
+another one that takes as long as a query may."""
 
 
 class Admission:
@@ -99,8 +104,10 @@ class Admission:
         return self._tokens.verify(cookie, "cookie")
 
     async def user_of(self, identity: Identity) -> Caller:
-        """Returns the caller. Raises Problem unless the user is known and has inbox access."""
-        user = await self._known.get((identity.account_id, identity.user_id))
+        """Returns the caller. Raises Problem unless the user is known and has inbox access, and
+        TimeoutError if Postgres does not answer in time."""
+        async with asyncio.timeout(KNOWN_SECONDS):
+            user = await self._known.get((identity.account_id, identity.user_id))
         if user is None or not user.is_present:
             raise Problem("no_inbox_access", "this user has no access to the inbox")
         return Caller(identity=identity, user=user)

@@ -1,6 +1,8 @@
 """What admission decides without Postgres: which proof counts, and how much is taken at once."""
 
-from contextlib import AsyncExitStack, ExitStack
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from domain.directory import User
 from tests.harness.tokens import AUDIENCE, ISSUER, SigningKey, write_jwks
 from tests.unit.workers.api.access.given import request
 from tests.unit.workers.api.given import operation
+from workers.api.access import admission as module
 from workers.api.access.admission import Admission
 from workers.api.access.limits import (
     ACCOUNT_REQUESTS_MAX,
@@ -158,3 +161,24 @@ async def test_a_user_begins_thousands_of_streams_at_once_and_not_without_end() 
     for asked, kind in ((asks("ana"), OTHER), (asks("bo"), STREAM), (asks("ana", "b"), STREAM)):
         async with made.admitted(asked, kind):
             pass
+
+
+class FrozenPool:
+    """Lends no connection, and does not say so."""
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[None]:
+        """Wait for ever."""
+        yield await asyncio.get_running_loop().create_future()
+
+
+async def test_nobody_waits_without_end_for_a_postgres_that_is_frozen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool: Any = FrozenPool()
+    made = Admission(Settings.from_environment(TRUSTING), pool)
+    monkeypatch.setattr(module, "KNOWN_SECONDS", 0.01)
+    for name in ("ana", "ana", "bo"):
+        with pytest.raises(TimeoutError):
+            async with made.admitted(asks(name), OTHER):
+                pass
