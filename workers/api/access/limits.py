@@ -22,7 +22,7 @@ REQUESTS_MAX = 1000
 """Requests under way at once in one process, without streams. A body has 64 KiB at most, so this
 bounds the memory of all bodies too."""
 
-ACCOUNT_REQUESTS_MAX, USER_REQUESTS_MAX = 250, 125
+ACCOUNT_REQUESTS_MAX, USER_REQUESTS_MAX = 500, 250
 """Those of one account, and of one user: slow ones must not take the places of all others."""
 
 RETRY_SECONDS = 1
