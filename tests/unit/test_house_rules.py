@@ -118,7 +118,6 @@ TESTED_ELSEWHERE = {
     "workers/dev/twilio_stand_in/server.py": ("integration/twilio/test_mock_library.py",),
     "workers/follow/follower.py": ("integration/cli/test_watch.py",),
     "workers/kafka/installation.py": ("integration/worker/test_installation_check.py",),
-    "workers/kafka/kept_producer.py": ("integration/webhooks/spool/test_spool_outages.py",),
     "workers/kafka/topic_log.py": (
         "integration/cli/test_rebuild_history.py",
         "integration/dead_letters/test_reader.py",

@@ -29,6 +29,7 @@ class Publishing:
             settings,
             checked,
             "api",
+            hands_over=True,
             enable_idempotence=True,
             max_request_size=2 * RECORD_BYTES_MAX,
             request_timeout_ms=REQUEST_MILLISECONDS,
