@@ -10,6 +10,7 @@ from bench.latency import output, percentile, process
 from bench.load.input_events import USERS
 from bench.load.message_load import MessageLoad
 from bench.load.pacer import Paced
+from bench.runs.measurement import worker_cpu_seconds
 from bench.runs.workers import WorkerProcess
 from bench.streams.client import Client, connect, until
 from workers.settings import Settings
@@ -37,6 +38,8 @@ class FrameLatency:
     p50: float
     p99: float
     max: float
+    api_cpu: float
+    """The share of a core that the process of the API took."""
     resets: int
     """How often the client was to fetch again, beside the first time."""
 
@@ -46,7 +49,8 @@ class FrameLatency:
         return [
             f"{self.messages} messages, {self.rate:,.0f} per second, published to frame: "
             f"p50 {self.p50:.3f} s, p99 {self.p99:.3f} s, max {self.max:.3f} s, "
-            f"{self.resets} resets ({met}: p99 < {GOAL_SECONDS:.0f} s)"
+            f"{self.resets} resets, the API at {self.api_cpu:.0%} of a core "
+            f"({met}: p99 < {GOAL_SECONDS:.0f} s)"
         ]
 
 
@@ -70,8 +74,10 @@ async def latency(settings: Settings, api: WorkerProcess, plan: Plan) -> FrameLa
     await until(lambda: "reset" in client.counts)
     count = int((plan.warm_up_seconds + plan.seconds) * plan.rate)
     arguments = (0, count, plan.conversations, plan.rate)
+    cpu_seconds = worker_cpu_seconds(api)
     async with process(settings, "bench.load.pacer", *arguments) as sender:
         paced = msgspec.json.decode(await output(sender), type=Paced)
+    cpu_seconds = worker_cpu_seconds(api) - cpu_seconds
     ids = MessageLoad(messages=0, conversations=0).message_ids(0, count)
     # After a reset some frames never come.
     await until(lambda: len(arrived) >= count or client.counts["reset"] > 1)
@@ -87,5 +93,6 @@ async def latency(settings: Settings, api: WorkerProcess, plan: Plan) -> FrameLa
         p50=percentile(waits, 0.5),
         p99=percentile(waits, 0.99),
         max=waits[-1],
+        api_cpu=cpu_seconds / (plan.warm_up_seconds + plan.seconds),
         resets=client.counts["reset"] - 1,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,10 @@ KINDS = ("conversation.assign", "conversation.close", "conversation.reopen")
 RESTLESS = USERS[-1]
 RESTLESS_SECONDS = 1.0
 """The client of this user hangs up so often, and goes on with its last id."""
+
+EVENTS_PER_SECOND, PIECE = 400, 200
+"""So many are published, a piece at a time. With far more, the clients would only be told to fetch
+again and again."""
 
 RETRY_SECONDS = 0.2
 SETTLE_SECONDS = 60.0
@@ -162,12 +167,14 @@ async def order(settings: Settings, ingest: WorkerProcess, api: WorkerProcess, c
             applied = await connection.fetchval("SELECT sum(next_offset) FROM inbox.positions")
             events = changes(count)
             published = 0
-            for victim in (api, api, ingest, None):
-                published += await publish(settings, list(islice(events, count // 4)))
-                half = applied + published - count // 8
-                await until_applied(settings, [ingest, api], half, published=False)
-                if victim is not None:
-                    victim.kill_and_start_again()
+            victims = {count * part // 4: each for part, each in enumerate((api, api, ingest), 1)}
+            began = time.monotonic()
+            while piece := list(islice(events, PIECE)):
+                published += await publish(settings, piece)
+                for due in [due for due in victims if due <= published]:
+                    victims.pop(due).kill_and_start_again()
+                due_at = began + published / EVENTS_PER_SECOND
+                await asyncio.sleep(max(0.0, due_at - time.monotonic()))
             await until_applied(settings, [ingest, api], applied + published)
             now = await load_shown(connection)
             await _settle(followers, now)
