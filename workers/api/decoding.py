@@ -62,9 +62,12 @@ def decode_query(struct: type[StructT], request: web.Request) -> StructT:
 
 
 async def read_body(operation: Operation, request: web.Request) -> Any:
-    """Returns the body of an operation that has one, decoded. Raises Problem."""
+    """Returns the body of an operation that has one, decoded; none stands for `{}` where that is
+    a whole one. Raises Problem."""
     if operation.body is None:
         return None
+    if operation.body_is_optional and not request.can_read_body:
+        return msgspec.convert({}, operation.body)
     if request.content_type != "application/json":
         raise Problem("not_json", "the body has to be application/json; `{}` is an empty one")
     try:

@@ -98,7 +98,7 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     }
     if operation.body is not None:
         content = {"application/json": {"schema": schemas.of(operation.body)}}
-        made["requestBody"] = {"required": True, "content": content}
+        made["requestBody"] = {"required": not operation.body_is_optional, "content": content}
     return made
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 from msgspec import Struct
+from msgspec.structs import fields
 
 from workers.api.caller import Caller
 
@@ -73,6 +74,15 @@ class Operation:
     headers: Mapping[str, Any] = field(default_factory=dict)
     """The type of each header of the request that it reads beside those of every request, by its
     name, with a description. It decodes them by itself."""
+
+    @property
+    def body_is_optional(self) -> bool:
+        """Whether a POST may come without a body, which then means `{}`: no field is required."""
+        return (
+            self.method == "POST"
+            and self.body is not None
+            and not any(each.required for each in fields(self.body))
+        )
 
     @property
     def answers_json(self) -> bool:

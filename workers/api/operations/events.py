@@ -1,8 +1,10 @@
 """The live events of the account, as Server-Sent Events."""
 
+from typing import Annotated
+
 from aiohttp import HttpVersion11
 from aiohttp.web import StreamResponse
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from workers.api.operation import Call, Operation
 from workers.api.service import Api
@@ -55,5 +57,6 @@ OPERATIONS = (
         answers={200: bytes},
         query=EventsQuery,
         content_type="text/event-stream",
+        headers={"Last-Event-ID": Annotated[str, Meta(description="The id of the last event.")]},
     ),
 )

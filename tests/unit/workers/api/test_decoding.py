@@ -12,7 +12,13 @@ from tests.unit.workers.api.given import Body, Client, Path, Query, operation, s
 from workers.api import decoding
 from workers.api.operation import PREFIX
 
+
+class NothingNeeded(msgspec.Struct, forbid_unknown_fields=True):
+    expected_version: int | None = None
+
+
 OPERATIONS = (
+    operation(name="close", method="POST", address="/close", body=NothingNeeded),
     operation(query=Query),
     operation(name="send", method="POST", body=Body),
     operation(name="find", address="/echo/{number}", path=Path),
@@ -112,6 +118,17 @@ async def test_a_wrong_body_is_refused_with_the_field(body: bytes, wrong: str) -
 async def test_a_body_has_to_be_json(content_type: str) -> None:
     status, answered = await post(b'{"text": "x"}', content_type)
     assert (status, answered["code"]) == (415, "not_json")
+
+
+async def test_a_post_whose_body_needs_no_field_may_come_without_one() -> None:
+    async with served(OPERATIONS) as client:
+        for given in ({}, {"headers": {"Content-Type": "text/plain"}}, {"json": {}}):
+            answered = await client.post(f"{PREFIX}/close", **given)
+            assert (await answered.json())["body"] == {"expected_version": None}
+        answered = await client.post(f"{PREFIX}/close", data=b"x")
+        assert answered.status == 415
+        answered = await client.post(f"{PREFIX}/echo")
+        assert answered.status == 415
 
 
 async def test_a_large_body_is_refused() -> None:

@@ -81,6 +81,18 @@ def test_parameters_have_their_limits() -> None:
 
 
 @pytest.mark.parametrize("each", OPERATIONS, ids=lambda each: each.name)
+def test_a_body_is_required_unless_it_may_be_empty(each: Operation) -> None:
+    required = of(each.name).get("requestBody", {}).get("required")
+    may_be_empty = {
+        "closeConversation",
+        "deleteConversation",
+        "reopenConversation",
+        "reply",
+    }
+    assert required == (None if each.body is None else each.name not in may_be_empty)
+
+
+@pytest.mark.parametrize("each", OPERATIONS, ids=lambda each: each.name)
 def test_an_operation_says_every_problem_by_its_code(each: Operation) -> None:
     documented = {
         (int(status), code)
