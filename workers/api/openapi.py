@@ -147,7 +147,7 @@ def _answers(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
 
 def _problems(operation: Operation) -> dict[str, Any]:
     codes: dict[int, set[str]] = {}
-    for code in (*common_codes(operation), *operation.codes):
+    for code in (*common_codes(operation), *operation.codes, *operation.codes_of_repeats):
         codes.setdefault(status_of(code), set()).add(str(code))
     return {str(status): _problem(status, sorted(codes[status])) for status in sorted(codes)}
 

@@ -67,6 +67,8 @@ class Operation:
     codes: tuple[str, ...] = ()
     """The codes of this operation's own problems. Those that every operation of its form may have
     are in `handling`."""
+    codes_of_repeats: tuple[str, ...] = ()
+    """The codes that a repeated key may be answered beside: those of what had the key first."""
     content_type: str = "application/json"
     """Of the answer."""
     is_public: bool = False

@@ -47,6 +47,8 @@ async def test_old_and_new_workers_share_the_work_while_the_database_is_migrated
     published = await publish(settings, directory())
     try:
         await old.start()
+        # A message that is applied before its users are known notifies nobody.
+        await until_applied(settings, [], published)
         published += await publish(settings, islice(rest, 300))
         pretend(monkeypatch, *migrations(), LATER)
         assert await migrate(required(settings.migration_database_url, "database")) == [LATER.name]

@@ -148,6 +148,7 @@ OPERATIONS = (
             body=body_of(kind.command),
             answers=ANSWERS,
             codes=(*_COMMON_CODES, *kind.codes),
+            codes_of_repeats=tuple(RejectionCode),
         )
         for kind in KINDS
     ),

@@ -102,7 +102,7 @@ def test_an_operation_says_every_problem_by_its_code(each: Operation) -> None:
             "enum"
         ]
     }
-    codes = [*common_codes(each), *each.codes]
+    codes = [*common_codes(each), *each.codes, *each.codes_of_repeats]
     assert documented == {(status_of(code), code) for code in codes}
 
 
