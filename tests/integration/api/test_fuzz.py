@@ -16,7 +16,7 @@ from workers.settings import Settings
 
 CONTACTS = [f"whatsapp:+38050000000{number}" for number in range(4)]
 
-MINUTES = float(os.environ.get("INBOX_FUZZ_MINUTES", "3"))
+MINUTES = float(os.environ.get("INBOX_FUZZ_MINUTES", "2"))
 """How long the long test asks."""
 
 FIRST_SEED = int(os.environ.get("INBOX_FUZZ_SEED", "1000"))
